@@ -1,0 +1,3 @@
+//! nemoclaw-egress
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! nemoclaw-router
+
+fn main() {}

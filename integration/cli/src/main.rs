@@ -1,0 +1,3 @@
+//! nemoclaw
+
+fn main() {}

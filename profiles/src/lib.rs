@@ -1,0 +1,19 @@
+//! What a sandbox may do: the policy's types, its strict reader, the decisions on it, and the data that ships.
+//!
+//! This crate imports no other crate of the workspace. Everything in it is pure: text and values in, values out;
+//! only `node` and `resolve` read files, and only those the operator named.
+
+pub mod builtin;
+pub mod decide;
+pub mod digest;
+pub mod handover;
+pub mod narrow;
+pub mod node;
+pub mod policy;
+pub mod resolve;
+pub mod seccomp;
+pub mod source;
+
+pub use decide::{Flow, HttpRequest, Verdict};
+pub use policy::Policy;
+pub use source::{Diagnostic, Location, Source};

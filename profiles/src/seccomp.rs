@@ -1,0 +1,93 @@
+//! The system-call allow-list as data: `seccomp/agent.json`, with a reason per entry.
+
+use serde::Deserialize;
+
+/// The file's whole content.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// What a call outside every entry gets, an errno name: `EPERM`.
+    pub default_errno: String,
+    /// The entries, in file order.
+    pub syscalls: Vec<Entry>,
+}
+
+/// Some calls, what happens to them, and why.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Kernel names on x86-64.
+    pub names: Vec<String>,
+    /// What happens.
+    pub action: Action,
+    /// For `errno`: the errno's name.
+    #[serde(default)]
+    pub errno: Option<String>,
+    /// All must hold for the entry to match; several entries of one call are alternatives.
+    #[serde(default)]
+    pub args: Vec<Condition>,
+    /// Why it stands here.
+    pub why: String,
+}
+
+/// `allow` or `errno`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The call is made.
+    Allow,
+    /// The call fails with the entry's errno; this beats every `allow`.
+    Errno,
+}
+
+/// A test of one argument.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Condition {
+    /// Argument, 0..=5.
+    pub index: u8,
+    /// How many bits are compared.
+    pub width: Width,
+    /// Comparison.
+    pub op: Op,
+    /// Right-hand side.
+    pub value: u64,
+    /// For `masked_eq`: the mask put on the argument first.
+    #[serde(default)]
+    pub mask: Option<u64>,
+}
+
+/// 32 or 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Width {
+    /// Low 32 bits.
+    Dword,
+    /// All 64 bits.
+    Qword,
+}
+
+/// Comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Le,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Ge,
+    /// `argument & mask == value`.
+    MaskedEq,
+}
+
+/// The shipped agent profile.
+pub fn agent() -> Profile {
+    unimplemented!()
+}

@@ -1,0 +1,3 @@
+//! nemoclaw-runtime
+
+fn main() {}
