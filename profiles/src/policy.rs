@@ -94,7 +94,7 @@ pub struct NetworkEntry {
 }
 
 /// One endpoint of an entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
     /// Host names it covers.
     pub host: HostPattern,
@@ -148,7 +148,7 @@ pub enum Enforcement {
 }
 
 /// One request rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct HttpRule {
     /// Upper case, or `*`.
     pub method: String,

@@ -1,1 +1,144 @@
-//! nemoclaw-api
+//! What passes over the router's unix socket, and the audit event's shape.
+//!
+//! One connection carries one request and one answer: a 32-bit little-endian length, then that many bytes of JSON.
+//! Descriptors (SCM_RIGHTS) ride on the first byte of a `register` request, in the order of [`RegisterFds`].
+
+pub mod audit;
+pub mod client;
+pub mod sys;
+
+use std::path::PathBuf;
+
+use nemoclaw_policy::handover::Handover;
+use serde::{Deserialize, Serialize};
+
+/// The largest request or answer, bytes: a policy text is at most 1 MiB, a box has few of them.
+pub const MAX_MESSAGE: usize = 8 * 1024 * 1024;
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Request {
+    /// Take over a box's traffic. Comes with descriptors.
+    Register {
+        /// What the runtime said about the box.
+        handover: Handover,
+        /// Host pid of the box's first process.
+        pid: i32,
+        /// SO_NETNS_COOKIE of its network namespace.
+        netns_cookie: u64,
+        /// The back-end in use.
+        capture: Backend,
+    },
+    /// Forget a box and close its sockets. Unknown names are no error.
+    Release {
+        /// The box.
+        sandbox: String,
+    },
+    /// All boxes.
+    List,
+    /// The router itself.
+    Status,
+    /// Drain and end.
+    Stop,
+}
+
+/// The capture back-end in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// BPF `sk_lookup`: descriptors are listener, dns, netns, link, map.
+    SkLookup,
+    /// nf_tables `tproxy`: descriptors are listener, dns, netns.
+    Tproxy,
+}
+
+/// The descriptors of a registration, in wire order.
+#[derive(Debug)]
+pub struct RegisterFds {
+    /// TCP listener inside the box's network namespace; accepted sockets' `getsockname` is the original destination.
+    pub listener: std::os::fd::OwnedFd,
+    /// UDP socket on port 53 there, with IP_PKTINFO and IP_TRANSPARENT.
+    pub dns: std::os::fd::OwnedFd,
+    /// The network namespace.
+    pub netns: std::os::fd::OwnedFd,
+    /// Pidfd of the box's first process.
+    pub pidfd: std::os::fd::OwnedFd,
+    /// The BPF link and socket map, with [`Backend::SkLookup`]; holding the link keeps the program attached.
+    pub bpf: Option<(std::os::fd::OwnedFd, std::os::fd::OwnedFd)>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Response {
+    /// To `register`.
+    Registered {
+        /// Policy generation, from 1.
+        generation: u64,
+        /// The box's CA certificate, PEM.
+        ca_pem: String,
+    },
+    /// To `release` and `stop`.
+    Done,
+    /// To `list`.
+    Boxes {
+        /// Sorted by name.
+        boxes: Vec<BoxStatus>,
+    },
+    /// To `status`.
+    Router(RouterStatus),
+    /// Any request that failed: one sentence.
+    Error {
+        /// The sentence.
+        message: String,
+    },
+}
+
+/// One box as the router sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BoxStatus {
+    /// Its name.
+    pub sandbox: String,
+    /// Host pid of its first process.
+    pub pid: i32,
+    /// Names of the policies in force.
+    pub policies: Vec<String>,
+    /// Files watched.
+    pub files: Vec<PathBuf>,
+    /// Policy generation, from 1; +1 with every accepted change.
+    pub generation: u64,
+    /// The fault of the last refused change, with its caret; `None` when the file in force is the file on disk.
+    pub fault: Option<String>,
+    /// Back-end in use.
+    pub capture: Backend,
+    /// Decisions so far.
+    pub allowed: u64,
+    /// Refusals so far.
+    pub denied: u64,
+    /// Open connections.
+    pub connections: u64,
+    /// The last refusal.
+    pub last_denial: Option<audit::Event>,
+    /// RFC 3339.
+    pub since: String,
+}
+
+/// The router itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterStatus {
+    /// Crate version.
+    pub version: String,
+    /// Pid of the warden.
+    pub warden_pid: i32,
+    /// Pid of the worker, `None` while it is started again.
+    pub worker_pid: Option<i32>,
+    /// How often a worker was started again.
+    pub restarts: u64,
+    /// Boxes registered.
+    pub boxes: u64,
+    /// RFC 3339.
+    pub since: String,
+    /// Directory of the audit files, `<sandbox>.jsonl`.
+    pub audit_dir: PathBuf,
+}

@@ -1,0 +1,1 @@
+//! The blocking client that the hook and the command line use.
