@@ -1,0 +1,108 @@
+//! The plan: everything that will be done to a box, as a value, before anything is done.
+//!
+//! Pure: (engine's config.json, policy, host facts) in, [`Plan`] or one sentence why not out. Snapshot-tested with
+//! configs that real engines wrote.
+
+use std::path::PathBuf;
+
+use libcontainer::oci_spec::runtime::{LinuxSeccomp, Spec};
+use nemoclaw_policy::handover::Handover;
+use serde::{Deserialize, Serialize};
+
+/// The whole plan of one box.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What libcontainer gets, written to the private bundle: paths absolute, hooks wrapped, our mounts and hooks added,
+    /// capabilities replaced, `linux.seccomp` removed (we load it ourselves).
+    pub spec: Spec,
+    /// Mount work in the box's mount namespace after create; `None` under `unconfined`.
+    pub walls: Option<Walls>,
+    /// What init and every exec'ed process get just before their program runs.
+    pub confinement: Confinement,
+    /// For the egress hook; `None` under `unconfined` and for a container that joins a guarded network namespace.
+    pub handover: Option<Handover>,
+    /// What to write to the log: relaxations, skipped paths.
+    pub remarks: Vec<String>,
+}
+
+/// The mount work: everything that is not listed becomes recursively read-only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Walls {
+    /// Policy paths that stay writable (image directories are bound onto themselves).
+    pub writable: Vec<PathBuf>,
+    /// Kernel file systems that keep their own flags: `/proc`, `/dev/pts`, `/dev/shm`, `/dev/mqueue`.
+    pub kept: Vec<PathBuf>,
+    /// Paths below a writable one that become read-only again.
+    pub readonly: Vec<PathBuf>,
+    /// The engine asked for a read-only root: image directories below `writable` stay read-only, mounts there do not.
+    pub readonly_root: bool,
+    /// The root layer stays writable (policy `dev`): only mounts outside `writable` become read-only.
+    pub writable_root: bool,
+}
+
+/// What a process gets just before its program runs. Stored in the box's state; init and exec use the same value.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Confinement {
+    /// Landlock; `None` only under `unconfined`.
+    pub landlock: Option<LandlockPlan>,
+    /// Seccomp profiles to stack: the engine's (OCI shape) and, unless `unconfined`, ours.
+    pub seccomp: SeccompPlan,
+    /// `no_new_privs`; false only under `unconfined` when the engine did not ask.
+    pub no_new_privileges: bool,
+    /// Capability names (`CAP_CHOWN`) every set is cut down to; `None` = the engine's sets as they stand (`unconfined`).
+    pub capabilities: Option<Vec<String>>,
+    /// Variables set in init and merged into every exec's environment (CA variables, `HOME` when forced).
+    pub environment: Vec<(String, String)>,
+}
+
+/// Landlock rules, most general first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandlockPlan {
+    /// Lowest ABI the policy accepts.
+    pub minimum_abi: u32,
+    /// Go on with less (shown as degraded).
+    pub best_effort: bool,
+    /// Rules.
+    pub rules: Vec<LandlockRule>,
+    /// Scopes (abstract sockets, signals), only where the network or pid namespace is shared with others.
+    pub scoped: bool,
+}
+
+/// One path and what is granted below it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LandlockRule {
+    /// Path inside the box.
+    pub path: PathBuf,
+    /// Rights.
+    pub grant: Grant,
+    /// Missing (or a symbolic link) is skipped when false, and stops the start when true.
+    pub required: bool,
+    /// Device and inode seen at create; exec refuses on another. `None` before create and for skipped paths.
+    #[serde(default)]
+    pub identity: Option<(u64, u64)>,
+}
+
+/// Bundles of Landlock rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grant {
+    /// Read, list, execute.
+    Read,
+    /// Everything but ioctl on devices.
+    Write,
+    /// Everything but execute (`/dev/shm`, `/dev/mqueue`).
+    WriteNoExecute,
+    /// Read, write, truncate, ioctl: device nodes.
+    Device,
+    /// Read, write of existing files: `/proc`.
+    ReadWriteFiles,
+}
+
+/// The filters to stack.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct SeccompPlan {
+    /// The engine's profile, if it gave one.
+    pub engine: Option<LinuxSeccomp>,
+    /// Whether our allow-list (`nemoclaw_policy::seccomp::agent()`) is stacked on it.
+    pub agent: bool,
+}

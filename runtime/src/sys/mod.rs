@@ -1,0 +1,1 @@
+//! The only folder where `unsafe` may stand.
