@@ -5,7 +5,11 @@
 
 pub mod audit;
 pub mod client;
-pub mod sys;
+mod descriptors;
+mod sys;
+pub mod wire;
+
+pub use descriptors::{RegisterFds, WrongDescriptors};
 
 use std::path::PathBuf;
 
@@ -47,25 +51,10 @@ pub enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
-    /// BPF `sk_lookup`: descriptors are listener, dns, netns, link, map.
+    /// BPF `sk_lookup`: descriptors are listener, dns, netns, pidfd, link, map.
     SkLookup,
-    /// nf_tables `tproxy`: descriptors are listener, dns, netns.
+    /// nf_tables `tproxy`: descriptors are listener, dns, netns, pidfd.
     Tproxy,
-}
-
-/// The descriptors of a registration, in wire order.
-#[derive(Debug)]
-pub struct RegisterFds {
-    /// TCP listener inside the box's network namespace; accepted sockets' `getsockname` is the original destination.
-    pub listener: std::os::fd::OwnedFd,
-    /// UDP socket on port 53 there, with IP_PKTINFO and IP_TRANSPARENT.
-    pub dns: std::os::fd::OwnedFd,
-    /// The network namespace.
-    pub netns: std::os::fd::OwnedFd,
-    /// Pidfd of the box's first process.
-    pub pidfd: std::os::fd::OwnedFd,
-    /// The BPF link and socket map, with [`Backend::SkLookup`]; holding the link keeps the program attached.
-    pub bpf: Option<(std::os::fd::OwnedFd, std::os::fd::OwnedFd)>,
 }
 
 /// An answer.
