@@ -6,14 +6,20 @@
 pub mod builtin;
 pub mod decide;
 pub mod digest;
+mod glob;
 pub mod handover;
+mod index;
 pub mod narrow;
 pub mod node;
+pub mod path;
 pub mod policy;
 pub mod resolve;
 pub mod seccomp;
 pub mod source;
+mod suggest;
+mod yaml;
 
 pub use decide::{Flow, HttpRequest, Verdict};
+pub use path::{PathFault, normalise_path};
 pub use policy::Policy;
 pub use source::{Diagnostic, Location, Source};

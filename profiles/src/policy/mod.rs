@@ -1,9 +1,20 @@
 //! The policy as a checked value: whoever holds a [`Policy`] need not check it again.
 
+mod filesystem;
+mod host;
+mod load;
+mod network;
+mod request;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::glob::Glob;
+use crate::index::HostIndex;
 use crate::source::{Diagnostic, Location, Source};
+
+pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
+pub use load::{Authority, GRANTABLE, NEVER};
 
 /// A checked policy. Equality ignores locations.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,12 +87,28 @@ pub enum Identity {
 }
 
 /// One file's network rules. Any entry may admit a flow; a matching deny rule beats every allow.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct NetworkLayer {
     /// The policy it came from.
     pub policy: String,
     /// Entries in file order.
     pub entries: Vec<NetworkEntry>,
+    /// Finds the endpoints of a host without walking all entries.
+    pub(crate) index: HostIndex,
+}
+
+impl NetworkLayer {
+    /// A layer with its index.
+    pub fn new(policy: impl Into<String>, entries: Vec<NetworkEntry>) -> NetworkLayer {
+        let index = HostIndex::new(&entries);
+        NetworkLayer { policy: policy.into(), entries, index }
+    }
+}
+
+impl PartialEq for NetworkLayer {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy && self.entries == other.entries
+    }
 }
 
 /// `network_policies.<key>`.
@@ -89,12 +116,14 @@ pub struct NetworkLayer {
 pub struct NetworkEntry {
     /// The key, shown in every verdict.
     pub key: Arc<str>,
+    /// `name`: a title for people, where one is given.
+    pub name: Option<String>,
     /// Its endpoints in file order.
     pub endpoints: Vec<Endpoint>,
 }
 
 /// One endpoint of an entry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Endpoint {
     /// Host names it covers.
     pub host: HostPattern,
@@ -106,14 +135,30 @@ pub struct Endpoint {
     pub tls: Tls,
     /// Refuse, or only record.
     pub enforcement: Enforcement,
-    /// Path prefix or glob that chooses among endpoints of one host and port.
-    pub path: Option<String>,
+    /// Path glob that chooses among endpoints of one host and port; `/x/**` covers `/x` too.
+    pub path: Option<PathChoice>,
     /// Allowed requests; empty means all (protocol tcp, or `access: full`).
     pub rules: Vec<HttpRule>,
     /// Refused requests, before any allow.
     pub deny_rules: Vec<HttpRule>,
     /// Where it stands.
     pub at: Location,
+}
+
+impl PartialEq for Endpoint {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.host, &self.ports, self.protocol, self.tls, self.enforcement)
+            == (&other.host, &other.ports, other.protocol, other.tls, other.enforcement)
+            && (&self.path, &self.rules, &self.deny_rules) == (&other.path, &other.rules, &other.deny_rules)
+    }
+}
+
+/// An endpoint's `path`, compiled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathChoice {
+    /// As written.
+    pub text: String,
+    pub(crate) glob: Glob,
 }
 
 /// A host pattern: exact, `*.x.y` (one label), `a.*.y`, or `**.x.y` (one label or more). Lower case.
@@ -148,7 +193,7 @@ pub enum Enforcement {
 }
 
 /// One request rule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct HttpRule {
     /// Upper case, or `*`.
     pub method: String,
@@ -156,12 +201,33 @@ pub struct HttpRule {
     pub path: String,
     /// Where it stands.
     pub at: Location,
+    pub(crate) glob: Glob,
+}
+
+impl PartialEq for HttpRule {
+    fn eq(&self, other: &Self) -> bool {
+        self.method == other.method && self.path == other.path
+    }
 }
 
 impl Policy {
     /// Read and check `source`. The first fault is returned; nothing is ever ignored.
+    ///
+    /// A loaded policy grants nothing by itself: whether its author may relax the box (key `box`) is asked where a
+    /// box gets its policy, by [`Policy::load_as`].
+    ///
+    /// # Errors
+    /// The first fault in the text, with its place.
     pub fn load(source: &Source) -> Result<Policy, Box<Diagnostic>> {
-        let _ = source;
-        unimplemented!()
+        load::load(source, Authority::Operator).map(|(policy, _)| policy)
+    }
+
+    /// As [`Policy::load`], for an author with `authority`; also what a person should know about the text, such as
+    /// an old word that was read as a new one.
+    ///
+    /// # Errors
+    /// As [`Policy::load`], or the text relaxes the box and its author may not.
+    pub fn load_as(source: &Source, authority: Authority) -> Result<(Policy, Vec<Diagnostic>), Box<Diagnostic>> {
+        load::load(source, authority)
     }
 }

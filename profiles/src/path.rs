@@ -1,0 +1,203 @@
+//! One path, one spelling: what the router decides on and what it must send on.
+//!
+//! A server may read `/a/../b`, `/%62` or `/a%2Fb` otherwise than a rule does. So a request's path is first put in one
+//! form, the rules look at that form only, and **the router sends that form upstream**, never the bytes it received.
+//! What has more than one lawful reading is refused.
+//!
+//! The form: begins with `/`; `%XX` of a letter, digit, `-`, `.`, `_` or `~` is decoded; every other `%XX` stays, in
+//! upper case; bytes that a path may not hold bare (non-ASCII, `"<>^{|}` and the like) become `%XX`; empty segments
+//! and `.` fall away; `..` takes the segment before it. A final `/` stays.
+//!
+//! `%2F` is refused, with one exception: npm asks for a scoped package as `/@scope%2Fname` and in no other way. That
+//! exact shape passes, and the rules are asked about both readings: see [`crate::decide`].
+
+/// Why a path has no form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathFault {
+    /// It does not begin with `/`.
+    #[error("the path does not begin with `/`")]
+    NotAbsolute,
+    /// It is longer than [`MAX_PATH`].
+    #[error("the path is longer than 16 KiB")]
+    TooLong,
+    /// A `%` without two hex digits.
+    #[error("the path holds a `%` that is not followed by two hex digits")]
+    BadEscape,
+    /// `%2F`.
+    #[error("the path holds an encoded slash (`%2F`), which servers read in two ways")]
+    EncodedSlash,
+    /// `\` or `%5C`.
+    #[error("the path holds a backslash, which some servers read as a slash")]
+    Backslash,
+    /// A control character, bare or encoded; `%00` too.
+    #[error("the path holds a control character")]
+    Control,
+    /// `?` or `#`: this is more than a path.
+    #[error("the path holds a `?` or `#`")]
+    NotOnlyPath,
+    /// `..` at the root.
+    #[error("the path climbs above the root with `..`")]
+    AboveRoot,
+    /// `..;x` or `.;x`, which some servers take for `..`.
+    #[error("the path holds a dot segment with a parameter (`..;`)")]
+    DotParameter,
+}
+
+/// The longest path that is looked at, in bytes: the limit of a whole HTTP header.
+pub const MAX_PATH: usize = 16 * 1024;
+
+/// Put `raw`, a request's path without query, in the one form. Idempotent.
+///
+/// # Errors
+/// The path has no single reading, or is none.
+pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
+    if raw.len() > MAX_PATH {
+        return Err(PathFault::TooLong);
+    }
+    if !raw.starts_with('/') {
+        return Err(PathFault::NotAbsolute);
+    }
+    let spelt = respell(raw.as_bytes())?;
+    let mut segments: Vec<&str> = Vec::new();
+    let mut directory = false;
+    for part in spelt.split('/') {
+        directory = matches!(part, "" | "." | "..");
+        match part {
+            "" | "." => {}
+            ".." => drop(segments.pop().ok_or(PathFault::AboveRoot)?),
+            _ if part.starts_with("..;") || part.starts_with(".;") => return Err(PathFault::DotParameter),
+            _ => segments.push(part),
+        }
+    }
+    let slashes = spelt.matches("%2F").count();
+    if slashes > 0 && !(slashes == 1 && segments.first().is_some_and(|first| is_scoped_package(first))) {
+        return Err(PathFault::EncodedSlash);
+    }
+    let mut path = String::with_capacity(spelt.len());
+    for segment in &segments {
+        path.push('/');
+        path.push_str(segment);
+    }
+    if directory || path.is_empty() {
+        path.push('/');
+    }
+    Ok(path)
+}
+
+/// `@scope%2Fname`, as npm spells a scoped package.
+fn is_scoped_package(segment: &str) -> bool {
+    let plain = |word: &str| {
+        !word.is_empty() && !word.starts_with('.') && word.bytes().all(is_unreserved)
+    };
+    segment
+        .strip_prefix('@')
+        .and_then(|rest| rest.split_once("%2F"))
+        .is_some_and(|(scope, name)| plain(scope) && plain(name))
+}
+
+/// One spelling per character.
+fn respell(raw: &[u8]) -> Result<String, PathFault> {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let mut value = byte;
+        let encoded = byte == b'%';
+        if encoded {
+            let (decoded, after) = escape(rest).ok_or(PathFault::BadEscape)?;
+            value = decoded;
+            rest = after;
+        }
+        match value {
+            0..=0x1f | 0x7f => return Err(PathFault::Control),
+            b'\\' => return Err(PathFault::Backslash),
+            b'?' | b'#' if !encoded => return Err(PathFault::NotOnlyPath),
+            _ if is_unreserved(value) || (!encoded && is_bare(value)) => out.push(char::from(value)),
+            _ => push_escape(&mut out, value),
+        }
+    }
+    Ok(out)
+}
+
+/// The byte of two hex digits and what follows them.
+pub(crate) fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    Some((nibble(digits[0])? << 4 | nibble(digits[1])?, rest))
+}
+
+fn push_escape(out: &mut String, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.push('%');
+    out.push(char::from(HEX[usize::from(byte >> 4)]));
+    out.push(char::from(HEX[usize::from(byte & 15)]));
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// What a path may hold bare, beside unreserved characters.
+fn is_bare(byte: u8) -> bool {
+    matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
+}
+
+/// The two readings of a normalised path, as the bytes that globs look at: every `%XX` decoded, an encoded slash
+/// as [`SLASH_IN_NAME`] in the first and as `/` in the second (`None` where there is no encoded slash).
+pub(crate) fn readings(path: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let mut first = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            first.push(byte);
+            continue;
+        }
+        let (value, after) = escape(rest)?;
+        rest = after;
+        first.push(if value == b'/' { SLASH_IN_NAME } else { value });
+    }
+    let second = first.contains(&SLASH_IN_NAME).then(|| {
+        first.iter().map(|byte| if *byte == SLASH_IN_NAME { b'/' } else { *byte }).collect()
+    });
+    Some((first, second))
+}
+
+/// Stands for `%2F` in a decoded path; NUL occurs in no normalised path.
+const SLASH_IN_NAME: u8 = 0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_path_has_one_form() {
+        for (raw, form) in [
+            ("/", "/"), ("//", "/"), ("/a//b/", "/a/b/"), ("/a/./b", "/a/b"), ("/a/x/../b", "/a/b"), ("/a/..", "/"),
+            ("/a/b/..", "/a/"), ("/%61%2D%2e%7E", "/a-.~"), ("/%2e%2e/a".trim_start_matches("/%2e%2e"), "/a"),
+            ("/a%20b", "/a%20b"), ("/a%c3%a9", "/a%C3%A9"), ("/é", "/%C3%A9"), ("/a|b", "/a%7Cb"),
+            ("/a%40b", "/a%40b"), ("/@a/b", "/@a/b"), ("/a%2525", "/a%2525"), ("/x/%2e%2e/y", "/y"),
+            ("/@babel%2fcore", "/@babel%2Fcore"),
+        ] {
+            assert_eq!(normalise_path(raw).as_deref(), Ok(form), "{raw}");
+            assert_eq!(normalise_path(form).as_deref(), Ok(form), "{form}");
+        }
+    }
+
+    #[test]
+    fn what_has_two_readings_is_refused() {
+        for (raw, fault) in [
+            ("", PathFault::NotAbsolute), ("a", PathFault::NotAbsolute), ("*", PathFault::NotAbsolute),
+            ("/a%2Fb", PathFault::EncodedSlash), ("/a%2fb", PathFault::EncodedSlash),
+            ("/@a%2fb%2fc", PathFault::EncodedSlash), ("/x/@a%2Fb", PathFault::EncodedSlash),
+            ("/@a%2f..", PathFault::EncodedSlash), ("/@%2Fb", PathFault::EncodedSlash),
+            ("/a%00", PathFault::Control), ("/a\u{7f}", PathFault::Control), ("/a%0a", PathFault::Control),
+            ("/a\\b", PathFault::Backslash), ("/a%5cb", PathFault::Backslash), ("/a%", PathFault::BadEscape),
+            ("/a%4", PathFault::BadEscape), ("/a%zz", PathFault::BadEscape), ("/a?b", PathFault::NotOnlyPath),
+            ("/..", PathFault::AboveRoot), ("/%2e%2e/a", PathFault::AboveRoot), ("/a/..;/b", PathFault::DotParameter),
+        ] {
+            assert_eq!(normalise_path(raw), Err(fault), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! From the tree to a checked [`Policy`]: the top level, `landlock`, `process` and `box`.
+
+use std::sync::Arc;
+
+use super::{Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, filesystem, network};
+use crate::source::{Diagnostic, Source};
+use crate::yaml::{self, Fields, View};
+
+type Fault = Box<Diagnostic>;
+
+const KNOWN: &[&str] = &["version", "filesystem_policy", "landlock", "process", "network_policies", "box"];
+/// Keys of the full schema that later versions enforce.
+const LATER: &[&str] = &[
+    "network_middlewares", "resources", "devices", "inference", "privacy", "agents", "budgets", "ports", "include",
+    "presets", "seccomp", "secrets", "providers", "middlewares", "sync",
+];
+/// Capabilities that no policy gives: each of them opens a way around the router or out of the box.
+pub const NEVER: &[&str] = &[
+    "NET_RAW", "NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "MKNOD", "BPF", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT",
+    "SYS_TIME", "PERFMON", "CHECKPOINT_RESTORE", "MAC_ADMIN", "MAC_OVERRIDE", "DAC_READ_SEARCH", "SYSLOG",
+    "SYS_TTY_CONFIG", "SYS_PACCT", "LINUX_IMMUTABLE", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_CONTROL", "AUDIT_READ",
+    "NET_BROADCAST", "IPC_OWNER", "LEASE", "SYS_RESOURCE", "SYS_NICE",
+];
+/// Capabilities that a relaxed box may keep: what package managers and compilers run as root need.
+pub const GRANTABLE: &[&str] = &[
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SETPCAP", "SETFCAP", "KILL", "SYS_CHROOT",
+    "NET_BIND_SERVICE", "IPC_LOCK", "AUDIT_WRITE",
+];
+/// Kernel ABIs of Landlock end far below; a greater number is a slip.
+const MAX_ABI: u32 = 16;
+/// The last user id: 2^32-1 means «no change» to the kernel.
+const MAX_ID: u32 = u32::MAX - 1;
+
+/// What the author of a text may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// Embedded text, or a root-owned file in the node's `policy_dir`: may relax the box.
+    Operator,
+    /// Any other file: may only describe a confined or an offline box.
+    User,
+}
+
+pub(super) fn load(source: &Source, authority: Authority) -> Result<(Policy, Vec<Diagnostic>), Fault> {
+    let file: Arc<str> = source.name.as_str().into();
+    let tree = yaml::parse(source)?;
+    let fields = View::root(source, &file, &tree).fields(KNOWN, LATER)?;
+    fields.need("version")?.number(1, 1)?;
+    let (mode, capabilities) = box_key(&fields, authority)?;
+    let mut warnings = Vec::new();
+    refuse_what_would_be_ignored(&fields, mode)?;
+    let name = source.name.strip_prefix(crate::source::BUILTIN_PREFIX).unwrap_or(&source.name).to_owned();
+    let policy = if mode == Mode::Unconfined {
+        unconfined(name)
+    } else {
+        let entries = match fields.get("network_policies") {
+            Some(view) => network::entries(&view, &mut warnings)?,
+            None => Vec::new(),
+        };
+        Policy {
+            mode,
+            filesystem: filesystem::load(fields.get("filesystem_policy"), mode)?,
+            landlock: landlock(fields.get("landlock"))?,
+            process: process(fields.get("process"), capabilities)?,
+            network: vec![NetworkLayer::new(name.clone(), entries)],
+            name,
+        }
+    };
+    Ok((policy, warnings))
+}
+
+/// No wall of ours: everything readable and writable, no layer of network rules.
+fn unconfined(name: String) -> Policy {
+    Policy {
+        name,
+        mode: Mode::Unconfined,
+        filesystem: Filesystem { read_only: Vec::new(), read_write: vec!["/".into()], include_workdir: true },
+        landlock: Landlock { best_effort: true, minimum_abi: 1 },
+        process: Process::default(),
+        network: Vec::new(),
+    }
+}
+
+/// A key that this kind of box cannot honour is a fault: it would be ignored.
+fn refuse_what_would_be_ignored(fields: &Fields<'_>, mode: Mode) -> Result<(), Fault> {
+    let idle: &[&str] = match mode {
+        Mode::Unconfined => &["filesystem_policy", "landlock", "process", "network_policies"],
+        Mode::Offline => &["network_policies"],
+        Mode::Confined | Mode::Relaxed => &[],
+    };
+    match idle.iter().find_map(|key| fields.get(key)) {
+        Some(view) => Err(view.fault(format!("`{}` means nothing in a box of mode `{}`", view.name, mode.word()))),
+        None => Ok(()),
+    }
+}
+
+impl Mode {
+    /// The word in a policy's `box: {mode: …}`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Offline => "offline",
+            Mode::Confined => "confined",
+            Mode::Relaxed => "relaxed",
+            Mode::Unconfined => "unconfined",
+        }
+    }
+}
+
+/// `box: {mode, capabilities}`: relaxing words only from an operator.
+fn box_key(fields: &Fields<'_>, authority: Authority) -> Result<(Mode, Vec<String>), Fault> {
+    let Some(view) = fields.get("box") else {
+        return Ok((Mode::Confined, Vec::new()));
+    };
+    let keys = view.fields(&["mode", "capabilities"], &[])?;
+    let modes = [Mode::Offline, Mode::Confined, Mode::Relaxed, Mode::Unconfined].map(|mode| (mode.word(), mode));
+    let mode = match keys.get("mode") {
+        Some(view) => {
+            let mode = view.word(&modes)?;
+            if mode > Mode::Confined && authority == Authority::User {
+                return Err(view
+                    .fault(format!("`mode: {}` may not stand in this file", mode.word()))
+                    .with_hint("only an embedded policy or a file of root's in the node's policy_dir may relax a box"));
+            }
+            mode
+        }
+        None => Mode::Confined,
+    };
+    let capabilities = match keys.get("capabilities") {
+        Some(view) if mode != Mode::Relaxed => {
+            return Err(view.fault("`capabilities` may only stand beside `mode: relaxed`"));
+        }
+        Some(view) => capabilities(&view)?,
+        None => Vec::new(),
+    };
+    Ok((mode, capabilities))
+}
+
+fn capabilities(view: &View<'_>) -> Result<Vec<String>, Fault> {
+    let mut names = Vec::new();
+    for item in view.list()? {
+        let name = item.text()?;
+        if NEVER.contains(&name) {
+            return Err(item.fault(format!("no policy may give the capability `{name}`")));
+        }
+        let known: Vec<(&str, &str)> = GRANTABLE.iter().map(|name| (*name, *name)).collect();
+        item.word(&known)?;
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+fn landlock(view: Option<View<'_>>) -> Result<Landlock, Fault> {
+    let mut landlock = Landlock { best_effort: false, minimum_abi: 1 };
+    let Some(view) = view else {
+        return Ok(landlock);
+    };
+    let keys = view.fields(&["compatibility", "minimum_abi"], &[])?;
+    if let Some(view) = keys.get("compatibility") {
+        landlock.best_effort = view.word(&[("best_effort", true), ("hard_requirement", false)])?;
+    }
+    if let Some(view) = keys.get("minimum_abi") {
+        landlock.minimum_abi = view.number(1, MAX_ABI)?;
+    }
+    Ok(landlock)
+}
+
+fn process(view: Option<View<'_>>, capabilities: Vec<String>) -> Result<Process, Fault> {
+    let mut process = Process { run_as_user: None, run_as_group: None, capabilities };
+    if let Some(view) = view {
+        let keys = view.fields(&["run_as_user", "run_as_group"], &[])?;
+        process.run_as_user = keys.get("run_as_user").map(|view| identity(&view)).transpose()?;
+        process.run_as_group = keys.get("run_as_group").map(|view| identity(&view)).transpose()?;
+    }
+    Ok(process)
+}
+
+/// `sandbox`, or a number, also in quotes, that is not root's.
+fn identity(view: &View<'_>) -> Result<Identity, Fault> {
+    const WORDS: &str = "must be `sandbox` or a number from 1 to 4294967294";
+    let number = match &view.node.value {
+        yaml::Value::Int(number) => *number,
+        yaml::Value::Text(text) if text == "sandbox" => return Ok(Identity::Sandbox),
+        yaml::Value::Text(text) if !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit()) => {
+            text.parse().map_err(|_| view.fault(format!("`{}` {WORDS}", view.name)))?
+        }
+        yaml::Value::Text(text) if text == "root" => 0,
+        _ => return Err(view.fault(format!("`{}` {WORDS}", view.name))),
+    };
+    match u32::try_from(number) {
+        Ok(0) => Err(view.fault(format!("`{}` is root, which no agent may be", view.name))),
+        Ok(id) if id <= MAX_ID => Ok(Identity::Id(id)),
+        _ => Err(view.fault(format!("`{}` {WORDS}", view.name))),
+    }
+}
