@@ -1,0 +1,346 @@
+//! The command line: the one place that names verbs, options and examples.
+//!
+//! Each verb's help ends with real examples; a test runs the parser over every one of them.
+
+use std::path::PathBuf;
+
+use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
+
+/// Run agents in sandboxes and see what they did.
+#[derive(Debug, Parser)]
+#[command(name = "nemoclaw", version, disable_help_subcommand = true)]
+pub struct Args {
+    /// The node's configuration (else NEMOCLAW_CONFIG, else /etc/nemoclaw/config.yaml); stands before the verb.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Never ask; print the command that would answer.
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a command in a new sandbox, without Docker.
+    #[command(after_help = "Examples:
+  nemoclaw run -- python3 -c 'print(1 + 1)'
+  nemoclaw run -t -v $PWD:/sandbox -- bash
+  nemoclaw run -d --name worker --policy strict -e LANG=C -- sleep 600")]
+    Run(Run),
+    /// List the sandboxes of the direct engine, and those of other engines that the router knows.
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:
+  nemoclaw list
+  nemoclaw list --output json"
+    )]
+    List(Output),
+    /// Show what holds for a sandbox now: process, router, policy generation, last refusal.
+    #[command(after_help = "Examples:
+  nemoclaw status
+  nemoclaw status worker --output json
+
+Exit code 1: a sandbox is degraded.")]
+    Status(Status),
+    /// Show what a detached sandbox printed, or what was refused.
+    #[command(after_help = "Examples:
+  nemoclaw logs worker --follow
+  nemoclaw logs worker --denied
+  nemoclaw logs --denied --json")]
+    Logs(Logs),
+    /// Run a command in a running sandbox, behind the same walls.
+    #[command(after_help = "Examples:
+  nemoclaw exec worker -- ps
+  nemoclaw exec -t worker -- bash")]
+    Exec(Exec),
+    /// Open a shell in a running sandbox, behind the same walls.
+    #[command(after_help = "Examples:
+  nemoclaw connect worker")]
+    Connect(Target),
+    /// Stop a sandbox: SIGTERM, 10 seconds, SIGKILL.
+    #[command(after_help = "Examples:
+  nemoclaw stop worker")]
+    Stop(Target),
+    /// Remove a sandbox and its /sandbox directory.
+    #[command(after_help = "Examples:
+  nemoclaw rm worker
+  nemoclaw rm -f worker")]
+    Rm(Rm),
+    /// Check this machine, and say what helps where something is missing.
+    #[command(after_help = "Examples:
+  nemoclaw doctor
+  nemoclaw doctor --output json
+
+Exit code 1: a check failed.")]
+    Doctor(Output),
+    /// Check policies.
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Start, stop and look at the router.
+    #[command(subcommand)]
+    Router(Router),
+    /// Make an engine know the runtime.
+    #[command(subcommand)]
+    Register(Engine),
+    /// Take the runtime out of an engine's configuration again.
+    #[command(subcommand)]
+    Unregister(Engine),
+    /// Hold a detached sandbox (started by `run -d`).
+    #[command(hide = true)]
+    Keep(Target),
+    /// Become the router in a session of its own (started by `router start`).
+    #[command(hide = true)]
+    BecomeRouter,
+}
+
+/// `run`.
+#[derive(Debug, Arguments)]
+pub struct Run {
+    /// Leave it running and print its name.
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Its name; a named sandbox keeps its /sandbox until `nemoclaw rm`.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Policy: a name, or a file.
+    #[arg(long, value_name = "NAME|FILE")]
+    pub policy: Option<String>,
+    /// The root file system: `host` (this machine's programs, read-only) or a directory.
+    #[arg(long, value_name = "host|DIR", default_value = "host")]
+    pub rootfs: String,
+    /// Mount a directory or file of this machine.
+    #[arg(short, long = "volume", value_name = "SRC:DST[:ro]")]
+    pub volumes: Vec<String>,
+    /// Set a variable; without a value it is taken from here.
+    #[arg(short, long = "env", value_name = "KEY[=VALUE]")]
+    pub environment: Vec<String>,
+    /// Give the command a terminal.
+    #[arg(short, long)]
+    pub terminal: bool,
+    /// The command.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// `list`, `doctor`.
+#[derive(Debug, Arguments)]
+pub struct Output {
+    /// How to print.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// Output formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs: stable keys, and a `version`.
+    Json,
+}
+
+/// `status`.
+#[derive(Debug, Arguments)]
+pub struct Status {
+    /// A sandbox, or the beginning of its name; all when omitted.
+    pub name: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// `logs`.
+#[derive(Debug, Arguments)]
+pub struct Logs {
+    /// A sandbox, or the beginning of its name; the only one when omitted.
+    pub name: Option<String>,
+    /// Go on until it ends.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only what the router refused.
+    #[arg(long)]
+    pub denied: bool,
+    /// The recorded lines as they stand, one JSON value a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `exec`.
+#[derive(Debug, Arguments)]
+pub struct Exec {
+    /// A sandbox, or the beginning of its name.
+    pub name: String,
+    /// Give the command a terminal.
+    #[arg(short, long)]
+    pub terminal: bool,
+    /// Set a variable; without a value it is taken from here.
+    #[arg(short, long = "env", value_name = "KEY[=VALUE]")]
+    pub environment: Vec<String>,
+    /// The command.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub command: Vec<String>,
+}
+
+/// A sandbox by name.
+#[derive(Debug, Arguments)]
+pub struct Target {
+    /// A sandbox, or the beginning of its name; the only one when omitted.
+    pub name: Option<String>,
+}
+
+/// `rm`.
+#[derive(Debug, Arguments)]
+pub struct Rm {
+    /// A sandbox, or the beginning of its name.
+    pub name: String,
+    /// Stop it first when it runs.
+    #[arg(short, long)]
+    pub force: bool,
+}
+
+/// `policy`.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Read a policy strictly; the first fault is shown with line, column and caret.
+    #[command(after_help = "Examples:
+  nemoclaw policy validate research.yaml
+  nemoclaw policy validate strict")]
+    Validate {
+        /// A file, or the name of a policy.
+        policy: String,
+    },
+    /// Say what a policy decides on one request.
+    #[command(after_help = "Examples:
+  nemoclaw policy check research.yaml --host api.github.com --method GET --path /user
+  nemoclaw policy check default --host example.org
+
+Exit code: 0 allowed, 1 denied, 2 cannot tell.")]
+    Check(Check),
+}
+
+/// `policy check`.
+#[derive(Debug, Arguments)]
+pub struct Check {
+    /// A file, or the name of a policy.
+    pub policy: String,
+    /// Host name.
+    #[arg(long)]
+    pub host: String,
+    /// Port.
+    #[arg(long, default_value_t = 443)]
+    pub port: u16,
+    /// HTTP method.
+    #[arg(long)]
+    pub method: Option<String>,
+    /// HTTP path.
+    #[arg(long)]
+    pub path: Option<String>,
+}
+
+/// `router`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum Router {
+    /// Start the router in the background; no error when it runs.
+    #[command(after_help = "Examples:
+  nemoclaw router start")]
+    Start,
+    /// Drain and end the router; sandboxes lose their way out until it is started again.
+    #[command(after_help = "Examples:
+  nemoclaw router stop")]
+    Stop,
+    /// Show the router. Exit code 1 when it does not answer.
+    #[command(after_help = "Examples:
+  nemoclaw router status")]
+    Status,
+}
+
+/// Engines.
+#[derive(Debug, Subcommand)]
+pub enum Engine {
+    /// Docker: `runtimes.nemoclaw` in daemon.json.
+    #[command(after_help = "Examples:
+  nemoclaw register docker --dry-run
+  nemoclaw register docker --config /etc/docker/daemon.json
+  nemoclaw unregister docker")]
+    Docker(Docker),
+}
+
+/// `register docker`.
+#[derive(Debug, Arguments)]
+pub struct Docker {
+    /// The daemon's configuration.
+    #[arg(long, value_name = "FILE", default_value = "/etc/docker/daemon.json")]
+    pub config: PathBuf,
+    /// Show what would change, and write nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// Every example line of a command and those below it.
+    fn examples(command: &clap::Command, into: &mut Vec<String>) {
+        if let Some(help) = command.get_after_help() {
+            let help = help.to_string();
+            into.extend(
+                help.lines()
+                    .map(str::trim)
+                    .filter(|line| line.starts_with("nemoclaw "))
+                    .map(str::to_owned),
+            );
+        }
+        for inner in command.get_subcommands() {
+            examples(inner, into);
+        }
+    }
+
+    /// Split as a shell does, single quotes only.
+    fn words(line: &str) -> Vec<String> {
+        let mut out = Vec::new();
+        for (index, part) in line.split('\'').enumerate() {
+            if index % 2 == 1 {
+                out.push(part.to_owned());
+            } else {
+                out.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn the_interface_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn every_example_in_the_help_parses() {
+        let mut lines = Vec::new();
+        examples(&Args::command(), &mut lines);
+        assert!(lines.len() >= 20, "{lines:?}");
+        for line in lines {
+            Args::try_parse_from(words(&line)).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn every_verb_people_see_has_an_example() {
+        fn check(command: &clap::Command) {
+            for inner in command
+                .get_subcommands()
+                .filter(|inner| !inner.is_hide_set())
+            {
+                let mut lines = Vec::new();
+                examples(inner, &mut lines);
+                assert!(!lines.is_empty(), "`{}` has no example", inner.get_name());
+                check(inner);
+            }
+        }
+        check(&Args::command());
+    }
+}
