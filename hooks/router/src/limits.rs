@@ -1,0 +1,110 @@
+//! Every limit of the router: its value, who it protects, and what happens beyond it.
+
+use std::time::Duration;
+
+/// Open connections of one sandbox. Protects the other sandboxes; the next one is reset.
+pub const CONNECTIONS_PER_BOX: usize = 512;
+/// Open connections of all sandboxes. Protects the worker's memory; the next one is reset.
+pub const CONNECTIONS: usize = 4096;
+/// Open files of the worker: two per connection, pooled upstream connections, and room.
+pub const WORKER_FILES: u64 = 32 * 1024;
+
+/// Names with a virtual address, per sandbox. Protects memory; the next name does not exist.
+pub const NAMES_PER_BOX: usize = 1024;
+/// Distinct new names under wildcards, per sandbox and [`WILDCARD_WINDOW`]. Bounds what can be told to the owner of a
+/// zone by asking for names; the next name does not exist.
+pub const WILDCARD_NAMES: usize = 64;
+/// The window of [`WILDCARD_NAMES`].
+pub const WILDCARD_WINDOW: Duration = Duration::from_secs(3600);
+/// How long a sandbox may keep an answer, seconds.
+pub const DNS_TTL: u32 = 30;
+/// The longest DNS message that is read; longer ones are dropped.
+pub const DNS_MESSAGE: usize = 4096;
+
+/// Header bytes of one request. Protects memory; hyper answers 431, or ends the stream.
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// Header fields of one request; as [`HEADER_BYTES`].
+pub const HEADER_FIELDS: usize = 100;
+/// Concurrent requests on one HTTP/2 connection; the next stream is refused.
+pub const STREAMS: u32 = 100;
+/// How much of a refused request's body is read so that its connection stays of use; beyond it, it is closed.
+pub const DRAIN_BYTES: u64 = 64 * 1024;
+/// How long that may take.
+pub const DRAIN_TIME: Duration = Duration::from_secs(1);
+/// How long a request's head may take; the connection is closed.
+pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long an upstream may take until its answer begins (a model may think for minutes); 504.
+pub const ANSWER_TIME: Duration = Duration::from_secs(300);
+/// How long a body or a WebSocket may be silent in both directions; it is cut.
+pub const BODY_IDLE: Duration = Duration::from_secs(900);
+/// How long a connection without a request is kept.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
+
+/// The longest TLS hello that is read; a longer one is refused.
+pub const HELLO_BYTES: usize = 16 * 1024;
+/// How long a client may take for its hello, and for the whole handshake; it is refused.
+pub const HELLO_TIME: Duration = Duration::from_secs(5);
+/// How long a passed-through connection waits for the client's first byte before it dials, so that a server that
+/// speaks first is heard.
+pub const SERVER_FIRST: Duration = Duration::from_millis(150);
+/// How long a passed-through connection may be silent in both directions; it is cut.
+pub const PASS_IDLE: Duration = Duration::from_secs(3600);
+/// The buffer for each direction of a passed-through connection.
+pub const PASS_BUFFER: usize = 32 * 1024;
+
+/// Leaf certificates kept per sandbox; the oldest goes.
+pub const LEAVES: usize = 256;
+/// How long a leaf certificate is used before a new one is made.
+pub const LEAF_USE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long dialling upstream may take, all addresses and the TLS handshake together; 504.
+pub const CONNECT_TIME: Duration = Duration::from_secs(30);
+/// How long one address may take when there are others.
+pub const ADDRESS_TIME: Duration = Duration::from_secs(10);
+/// How long one DNS server may take before the next is asked.
+pub const RESOLVE_TRY: Duration = Duration::from_secs(2);
+/// How long resolving may take; 502.
+pub const RESOLVE_TIME: Duration = Duration::from_secs(10);
+/// The shortest and the longest time that a resolved address is kept.
+pub const RESOLVE_KEEP: (u32, u32) = (5, 300);
+/// Resolved names kept; beyond it the cache is emptied.
+pub const RESOLVED_NAMES: usize = 4096;
+/// Addresses of one name that are used; the rest is ignored.
+pub const ADDRESSES: usize = 8;
+/// Idle upstream connections kept per sandbox and host.
+pub const POOL_IDLE: usize = 8;
+/// How long they are kept.
+pub const POOL_TIME: Duration = Duration::from_secs(60);
+
+/// Audit events on their way to the warden. Beyond it requests wait: nothing passes unrecorded.
+pub const AUDIT_QUEUE: usize = 1024;
+/// Longest path written to the audit log, bytes; the rest is cut off.
+pub const AUDIT_PATH: usize = 2048;
+/// Size of an audit file at which it becomes `.1` and a new one is begun.
+pub const AUDIT_FILE: u64 = 64 * 1024 * 1024;
+/// Messages from the worker that wait for the warden; beyond it the worker waits.
+pub const LINK_QUEUE: usize = 1024;
+/// How long the warden waits for the worker to take a message; the worker is then ended and started again.
+pub const LINK_TIME: Duration = Duration::from_secs(2);
+
+/// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.
+pub const SETTLE: Duration = Duration::from_millis(8);
+/// How long a file that is written without a pause is waited for.
+pub const SETTLE_MOST: Duration = Duration::from_millis(20);
+/// The longest policy file.
+pub const POLICY_BYTES: u64 = 1024 * 1024;
+
+/// The first pause before a worker that died young is started again; doubled each time.
+pub const RESTART_PAUSE: Duration = Duration::from_millis(20);
+/// The longest such pause.
+pub const RESTART_PAUSE_MOST: Duration = Duration::from_secs(2);
+/// A worker that lived this long is started again at once.
+pub const RESTART_GROWN: Duration = Duration::from_secs(5);
+/// How long a new worker may take to confine itself.
+pub const START_TIME: Duration = Duration::from_secs(10);
+/// How long connections may go on after SIGTERM.
+pub const DRAIN: Duration = Duration::from_secs(2);
+/// How long a client of the router's socket may take for its request, and to take its answer.
+pub const CLIENT_TIME: Duration = Duration::from_secs(2);
+/// How often the worker tells the number of open connections, when it changed.
+pub const GAUGE_TIME: Duration = Duration::from_millis(100);

@@ -1,0 +1,214 @@
+//! An allowed request on its way to the upstream, and the answer on its way back.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode, Uri, Version};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use super::body::{Body, Passing, Revoked, whole};
+use super::denial::Denial;
+use super::dial::{Alpn, DialError};
+use super::event::told;
+use super::http::{Allowed, Inspected, still_allowed};
+use super::pass::relay;
+use super::pool::dial_error;
+use super::request::strip;
+use super::resolve::ResolveError;
+use super::sink::Record;
+use crate::limits;
+
+/// What is known of a request while it is under way.
+struct Underway {
+    connection: Arc<Inspected>,
+    method: String,
+    path: String,
+}
+
+/// Send an allowed request on.
+pub async fn forward(connection: &Arc<Inspected>, allowed: Allowed, mut request: Request<Incoming>) -> Response<Body> {
+    let mut record = Record::new(&connection.sandbox.node.sink, allowed.event);
+    let underway = Underway {
+        connection: connection.clone(),
+        method: request.method().as_str().to_owned(),
+        path: allowed.path,
+    };
+    let Some(uri) = underway.uri(allowed.asked.query.as_deref()) else {
+        record.deny("the path cannot be sent on");
+        return underway.failed(StatusCode::FORBIDDEN, "the path cannot be sent on".into(), "send a plain path");
+    };
+    let upgrading = allowed.asked.websocket.then(|| hyper::upgrade::on(&mut request));
+    let alpn = if upgrading.is_some() { Alpn::Http1 } else { Alpn::Any };
+    let outgoing = outgoing(request, uri, upgrading.is_some(), &record);
+    let mut revoked = underway.revoked();
+    let sent = tokio::select! {
+        sent = tokio::time::timeout(limits::ANSWER_TIME, connection.sandbox.pool.send(outgoing, alpn)) => sent,
+        () = &mut revoked => {
+            record.deny("the policy no longer allows it");
+            let reason = "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
+            return underway.failed(StatusCode::FORBIDDEN, reason, "run `nemoclaw status` to see the policy in force");
+        }
+    };
+    match sent {
+        Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
+        Ok(Err(error)) => underway.no_answer(&error, record),
+        Err(_) => {
+            let reason = format!("the upstream did not answer within {} s", limits::ANSWER_TIME.as_secs());
+            record.because(reason.clone());
+            underway.failed(StatusCode::GATEWAY_TIMEOUT, reason, "try again later")
+        }
+    }
+}
+
+/// The request as the upstream sees it: own framing, own host, nothing that concerned the client's connection.
+fn outgoing(request: Request<Incoming>, uri: Uri, websocket: bool, record: &Record) -> Request<Body> {
+    let (mut head, body) = request.into_parts();
+    // An HTTP/2 client that takes trailers must be able to say so (gRPC refuses to answer otherwise).
+    let trailers = head.version == Version::HTTP_2 && head.headers.get(header::TE).is_some_and(|te| te == "trailers");
+    strip(&mut head.headers);
+    if trailers {
+        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
+        head.headers.remove(name);
+    }
+    // Cookies of one request may come in several HTTP/2 fields; HTTP/1.1 wants one.
+    join_cookies(&mut head.headers);
+    if websocket {
+        upgrade_headers(&mut head.headers);
+    }
+    let mut outgoing = Request::new(Passing::request(body, record.bytes()).boxed_unsync());
+    *outgoing.method_mut() = head.method;
+    *outgoing.uri_mut() = uri;
+    *outgoing.version_mut() = Version::HTTP_11;
+    *outgoing.headers_mut() = head.headers;
+    outgoing
+}
+
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() < 2 {
+        return;
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
+}
+
+fn upgrade_headers(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+impl Underway {
+    fn uri(&self, query: Option<&str>) -> Option<Uri> {
+        let connection = &self.connection;
+        let path_and_query = match query {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.clone(),
+        };
+        Uri::builder()
+            .scheme(connection.scheme.name())
+            .authority(format!("{}:{}", connection.host, connection.port))
+            .path_and_query(path_and_query)
+            .build()
+            .ok()
+    }
+
+    /// Ends when the policy no longer allows this request.
+    fn revoked(&self) -> Revoked {
+        let (connection, method, path) = (self.connection.clone(), self.method.clone(), self.path.clone());
+        Box::pin(async move {
+            let (host, port) = (&connection.host, connection.port);
+            connection.sandbox.policy.revoked(|policy| still_allowed(policy, host, port, &method, &path)).await;
+        })
+    }
+
+    fn came_back(
+        &self,
+        mut response: Response<Incoming>,
+        upgrading: Option<OnUpgrade>,
+        mut record: Record,
+        revoked: Revoked,
+    ) -> Response<Body> {
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return passed_back(response, record, revoked);
+        }
+        let Some(client) = upgrading else {
+            record.because("the upstream switched protocols unasked");
+            return self.failed(StatusCode::BAD_GATEWAY, "the upstream switched protocols unasked".into(), "try again");
+        };
+        let server = hyper::upgrade::on(&mut response);
+        self.connection.sandbox.tasks.spawn(websocket(client, server, record, revoked));
+        let (mut head, _) = response.into_parts();
+        strip(&mut head.headers);
+        upgrade_headers(&mut head.headers);
+        Response::from_parts(head, whole(Vec::new()))
+    }
+
+    fn no_answer(&self, error: &hyper_util::client::legacy::Error, mut record: Record) -> Response<Body> {
+        let (status, hint) = match dial_error(error) {
+            Some(DialError::Resolve(ResolveError::Inside { .. })) => (
+                StatusCode::FORBIDDEN,
+                "to allow it, name the address under `router.hosts` in the node's configuration",
+            ),
+            Some(DialError::Slow(_)) => (StatusCode::GATEWAY_TIMEOUT, "try again later"),
+            _ => (StatusCode::BAD_GATEWAY, "try again later, or check that the host is up"),
+        };
+        let reason = match dial_error(error) {
+            Some(cause) => told(cause),
+            None => told(error),
+        };
+        if status == StatusCode::FORBIDDEN {
+            record.deny(reason.clone());
+        } else {
+            record.because(reason.clone());
+        }
+        self.failed(status, reason, hint)
+    }
+
+    fn failed(&self, status: StatusCode, error: String, hint: &str) -> Response<Body> {
+        Denial {
+            error,
+            sandbox: &self.connection.sandbox.name,
+            host: &self.connection.host,
+            method: &self.method,
+            path: &self.path,
+            rule: None,
+            hint: hint.to_owned(),
+        }
+        .answer(status)
+    }
+}
+
+fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    if head.headers.contains_key(header::TRANSFER_ENCODING) {
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
+    strip(&mut head.headers);
+    // Offers of other ways in would lead past this connection.
+    head.headers.remove(HeaderName::from_static("alt-svc"));
+    let mut back = Response::new(Passing::answer(body, record, revoked).boxed_unsync());
+    *back.status_mut() = head.status;
+    *back.headers_mut() = head.headers;
+    back
+}
+
+async fn websocket(client: OnUpgrade, server: OnUpgrade, mut record: Record, revoked: Revoked) {
+    let bytes = record.bytes();
+    let both = async {
+        let (client, server) = tokio::try_join!(client, server).map_err(|error| told(&error))?;
+        relay(TokioIo::new(client), TokioIo::new(server), &bytes).await
+    };
+    let done = tokio::select! {
+        done = both => done,
+        () = revoked => Err("the policy no longer allows it".to_owned()),
+    };
+    if let Err(reason) = done {
+        record.because(reason);
+    }
+}

@@ -1,0 +1,120 @@
+//! What the warden says, read on a thread of its own so that reading a large policy never delays a connection.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use nemoclaw_api::wire;
+use nemoclaw_policy::Policy;
+use nemoclaw_policy::handover::PolicyText;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::authority::Authority;
+use super::event::told;
+use super::names::Names;
+use super::policy::compile;
+use crate::link::{Saved, ToWorker};
+
+/// Something to do, with the slow part done.
+pub enum Command {
+    /// Serve a sandbox.
+    Register(Box<NewBox>),
+    /// A sandbox cannot be served.
+    Reject {
+        /// Its name.
+        sandbox: String,
+        /// Why.
+        message: String,
+    },
+    /// A sandbox's policies changed.
+    Policies {
+        /// Its name.
+        sandbox: String,
+        /// Which message.
+        sequence: u64,
+        /// Their texts.
+        texts: Vec<PolicyText>,
+        /// What they say, or the fault.
+        policy: Result<Box<Policy>, String>,
+    },
+    /// Other DNS servers.
+    Resolvers(Vec<IpAddr>),
+    /// Forget a sandbox.
+    Release(String),
+    /// End soon.
+    Drain,
+}
+
+/// A sandbox to serve.
+pub struct NewBox {
+    /// Its name.
+    pub sandbox: String,
+    /// Its policies.
+    pub texts: Vec<PolicyText>,
+    /// What they say.
+    pub policy: Policy,
+    /// Their generation.
+    pub generation: u64,
+    /// Its CA.
+    pub authority: Authority,
+    /// Its names.
+    pub names: Names,
+    /// TCP listener.
+    pub listener: OwnedFd,
+    /// DNS socket.
+    pub dns: OwnedFd,
+}
+
+/// Read until the link ends.
+pub fn read(link: &UnixStream, commands: &UnboundedSender<Command>) {
+    loop {
+        let command = match wire::receive::<ToWorker>(link) {
+            Ok((message, descriptors)) => translate(message, descriptors),
+            Err(error) => {
+                super::log(&format!("the warden is gone: {}", told(&error)));
+                return;
+            }
+        };
+        if let Some(command) = command
+            && commands.send(command).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
+    Some(match message {
+        ToWorker::Settings(_) => return None,
+        ToWorker::Register { sandbox, texts, generation, saved } => {
+            match new_box(&sandbox, texts, generation, saved, descriptors) {
+                Ok(new) => Command::Register(Box::new(new)),
+                Err(message) => Command::Reject { sandbox, message },
+            }
+        }
+        ToWorker::Policies { sandbox, sequence, texts } => {
+            let policy = compile(&texts).map(Box::new);
+            Command::Policies { sandbox, sequence, texts, policy }
+        }
+        ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
+        ToWorker::Release { sandbox } => Command::Release(sandbox),
+        ToWorker::Drain => Command::Drain,
+    })
+}
+
+fn new_box(
+    sandbox: &str,
+    texts: Vec<PolicyText>,
+    generation: u64,
+    saved: Saved,
+    descriptors: Vec<OwnedFd>,
+) -> Result<NewBox, String> {
+    let mut descriptors = descriptors.into_iter();
+    let (Some(listener), Some(dns)) = (descriptors.next(), descriptors.next()) else {
+        return Err("the registration came without its sockets".to_owned());
+    };
+    let policy = compile(&texts)?;
+    let authority = Authority::new(sandbox, saved.ca).map_err(|error| told(&error))?;
+    let names = Names::restore(&saved.names);
+    Ok(NewBox { sandbox: sandbox.to_owned(), texts, policy, generation, authority, names, listener, dns })
+}

@@ -1,0 +1,107 @@
+//! A sandbox's listener: the address that was dialled is the name; the policy says how the connection is treated.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use nemoclaw_policy::decide::{Flow, Handling, Verdict};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::event::{denied, told};
+use super::hello::HANDSHAKE;
+use super::http::{Dialect, Inspected, serve as serve_http};
+use super::pass::{pass, reset};
+use super::request::Scheme;
+use super::sandbox::Sandbox;
+use super::tls;
+use crate::limits;
+
+/// Take connections until the sandbox goes or the router drains.
+pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
+    let mut draining = sandbox.node.draining.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = draining.wait_for(|draining| *draining) => return,
+        };
+        match accepted {
+            Ok((client, _)) => take(&sandbox, client),
+            Err(error) => {
+                super::log(&format!("sandbox {}: cannot take a connection: {error}", sandbox.name));
+                tokio::time::sleep(limits::RESTART_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn take(sandbox: &Arc<Sandbox>, client: TcpStream) {
+    let Some(permit) = sandbox.admit() else {
+        let place = client.local_addr().map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
+        let event = sandbox.event("tcp", &place.0, place.1);
+        sandbox.node.sink.event(denied(event, "too many open connections", None));
+        return reset(&client);
+    };
+    let shared = sandbox.clone();
+    sandbox.tasks.spawn(async move {
+        treat(shared, client).await;
+        drop(permit);
+    });
+}
+
+async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
+    let dialled = match client.local_addr().and_then(|at| client.set_nodelay(true).map(|()| at)) {
+        Ok(dialled) => dialled,
+        // The client is gone already.
+        Err(_) => return,
+    };
+    sandbox.node.sink.room().await;
+    let Some(name) = name(&sandbox, dialled) else {
+        let event = sandbox.event("tcp", &dialled.ip().to_string(), dialled.port());
+        let reason = "direct connection to an address: only hosts that were looked up by name can be reached";
+        sandbox.node.sink.event(denied(event, reason, None));
+        return reset(&client);
+    };
+    let port = dialled.port();
+    let policy = sandbox.policy.snapshot();
+    match policy.policy.handling(&name, port) {
+        Handling::Refuse => {
+            let event = sandbox.event("tcp", &name, port);
+            let verdict = policy.policy.decide(&Flow { host: &name, port, http: None });
+            let (reason, rule) = match verdict {
+                Verdict::Deny { reason, rule, .. } => (reason, rule),
+                Verdict::Allow { .. } => ("no rule names this host and port".to_owned(), None),
+            };
+            sandbox.node.sink.event(denied(event, reason, rule.as_ref()));
+            reset(&client);
+        }
+        Handling::PassL4 => pass(sandbox, client, name, port).await,
+        Handling::InspectHttp => inspect(sandbox, client, name, port).await,
+    }
+}
+
+fn name(sandbox: &Sandbox, dialled: SocketAddr) -> Option<Arc<str>> {
+    match dialled.ip().to_canonical() {
+        IpAddr::V4(address) => sandbox.name_of(address),
+        IpAddr::V6(_) => None,
+    }
+}
+
+async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port: u16) {
+    let mut first = [0; 1];
+    let speech = match timeout(limits::HEAD_TIME, client.peek(&mut first)).await {
+        Ok(Ok(1)) => first[0],
+        // It closed, broke, or said nothing in time.
+        Ok(_) | Err(_) => return,
+    };
+    let connection = |scheme| Inspected { sandbox: sandbox.clone(), host: host.clone(), port, scheme };
+    if speech != HANDSHAKE {
+        return serve_http(connection(Scheme::Http), client, Dialect::One).await;
+    }
+    match tls::open(&sandbox, client, &host).await {
+        Ok((stream, dialect)) => serve_http(connection(Scheme::Https), stream, dialect).await,
+        Err(error) => {
+            let event = sandbox.event("tls", &host, port);
+            sandbox.node.sink.event(denied(event, told(&error), None));
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A sandbox's policy in force: swapped whole, read without a lock, its changes heard by every open flow.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use nemoclaw_policy::handover::PolicyText;
+use nemoclaw_policy::policy::Mode;
+use nemoclaw_policy::{Policy, Source, narrow};
+use tokio::sync::watch;
+
+/// A policy with its number.
+#[derive(Debug)]
+pub struct Compiled {
+    /// What is allowed.
+    pub policy: Policy,
+    /// From 1; one more with every accepted change.
+    pub generation: u64,
+    texts: Vec<PolicyText>,
+}
+
+/// Read the texts and meet them. Pure.
+///
+/// # Errors
+/// The first fault, with its caret.
+pub fn compile(texts: &[PolicyText]) -> Result<Policy, String> {
+    let mut met: Option<Policy> = None;
+    for text in texts {
+        let policy = Policy::load(&source(text)).map_err(|fault| fault.to_string())?;
+        if policy.mode == Mode::Unconfined {
+            return Err(format!("policy `{}` is unconfined: it has no place in the router", text.name));
+        }
+        met = Some(match met {
+            None => policy,
+            Some(before) => narrow::meet(&before, &policy),
+        });
+    }
+    met.ok_or_else(|| "no policy was given".to_owned())
+}
+
+fn source(text: &PolicyText) -> Source {
+    Source {
+        name: match &text.path {
+            Some(path) => path.display().to_string(),
+            None => format!("builtin:{}", text.name),
+        },
+        path: text.path.clone(),
+        text: Arc::from(text.text.as_str()),
+    }
+}
+
+/// The policy in force.
+pub struct InForce {
+    current: ArcSwap<Compiled>,
+    changed: watch::Sender<u64>,
+}
+
+impl InForce {
+    /// Begin with `policy`.
+    #[must_use]
+    pub fn new(policy: Policy, texts: Vec<PolicyText>, generation: u64) -> InForce {
+        InForce {
+            current: ArcSwap::from_pointee(Compiled { policy, generation, texts }),
+            changed: watch::Sender::new(generation),
+        }
+    }
+
+    /// The policy as it is now; a request keeps its snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Compiled> {
+        self.current.load_full()
+    }
+
+    /// Hears of every later change.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Put `policy` in force; the same texts again are no change. Gives the generation.
+    pub fn replace(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+        let now = self.current.load();
+        if now.texts == texts {
+            return now.generation;
+        }
+        let generation = now.generation + 1;
+        self.current.store(Arc::new(Compiled { policy, generation, texts }));
+        self.changed.send_replace(generation);
+        generation
+    }
+
+    /// Ends when a later policy no longer allows what `still` asks.
+    pub async fn revoked(&self, still: impl Fn(&Policy) -> bool) {
+        let mut changes = self.changes();
+        loop {
+            if !still(&self.snapshot().policy) {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

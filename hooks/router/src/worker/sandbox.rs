@@ -1,0 +1,165 @@
+//! One sandbox as the worker holds it, and the node that all share.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use nemoclaw_api::audit::Event;
+use nemoclaw_policy::Policy;
+use nemoclaw_policy::decide::NameVerdict;
+use nemoclaw_policy::handover::PolicyText;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::authority::Authority;
+use super::dial::Dialer;
+use super::dns::Answer;
+use super::names::{Names, NoAddress};
+use super::policy::InForce;
+use super::pool::Pool;
+use super::sink::Sink;
+use super::tasks::Tasks;
+use super::event;
+use crate::link::{FromWorker, SavedName};
+use crate::{clock, limits};
+
+/// What all sandboxes share.
+pub struct Node {
+    /// The way out.
+    pub dialer: Dialer,
+    /// The way to the warden.
+    pub sink: Sink,
+    /// Room for connections of all sandboxes.
+    pub connections: Arc<Semaphore>,
+    /// True once the router is about to end.
+    pub draining: watch::Sender<bool>,
+}
+
+/// A sandbox.
+pub struct Sandbox {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its policy.
+    pub policy: InForce,
+    /// Its CA.
+    pub authority: Authority,
+    /// What it shares.
+    pub node: Arc<Node>,
+    /// Its connections and whatever they start.
+    pub tasks: Tasks,
+    /// Its upstream connections.
+    pub pool: Pool,
+    names: Mutex<Names>,
+    room: Arc<Semaphore>,
+    open: AtomicU64,
+}
+
+/// How a name question ends.
+pub struct Named {
+    /// The answer.
+    pub answer: Answer,
+    /// A new name: to be told to the warden before the answer leaves.
+    pub new: Option<SavedName>,
+    /// Why it does not exist, where a limit and not the policy says so.
+    pub limit: Option<NoAddress>,
+}
+
+/// Room for one connection.
+pub struct Permit {
+    _box: OwnedSemaphorePermit,
+    _node: OwnedSemaphorePermit,
+    sandbox: Arc<Sandbox>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.sandbox.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What makes a sandbox.
+pub struct Parts {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its policy.
+    pub policy: Policy,
+    /// The policy's texts.
+    pub texts: Vec<PolicyText>,
+    /// The policy's generation.
+    pub generation: u64,
+    /// Its CA.
+    pub authority: Authority,
+    /// Names it has.
+    pub names: Names,
+}
+
+impl Sandbox {
+    /// A sandbox on `node`.
+    #[must_use]
+    pub fn new(parts: Parts, node: Arc<Node>) -> Arc<Sandbox> {
+        let tasks = Tasks::default();
+        Arc::new(Sandbox {
+            policy: InForce::new(parts.policy, parts.texts, parts.generation),
+            name: parts.name,
+            authority: parts.authority,
+            pool: Pool::new(&node, &tasks),
+            tasks,
+            names: Mutex::new(parts.names),
+            room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
+            open: AtomicU64::new(0),
+            node,
+        })
+    }
+
+    /// Room for a connection, if there is any.
+    #[must_use]
+    pub fn admit(self: &Arc<Self>) -> Option<Permit> {
+        let own = self.room.clone().try_acquire_owned().ok()?;
+        let shared = self.node.connections.clone().try_acquire_owned().ok()?;
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Some(Permit { _box: own, _node: shared, sandbox: self.clone() })
+    }
+
+    /// Open connections.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// The name behind a virtual address.
+    #[must_use]
+    pub fn name_of(&self, address: Ipv4Addr) -> Option<Arc<str>> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).name(address)
+    }
+
+    /// Answer a question about `name`; `address` asks for one.
+    #[must_use]
+    pub fn answer(&self, verdict: NameVerdict, name: &str, address: bool) -> Named {
+        let plain = |answer| Named { answer, new: None, limit: None };
+        if verdict == NameVerdict::Unknown {
+            return plain(Answer::Unknown);
+        }
+        if !address {
+            return plain(Answer::Nothing);
+        }
+        let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = names.address(name) {
+            return plain(Answer::Address(known));
+        }
+        match names.assign(&self.name, name, verdict == NameVerdict::Wildcard, clock::unix_seconds()) {
+            Ok(entry) => Named { answer: Answer::Address(entry.address), new: Some(entry), limit: None },
+            Err(limit) => Named { answer: Answer::Unknown, new: None, limit: Some(limit) },
+        }
+    }
+
+    /// The message that keeps a new name over a crash.
+    #[must_use]
+    pub fn naming(&self, entry: SavedName) -> FromWorker {
+        FromWorker::Named { sandbox: self.name.to_string(), entry }
+    }
+
+    /// An audit event of this sandbox under the policy in force.
+    #[must_use]
+    pub fn event(&self, kind: &str, host: &str, port: u16) -> Event {
+        event::blank(&self.name, kind, host, port, self.policy.snapshot().generation)
+    }
+}

@@ -1,0 +1,244 @@
+//! What the worker tells the warden: a queue with a writer thread of its own.
+//!
+//! Forwarding never blocks on the warden's disk, and never runs ahead of it: when too many decisions wait to be
+//! written, new requests wait ([`Sink::room`]).
+
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use nemoclaw_api::audit::Event;
+use nemoclaw_api::wire;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, oneshot};
+
+use crate::limits;
+use crate::link::FromWorker;
+
+/// Most events in one message.
+const BATCH: usize = 128;
+
+enum Item {
+    Event(Event),
+    Message(FromWorker, Option<oneshot::Sender<()>>),
+}
+
+/// A handle to the queue.
+#[derive(Clone)]
+pub struct Sink {
+    queue: UnboundedSender<Item>,
+    waiting: Arc<AtomicUsize>,
+    room: Arc<Notify>,
+}
+
+/// The warden is gone, or the link to it is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the warden does not listen")]
+pub struct Gone;
+
+impl Sink {
+    /// A queue that writes to `stream`. The thread ends with the last handle or with the warden.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub fn start(stream: UnixStream) -> std::io::Result<Sink> {
+        let (sink, items) = Sink::detached();
+        let (waiting, room) = (sink.waiting.clone(), sink.room.clone());
+        std::thread::Builder::new()
+            .name("to-warden".into())
+            .spawn(move || write_all(&stream, items, &waiting, &room))?;
+        Ok(sink)
+    }
+
+    fn detached() -> (Sink, UnboundedReceiver<Item>) {
+        let (queue, items) = unbounded_channel();
+        let sink = Sink { queue, waiting: Arc::default(), room: Arc::default() };
+        (sink, items)
+    }
+
+    /// Wait until there is room for another decision.
+    pub async fn room(&self) {
+        loop {
+            let freed = self.room.notified();
+            if self.waiting.load(Ordering::Acquire) < limits::AUDIT_QUEUE {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    /// Record a decision.
+    pub fn event(&self, event: Event) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.push(Item::Event(event));
+    }
+
+    /// Tell the warden something.
+    pub fn send(&self, message: FromWorker) {
+        self.push(Item::Message(message, None));
+    }
+
+    /// Tell the warden something and wait until it is out of this process, so that a crash cannot lose it.
+    ///
+    /// # Errors
+    /// The warden is gone.
+    pub async fn delivered(&self, message: FromWorker) -> Result<(), Gone> {
+        let (done, out) = oneshot::channel();
+        self.push(Item::Message(message, Some(done)));
+        out.await.map_err(|_| Gone)
+    }
+
+    /// A broken link ends the worker by its reader; until then there is nobody to tell.
+    fn push(&self, item: Item) {
+        if self.queue.send(item).is_err() {
+            self.room.notify_waiters();
+        }
+    }
+}
+
+fn write_all(
+    stream: &UnixStream,
+    mut items: UnboundedReceiver<Item>,
+    waiting: &AtomicUsize,
+    room: &Notify,
+) {
+    while let Some(first) = items.blocking_recv() {
+        let mut next = Some(first);
+        let mut events = Vec::new();
+        let mut message = None;
+        while let Some(item) = next.take() {
+            match item {
+                Item::Event(event) => events.push(event),
+                Item::Message(content, done) => {
+                    message = Some((content, done));
+                    break;
+                }
+            }
+            if events.len() < BATCH {
+                next = items.try_recv().ok();
+            }
+        }
+        let count = events.len();
+        if count > 0 {
+            if wire::send(stream, &FromWorker::Audit(events), &[]).is_err() {
+                return;
+            }
+            waiting.fetch_sub(count, Ordering::AcqRel);
+            room.notify_waiters();
+        }
+        if let Some((content, done)) = message {
+            if wire::send(stream, &content, &[]).is_err() {
+                return;
+            }
+            if let Some(done) = done {
+                // The asker may have been cut meanwhile; then nobody waits.
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+/// Bytes of one flow.
+#[derive(Debug, Default)]
+pub struct Bytes {
+    /// From the box.
+    pub out: AtomicU64,
+    /// To the box.
+    pub back: AtomicU64,
+}
+
+/// A decision that is written when the flow ends, however it ends.
+pub struct Record {
+    sink: Sink,
+    event: Option<Event>,
+    bytes: Arc<Bytes>,
+}
+
+impl Record {
+    /// Write `event` when this value goes.
+    #[must_use]
+    pub fn new(sink: &Sink, event: Event) -> Record {
+        Record { sink: sink.clone(), event: Some(event), bytes: Arc::default() }
+    }
+
+    /// The counters of the flow.
+    #[must_use]
+    pub fn bytes(&self) -> Arc<Bytes> {
+        self.bytes.clone()
+    }
+
+    /// Say why an allowed flow ended badly.
+    pub fn because(&mut self, reason: impl Into<String>) {
+        if let Some(event) = &mut self.event {
+            event.reason = Some(reason.into());
+        }
+    }
+
+    /// What was allowed turned out to be refused.
+    pub fn deny(&mut self, reason: impl Into<String>) {
+        if let Some(event) = &mut self.event {
+            event.verdict = "deny".into();
+            event.reason = Some(reason.into());
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if let Some(mut event) = self.event.take() {
+            event.bytes_out = self.bytes.out.load(Ordering::Relaxed);
+            event.bytes_in = self.bytes.back.load(Ordering::Relaxed);
+            self.sink.event(event);
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A sink that writes into a socket the test reads.
+    use super::*;
+
+    /// A sink and its other end.
+    pub fn pair() -> (Sink, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        (Sink::start(ours).expect("thread"), theirs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        crate::worker::event::blank("box", "tcp", "example.com", 443, 1)
+    }
+
+    #[test]
+    fn a_full_queue_makes_requests_wait_and_loses_nothing() {
+        let (sink, mut items) = Sink::detached();
+        for _ in 0..limits::AUDIT_QUEUE {
+            sink.event(event());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+        let waited = runtime.block_on(async {
+            tokio::time::timeout(std::time::Duration::from_millis(20), sink.room()).await
+        });
+        assert!(waited.is_err(), "a request passed a full queue");
+        let mut left = 0;
+        while items.try_recv().is_ok() {
+            left += 1;
+        }
+        assert_eq!(left, limits::AUDIT_QUEUE);
+    }
+
+    #[test]
+    fn a_flow_is_recorded_with_its_bytes_however_it_ends() {
+        let (sink, other) = testing::pair();
+        let record = Record::new(&sink, event());
+        record.bytes().out.store(7, Ordering::Relaxed);
+        drop(record);
+        let (message, _) = wire::receive::<FromWorker>(&other).expect("a message");
+        let FromWorker::Audit(events) = message else { panic!("{message:?}") };
+        assert_eq!(events[0].bytes_out, 7);
+    }
+}
