@@ -3,11 +3,71 @@
 //! Pure: (engine's config.json, policy, host facts) in, [`Plan`] or one sentence why not out. Snapshot-tested with
 //! configs that real engines wrote.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{LinuxSeccomp, Spec};
-use nemoclaw_policy::handover::Handover;
+use libcontainer::oci_spec::runtime::{LinuxSeccomp, PosixRlimit, Spec};
+use nemoclaw_policy::handover::{Handover, PolicyText};
+use nemoclaw_policy::node::NodeConfig;
+use nemoclaw_policy::policy::Policy;
 use serde::{Deserialize, Serialize};
+
+mod annotations;
+mod devices;
+mod environment;
+mod exec;
+mod facts;
+mod hooks;
+pub mod host;
+mod landlock;
+mod limits;
+mod make;
+mod masks;
+mod mounts;
+mod namespaces;
+mod paths;
+mod privileged;
+mod process;
+mod refuse;
+mod request;
+mod sources;
+mod sysctl;
+mod update;
+mod writable;
+
+pub use annotations::{BUNDLE_ANNOTATION, engine_annotations};
+pub use environment::CA_BUNDLE_PATHS;
+pub use exec::exec_process;
+pub use facts::{
+    Account, HostFacts, JoinedNamespace, PathKind, RootfsFacts, SourceFacts, SourceKind,
+};
+pub use make::make;
+pub use paths::paths_of_interest;
+pub use refuse::Refusal;
+pub use request::policy_request;
+pub use update::{ResourceLimits, meet_resources};
+
+/// All that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Container id, which is the sandbox's name.
+    pub id: &'a str,
+    /// The engine's config.json.
+    pub spec: &'a Spec,
+    /// The policy in force.
+    pub policy: &'a Policy,
+    /// Its texts, for the router.
+    pub texts: &'a [PolicyText],
+    /// The node's configuration.
+    pub node: &'a NodeConfig,
+    /// This machine.
+    pub host: &'a HostFacts,
+    /// The image.
+    pub rootfs: &'a RootfsFacts,
+    /// The engine's bundle directory, absolute.
+    pub bundle: &'a Path,
+    /// The box's state directory, `<state_dir>/boxes/<id>`.
+    pub box_dir: &'a Path,
+}
 
 /// The whole plan of one box.
 #[derive(Debug, Clone)]
@@ -23,6 +83,32 @@ pub struct Plan {
     pub handover: Option<Handover>,
     /// What to write to the log: relaxations, skipped paths.
     pub remarks: Vec<String>,
+    /// What a later `update` may not lift; kept in the box's state.
+    pub limits: ResourceLimits,
+    /// Directories to make in the image before the mounts.
+    pub directories: Vec<NewDirectory>,
+    /// What goes into the box's CA bundle and `resolv.conf`; `None` where no router answers.
+    pub trust: Option<Trust>,
+}
+
+/// A directory that the image lacks. User and group are the host's numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDirectory {
+    /// Path inside the image.
+    pub path: PathBuf,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// Where the first part of the box's CA bundle comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The image's own bundle; `None` = it has none.
+    pub image_bundle: Option<PathBuf>,
+    /// The state directory of the sandbox whose network namespace is joined: its router's CA is taken from its bundle.
+    pub joined_box: Option<PathBuf>,
 }
 
 /// The mount work: everything that is not listed becomes recursively read-only.
@@ -53,6 +139,12 @@ pub struct Confinement {
     pub capabilities: Option<Vec<String>>,
     /// Variables set in init and merged into every exec's environment (CA variables, `HOME` when forced).
     pub environment: Vec<(String, String)>,
+    /// User and group that the policy forces, on every exec too.
+    #[serde(default)]
+    pub user: Option<(u32, u32)>,
+    /// Limits of init, which an exec without its own gets too.
+    #[serde(default)]
+    pub rlimits: Vec<PosixRlimit>,
 }
 
 /// Landlock rules, most general first.

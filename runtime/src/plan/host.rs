@@ -1,0 +1,280 @@
+//! Reading this machine: the only file of the plan that does.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use caps::{CapSet, Capability};
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
+use nemoclaw_policy::node::NodeConfig;
+
+use super::{HostFacts, JoinedNamespace, SourceFacts, SourceKind, mounts};
+
+/// What the caller knows and this file does not look for.
+#[derive(Debug, Clone)]
+pub struct Known<'a> {
+    /// The kernel's Landlock ABI; 0 = none.
+    pub landlock_abi: u32,
+    /// A path by which our own binary can be executed (not a sealed copy's `/memfd:…`).
+    pub runtime_binary: &'a Path,
+    /// Living sandboxes of ours: name and first process.
+    pub guards: &'a [Guard],
+    /// The node's configuration.
+    pub node: &'a NodeConfig,
+}
+
+/// A living sandbox of ours. The caller has checked that `pid` is still its first process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// Its name.
+    pub sandbox: String,
+    /// Its first process.
+    pub pid: i32,
+}
+
+/// Why this machine could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProbeError {
+    /// A file of this machine cannot be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Our capabilities cannot be read.
+    #[error("cannot read this process's capabilities")]
+    Capabilities(#[source] caps::errors::CapsError),
+    /// A limit cannot be read.
+    #[error("cannot read this process's limits: `/proc/self/limits` is not as expected")]
+    Limits,
+}
+
+/// Reads what the plan for `spec` in the engine's bundle `bundle` needs to know.
+///
+/// # Errors
+/// `/proc` is not as expected.
+pub fn probe(spec: &Spec, bundle: &Path, known: &Known<'_>) -> Result<HostFacts, ProbeError> {
+    let egress_hook = known
+        .node
+        .egress_hook
+        .clone()
+        .unwrap_or_else(|| beside(known.runtime_binary));
+    Ok(HostFacts {
+        landlock_abi: known.landlock_abi,
+        cgroup_version: if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
+            2
+        } else {
+            1
+        },
+        runtime_binary: known.runtime_binary.to_path_buf(),
+        egress_hook_present: fs::metadata(&egress_hook)
+            .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0),
+        egress_hook,
+        cap_sys_resource: caps::has_cap(None, CapSet::Effective, Capability::CAP_SYS_RESOURCE)
+            .map_err(ProbeError::Capabilities)?,
+        oom_score_adj: read("/proc/self/oom_score_adj")?
+            .trim()
+            .parse()
+            .map_err(|_| ProbeError::Limits)?,
+        hard_limits: hard_limits(&read("/proc/self/limits")?),
+        sources: sources(spec, bundle),
+        own_paths: own_paths(known.node),
+        joined: joined(spec, known.guards)?,
+    })
+}
+
+fn beside(runtime: &Path) -> PathBuf {
+    runtime.with_file_name("nemoclaw-egress")
+}
+
+fn read(path: &str) -> Result<String, ProbeError> {
+    fs::read_to_string(path).map_err(|source| ProbeError::Read {
+        path: path.into(),
+        source,
+    })
+}
+
+/// What no box may see of us. Not the whole state and data directories: the direct engine keeps its bundles there.
+fn own_paths(node: &NodeConfig) -> Vec<PathBuf> {
+    let fixed = [
+        node.state_dir.join("boxes"),
+        node.data_dir.join("audit"),
+        node.policy_dir.clone(),
+        node.router.socket.clone(),
+    ];
+    fixed
+        .into_iter()
+        .chain(node.path.clone())
+        .map(|path| canonical(&path))
+        .collect()
+}
+
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Hard limits by OCI name from the text of `/proc/self/limits`.
+fn hard_limits(text: &str) -> BTreeMap<String, u64> {
+    const NAMES: [(&str, &str); 16] = [
+        ("Max cpu time", "RLIMIT_CPU"),
+        ("Max file size", "RLIMIT_FSIZE"),
+        ("Max data size", "RLIMIT_DATA"),
+        ("Max stack size", "RLIMIT_STACK"),
+        ("Max core file size", "RLIMIT_CORE"),
+        ("Max resident set", "RLIMIT_RSS"),
+        ("Max processes", "RLIMIT_NPROC"),
+        ("Max open files", "RLIMIT_NOFILE"),
+        ("Max locked memory", "RLIMIT_MEMLOCK"),
+        ("Max address space", "RLIMIT_AS"),
+        ("Max file locks", "RLIMIT_LOCKS"),
+        ("Max pending signals", "RLIMIT_SIGPENDING"),
+        ("Max msgqueue size", "RLIMIT_MSGQUEUE"),
+        ("Max nice priority", "RLIMIT_NICE"),
+        ("Max realtime priority", "RLIMIT_RTPRIO"),
+        ("Max realtime timeout", "RLIMIT_RTTIME"),
+    ];
+    let hard = |label: &str| {
+        let rest = text.lines().find_map(|line| line.strip_prefix(label))?;
+        match rest.split_whitespace().nth(1)? {
+            "unlimited" => Some(u64::MAX),
+            number => number.parse().ok(),
+        }
+    };
+    NAMES
+        .iter()
+        .filter_map(|(label, name)| Some(((*name).to_owned(), hard(label)?)))
+        .collect()
+}
+
+/// The sources of bind mounts.
+fn sources(spec: &Spec, bundle: &Path) -> BTreeMap<PathBuf, SourceFacts> {
+    let binds = spec
+        .mounts()
+        .iter()
+        .flatten()
+        .filter(|mount| mounts::is_bind(mount));
+    binds
+        .filter_map(|mount| mount.source().as_ref())
+        .map(|source| bundle.join(source))
+        .map(look)
+        .collect()
+}
+
+fn look(source: PathBuf) -> (PathBuf, SourceFacts) {
+    let found =
+        fs::canonicalize(&source).and_then(|path| fs::metadata(&path).map(|meta| (path, meta)));
+    let facts = match found {
+        Ok((canonical, meta)) => SourceFacts {
+            canonical,
+            kind: kind(&meta),
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mode: meta.mode() & 0o7777,
+        },
+        Err(_) => SourceFacts {
+            canonical: source.clone(),
+            kind: SourceKind::Missing,
+            uid: 0,
+            gid: 0,
+            mode: 0,
+        },
+    };
+    (source, facts)
+}
+
+fn kind(meta: &Metadata) -> SourceKind {
+    let typ = meta.file_type();
+    if typ.is_dir() {
+        SourceKind::Directory
+    } else if typ.is_file() {
+        SourceKind::File
+    } else if typ.is_socket() {
+        SourceKind::Socket
+    } else if typ.is_char_device() || typ.is_block_device() {
+        SourceKind::Device
+    } else {
+        SourceKind::Other
+    }
+}
+
+/// Looks at the namespaces that the spec joins by path.
+fn joined(spec: &Spec, guards: &[Guard]) -> Result<Vec<JoinedNamespace>, ProbeError> {
+    let namespaces = spec
+        .linux()
+        .iter()
+        .flat_map(|linux| linux.namespaces().iter().flatten());
+    let with_path = namespaces.filter_map(|namespace| {
+        let path = namespace
+            .path()
+            .as_ref()
+            .filter(|path| !path.as_os_str().is_empty())?;
+        Some((namespace.typ(), path))
+    });
+    let mut all = Vec::new();
+    for (kind, path) in with_path {
+        let target = identity(path).map_err(|source| ProbeError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let file = file_name(kind);
+        let of = |pid: &str| identity(&Path::new("/proc").join(pid).join("ns").join(file)).ok();
+        let guard = guards
+            .iter()
+            .find(|guard| of(&guard.pid.to_string()) == Some(target));
+        all.push(JoinedNamespace {
+            kind,
+            path: path.clone(),
+            guarded_by: guard.map(|guard| guard.sandbox.clone()),
+            foreign_processes: lives_in(target, file)?,
+            is_host: of("self") == Some(target) || of("1") == Some(target),
+        });
+    }
+    Ok(all)
+}
+
+/// Whether any process lives in the namespace. Asked only of unguarded ones does it mean a foreign process.
+fn lives_in(target: (u64, u64), file: &str) -> Result<bool, ProbeError> {
+    let unreadable = |source| ProbeError::Read {
+        path: "/proc".into(),
+        source,
+    };
+    for entry in fs::read_dir("/proc").map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let is_process = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
+        // A process that ended meanwhile lives nowhere.
+        if is_process
+            && identity(&entry.path().join("ns").join(file)).is_ok_and(|found| found == target)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Device and inode of a namespace, by any path to it.
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(path).map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// The name below `/proc/PID/ns`.
+fn file_name(kind: LinuxNamespaceType) -> &'static str {
+    match kind {
+        LinuxNamespaceType::Mount => "mnt",
+        LinuxNamespaceType::Cgroup => "cgroup",
+        LinuxNamespaceType::Uts => "uts",
+        LinuxNamespaceType::Ipc => "ipc",
+        LinuxNamespaceType::User => "user",
+        LinuxNamespaceType::Pid => "pid",
+        LinuxNamespaceType::Network => "net",
+        LinuxNamespaceType::Time => "time",
+    }
+}

@@ -1,0 +1,186 @@
+//! Default limits, and a clear word where this process has no right to set one.
+
+use std::collections::BTreeMap;
+
+use libcontainer::oci_spec::runtime::{
+    LinuxDeviceCgroup, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
+};
+
+use super::{HostFacts, Refusal, ResourceLimits};
+
+/// Processes of a box whose engine sets no limit.
+pub const DEFAULT_PIDS: i64 = 1024;
+/// Open files: what a login session of a current distribution gets.
+const DEFAULT_NOFILE: (u64, u64) = (1024, 524_288);
+
+/// The planned rlimits: as given, plus open files and no core files where the spec says nothing.
+pub fn rlimits(given: &[PosixRlimit], host: &HostFacts) -> Result<Vec<PosixRlimit>, Refusal> {
+    check_rlimits(given, host)?;
+    let mut all = given.to_vec();
+    add_missing(
+        &mut all,
+        PosixRlimitType::RlimitNofile,
+        nofile(&host.hard_limits),
+    );
+    add_missing(&mut all, PosixRlimitType::RlimitCore, (0, 0));
+    Ok(all)
+}
+
+/// Refuses a limit above our own hard one without the right to set it.
+pub fn check_rlimits(given: &[PosixRlimit], host: &HostFacts) -> Result<(), Refusal> {
+    for limit in given {
+        let above = host
+            .hard_limits
+            .get(&limit.typ().to_string())
+            .is_some_and(|hard| limit.hard() > *hard);
+        if above && !host.cap_sys_resource {
+            return Err(Refusal::NoSysResource(format!(
+                "{} to {}",
+                limit.typ(),
+                number(limit.hard())
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a score below our own without the right to set it.
+pub fn check_oom_score(score: Option<i32>, host: &HostFacts) -> Result<(), Refusal> {
+    match score {
+        Some(score) if score < host.oom_score_adj && !host.cap_sys_resource => Err(
+            Refusal::NoSysResource(format!("the OOM score adjustment {score}")),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The planned resources, and what an `update` may not lift.
+pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLimits) {
+    let mut planned = given.cloned().unwrap_or_default();
+    let asked = planned
+        .pids()
+        .as_ref()
+        .map(|pids| pids.limit())
+        .filter(|limit| *limit > 0);
+    let pids = asked.unwrap_or(DEFAULT_PIDS);
+    let mut limit = LinuxPids::default();
+    limit.set_limit(pids);
+    planned.set_pids(Some(limit));
+    if planned.devices().as_ref().is_none_or(Vec::is_empty) {
+        planned.set_devices(Some(vec![deny_all()]));
+    }
+    (
+        planned,
+        ResourceLimits {
+            pids: pids.max(DEFAULT_PIDS),
+        },
+    )
+}
+
+fn deny_all() -> LinuxDeviceCgroup {
+    let mut rule = LinuxDeviceCgroup::default();
+    rule.set_allow(false).set_access(Some("rwm".to_owned()));
+    rule
+}
+
+/// Soft and hard limit of open files within what we may give.
+fn nofile(hard_limits: &BTreeMap<String, u64>) -> (u64, u64) {
+    let most = hard_limits
+        .get("RLIMIT_NOFILE")
+        .copied()
+        .unwrap_or(DEFAULT_NOFILE.1);
+    (DEFAULT_NOFILE.0.min(most), DEFAULT_NOFILE.1.min(most))
+}
+
+fn add_missing(all: &mut Vec<PosixRlimit>, kind: PosixRlimitType, (soft, hard): (u64, u64)) {
+    if !all.iter().any(|limit| limit.typ() == kind) {
+        // Every field has a default, so that building cannot fail.
+        all.extend(
+            PosixRlimitBuilder::default()
+                .typ(kind)
+                .soft(soft)
+                .hard(hard)
+                .build(),
+        );
+    }
+}
+
+/// `unlimited` for the largest number.
+fn number(value: u64) -> String {
+    if value == u64::MAX {
+        "unlimited".to_owned()
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(nofile: u64, right: bool) -> HostFacts {
+        HostFacts {
+            hard_limits: [("RLIMIT_NOFILE".to_owned(), nofile)].into(),
+            cap_sys_resource: right,
+            ..HostFacts::default()
+        }
+    }
+
+    fn limit(hard: u64) -> PosixRlimit {
+        PosixRlimitBuilder::default()
+            .typ(PosixRlimitType::RlimitNofile)
+            .soft(1u64)
+            .hard(hard)
+            .build()
+            .unwrap()
+    }
+
+    #[test]
+    fn defaults_stay_within_the_hosts_hard_limit_and_dump_no_core() {
+        let all = rlimits(&[], &host(20_000, false)).unwrap();
+        let of = |kind| {
+            all.iter()
+                .find(|limit| limit.typ() == kind)
+                .map(|limit| (limit.soft(), limit.hard()))
+        };
+        assert_eq!(of(PosixRlimitType::RlimitNofile), Some((1024, 20_000)));
+        assert_eq!(of(PosixRlimitType::RlimitCore), Some((0, 0)));
+    }
+
+    #[test]
+    fn a_limit_above_ours_needs_the_right_to_raise_it() {
+        let refusal = rlimits(&[limit(30_000)], &host(20_000, false)).unwrap_err();
+        assert_eq!(
+            refusal.to_string(),
+            "cannot set RLIMIT_NOFILE to 30000: this process has no CAP_SYS_RESOURCE"
+        );
+        assert!(rlimits(&[limit(30_000)], &host(20_000, true)).is_ok());
+        assert_eq!(
+            rlimits(&[limit(5)], &host(20_000, false)).unwrap()[0].hard(),
+            5
+        );
+    }
+
+    #[test]
+    fn a_lower_oom_score_needs_the_same_right() {
+        assert!(check_oom_score(Some(-500), &host(1, false)).is_err());
+        assert!(check_oom_score(Some(-500), &host(1, true)).is_ok());
+        assert!(check_oom_score(Some(0), &host(1, false)).is_ok());
+        assert!(check_oom_score(None, &host(1, false)).is_ok());
+    }
+
+    #[test]
+    fn pids_are_limited_even_when_the_engine_asks_for_no_limit() {
+        for asked in [None, Some(0), Some(-1)] {
+            let mut given = LinuxResources::default();
+            given.set_pids(asked.map(|asked| {
+                let mut pids = LinuxPids::default();
+                pids.set_limit(asked);
+                pids
+            }));
+            let (planned, limits) = resources(Some(&given));
+            assert_eq!(planned.pids().as_ref().map(|pids| pids.limit()), Some(1024));
+            assert_eq!(limits.pids, 1024);
+        }
+    }
+}

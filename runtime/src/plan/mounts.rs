@@ -1,0 +1,403 @@
+//! Mounts: made legal for libcontainer, read-only where the policy says so, ours in place of the engine's.
+
+use std::path::{Path, PathBuf};
+
+use libcontainer::oci_spec::runtime::Mount;
+
+use super::paths::{PathRules, normal};
+use super::{HostFacts, Refusal, sources};
+
+/// Mounts of the kernel that keep their own flags.
+pub const KEPT: [&str; 4] = ["/proc", "/dev/pts", "/dev/shm", "/dev/mqueue"];
+/// Shared memory of a box whose engine gives none: Docker's size.
+const SHM_OPTIONS: [&str; 5] = ["nosuid", "noexec", "nodev", "mode=1777", "size=67108864"];
+/// `/tmp` of an image that has none.
+const TMP_OPTIONS: [&str; 3] = ["nosuid", "nodev", "mode=1777"];
+/// File systems that a box may have mounted, beside binds.
+const TYPES: [&str; 6] = ["tmpfs", "ramfs", "devpts", "mqueue", "overlay", "cgroup"];
+
+/// Whether `mount` is a bind mount.
+pub fn is_bind(mount: &Mount) -> bool {
+    mount.typ().as_deref() == Some("bind") || has_option(mount, &["bind", "rbind"])
+}
+
+/// Whether the engine asks for a read-only mount.
+pub fn asks_readonly(mount: &Mount) -> bool {
+    has_option(mount, &["ro", "rro"])
+}
+
+fn has_option(mount: &Mount, names: &[&str]) -> bool {
+    mount
+        .options()
+        .iter()
+        .flatten()
+        .any(|option| names.contains(&option.as_str()))
+}
+
+/// Makes `mount` acceptable to libcontainer without changing what it means (also under `unconfined`).
+pub fn normalised(mount: &Mount, bundle: &Path) -> Result<Mount, Refusal> {
+    let refused = |why: &str| Refusal::Mount {
+        destination: mount.destination().clone(),
+        why: why.to_owned(),
+    };
+    if mount.uid_mappings().is_some()
+        || mount.gid_mappings().is_some()
+        || has_option(mount, &["idmap", "ridmap"])
+    {
+        return Err(refused("idmapped mounts are not supported yet"));
+    }
+    let mut planned = mount.clone();
+    planned.set_destination(
+        normal(mount.destination()).ok_or_else(|| refused("its destination has `..`"))?,
+    );
+    match mount.source() {
+        Some(source) if is_bind(mount) => drop(planned.set_source(Some(bundle.join(source)))),
+        Some(_) => {}
+        None if is_bind(mount) => return Err(refused("it is a bind mount without a source")),
+        None => drop(
+            planned.set_source(Some(
+                mount
+                    .typ()
+                    .clone()
+                    .unwrap_or_else(|| "none".to_owned())
+                    .into(),
+            )),
+        ),
+    }
+    Ok(planned)
+}
+
+/// The box's mounts, from normalised ones.
+pub fn confined(
+    given: Vec<Mount>,
+    rules: &PathRules,
+    host: &HostFacts,
+    remarks: &mut Vec<String>,
+) -> Result<Vec<Mount>, Refusal> {
+    let destinations: Vec<PathBuf> = given
+        .iter()
+        .map(|mount| mount.destination().clone())
+        .collect();
+    let mut planned = Vec::with_capacity(given.len() + 4);
+    for mut mount in given {
+        check_place(&mount)?;
+        if is_bind(&mount) {
+            let source = mount.source().clone().unwrap_or_default();
+            mount.set_source(Some(sources::check(&source, host)?));
+        }
+        let destination = mount.destination().clone();
+        let mut options = private(mount.options().as_deref().unwrap_or_default());
+        if !keeps_flags(&destination) {
+            if !rules.mount_writable(&destination) {
+                if is_volume(&mount) && !asks_readonly(&mount) {
+                    let shown = destination.display();
+                    remarks.push(format!(
+                        "the mount on `{shown}` is read-only: the policy does not let it be written"
+                    ));
+                }
+                // The walls make it read-only in any case, after mount points inside it could be made.
+                let holds_mounts = destinations
+                    .iter()
+                    .any(|other| *other != destination && other.starts_with(&destination));
+                if !holds_mounts || destination.starts_with("/sys") {
+                    readonly(&mut options, is_bind(&mount));
+                }
+            }
+            set(&mut options, "nosuid", &["suid"]);
+            set(&mut options, "nodev", &["dev"]);
+        }
+        mount.set_options(Some(options));
+        planned.push(mount);
+    }
+    Ok(planned)
+}
+
+/// `/dev` and what lies on it, and `/proc`, work only with the flags the engine chose.
+fn keeps_flags(destination: &Path) -> bool {
+    KEPT.iter().any(|kept| destination == Path::new(kept)) || destination == Path::new("/dev")
+}
+
+/// Whether a user asked for the mount, and not the engine for its own sake.
+fn is_volume(mount: &Mount) -> bool {
+    const ENGINES: [&str; 5] = [
+        "/etc/hosts",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+        "/run/.containerenv",
+        "/dev/termination-log",
+    ];
+    let engines = ENGINES
+        .iter()
+        .any(|file| mount.destination() == Path::new(file));
+    !engines && (is_bind(mount) || mount.typ().as_deref() == Some("tmpfs"))
+}
+
+/// A box's file systems stand where its walls expect them: masked paths only hold on the usual `/proc` and `/sys`.
+fn check_place(mount: &Mount) -> Result<(), Refusal> {
+    let destination = mount.destination();
+    let refused = |why: String| {
+        Err(Refusal::Mount {
+            destination: destination.clone(),
+            why,
+        })
+    };
+    if destination == Path::new("/") {
+        return refused("it would replace the whole file system".to_owned());
+    }
+    if is_bind(mount) {
+        let kernel = ["/proc", "/sys"]
+            .iter()
+            .any(|path| destination.starts_with(path));
+        return if kernel {
+            refused("/proc and /sys are the kernel's".to_owned())
+        } else {
+            Ok(())
+        };
+    }
+    match mount.typ().as_deref() {
+        Some("proc") if destination == Path::new("/proc") => Ok(()),
+        Some("sysfs") if destination == Path::new("/sys") => Ok(()),
+        Some("cgroup2") if destination.starts_with("/sys/fs/cgroup") => Ok(()),
+        Some("cgroup") if !destination.starts_with("/sys/fs/cgroup") => {
+            refused("a cgroup file system belongs on /sys/fs/cgroup".to_owned())
+        }
+        Some(typ) if TYPES.contains(&typ) => Ok(()),
+        Some(typ) => refused(format!(
+            "the file system type `{typ}` is not one a sandbox may have there"
+        )),
+        None => refused("it has neither a type nor the option `bind`".to_owned()),
+    }
+}
+
+/// Options with every propagation but private removed: what the host mounts later must not appear, writable, in a box.
+fn private(options: &[String]) -> Vec<String> {
+    const PROPAGATION: [&str; 8] = [
+        "private",
+        "rprivate",
+        "shared",
+        "rshared",
+        "slave",
+        "rslave",
+        "unbindable",
+        "runbindable",
+    ];
+    let given = options
+        .iter()
+        .any(|option| PROPAGATION.contains(&option.as_str()));
+    let mut out: Vec<String> = options
+        .iter()
+        .filter(|option| !PROPAGATION.contains(&option.as_str()))
+        .cloned()
+        .collect();
+    if given {
+        out.push("rprivate".to_owned());
+    }
+    out
+}
+
+/// Makes the mount read-only, a bind with everything mounted below it.
+fn readonly(options: &mut Vec<String>, bind: bool) {
+    set(options, "ro", &["rw", "rrw"]);
+    if bind {
+        set(options, "rro", &[]);
+    }
+}
+
+/// Puts `flag` in and its opposites out.
+fn set(options: &mut Vec<String>, flag: &str, opposites: &[&str]) {
+    options.retain(|option| !opposites.contains(&option.as_str()));
+    if !options.iter().any(|option| option == flag) {
+        options.push(flag.to_owned());
+    }
+}
+
+/// Adds a mount of ours: a file of the box's state directory, read-only, in place of what the engine put there.
+pub fn replace_with_file(mounts: &mut Vec<Mount>, destination: &Path, source: PathBuf) {
+    mounts.retain(|mount| mount.destination() != destination);
+    mounts.push(new(
+        destination,
+        "bind",
+        source,
+        &["bind", "ro", "nosuid", "nodev", "noexec", "rprivate"],
+    ));
+}
+
+/// Adds sized shared memory when the engine gives none.
+pub fn add_shared_memory(mounts: &mut Vec<Mount>) {
+    if !mounts
+        .iter()
+        .any(|mount| mount.destination() == Path::new("/dev/shm"))
+    {
+        mounts.push(new(
+            Path::new("/dev/shm"),
+            "tmpfs",
+            PathBuf::from("shm"),
+            &SHM_OPTIONS,
+        ));
+    }
+}
+
+/// Adds a `/tmp` for an image without one.
+pub fn add_tmp(mounts: &mut Vec<Mount>) {
+    mounts.push(new(
+        Path::new(super::paths::TMP),
+        "tmpfs",
+        PathBuf::from("tmpfs"),
+        &TMP_OPTIONS,
+    ));
+}
+
+fn new(destination: &Path, typ: &str, source: PathBuf, options: &[&str]) -> Mount {
+    let mut mount = Mount::default();
+    mount
+        .set_destination(destination.to_path_buf())
+        .set_typ(Some(typ.to_owned()))
+        .set_source(Some(source))
+        .set_options(Some(
+            options.iter().map(|option| (*option).to_owned()).collect(),
+        ))
+        .set_uid_mappings(None)
+        .set_gid_mappings(None);
+    mount
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SourceFacts, SourceKind};
+    use super::*;
+    use nemoclaw_policy::policy::Filesystem;
+
+    fn rules() -> PathRules {
+        let filesystem = Filesystem {
+            read_only: vec!["/".into()],
+            read_write: vec!["/sandbox".into(), "/tmp".into()],
+            include_workdir: false,
+        };
+        PathRules::new(&filesystem, Path::new("/"))
+    }
+
+    fn host(source: &str) -> HostFacts {
+        let facts = SourceFacts {
+            canonical: source.into(),
+            kind: SourceKind::Directory,
+            uid: 0,
+            gid: 0,
+            mode: 0o755,
+        };
+        HostFacts {
+            sources: [(PathBuf::from(source), facts)].into(),
+            ..HostFacts::default()
+        }
+    }
+
+    fn options_of(mounts: Vec<Mount>) -> Vec<Vec<String>> {
+        let planned = confined(mounts, &rules(), &host("/v"), &mut Vec::new()).unwrap();
+        planned
+            .iter()
+            .map(|mount| mount.options().clone().unwrap_or_default())
+            .collect()
+    }
+
+    fn bind(destination: &str, options: &[&str]) -> Mount {
+        new(Path::new(destination), "bind", PathBuf::from("/v"), options)
+    }
+
+    #[test]
+    fn a_volume_outside_the_writable_paths_becomes_read_only_and_says_so() {
+        let mut remarks = Vec::new();
+        let planned = confined(
+            vec![bind("/data", &["rbind", "rw", "rshared"])],
+            &rules(),
+            &host("/v"),
+            &mut remarks,
+        );
+        let options = planned.unwrap()[0].options().clone().unwrap();
+        assert_eq!(
+            options,
+            ["rbind", "rprivate", "ro", "rro", "nosuid", "nodev"]
+        );
+        assert_eq!(remarks.len(), 1);
+    }
+
+    #[test]
+    fn a_volume_on_a_writable_path_stays_as_asked_but_without_setuid_and_devices() {
+        assert_eq!(
+            options_of(vec![bind("/sandbox", &["rbind", "dev"])]),
+            [["rbind", "nosuid", "nodev"]]
+        );
+        assert_eq!(
+            options_of(vec![bind("/sandbox/x", &["rbind", "ro"])]),
+            [["rbind", "ro", "nosuid", "nodev"]]
+        );
+    }
+
+    #[test]
+    fn a_mount_with_mounts_below_is_left_to_the_walls() {
+        let options = options_of(vec![
+            bind("/data", &["rbind"]),
+            bind("/data/sub", &["rbind"]),
+        ]);
+        assert!(!options[0].contains(&"ro".to_owned()));
+        assert!(options[1].contains(&"ro".to_owned()));
+    }
+
+    #[test]
+    fn kernel_file_systems_elsewhere_are_refused() {
+        for (destination, typ) in [
+            ("/p", "proc"),
+            ("/s", "sysfs"),
+            ("/c", "cgroup"),
+            ("/d", "ext4"),
+            ("/", "tmpfs"),
+        ] {
+            let mount = new(Path::new(destination), typ, PathBuf::from(typ), &[]);
+            assert!(
+                confined(vec![mount], &rules(), &host("/v"), &mut Vec::new()).is_err(),
+                "{destination}"
+            );
+        }
+        for destination in ["/proc/sys", "/sys/fs/cgroup", "/proc"] {
+            let mounts = vec![bind(destination, &["bind"])];
+            assert!(
+                confined(mounts, &rules(), &host("/v"), &mut Vec::new()).is_err(),
+                "{destination}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_libcontainer_refuses_without_need_is_made_legal() {
+        let mut mount = new(Path::new("dev//mqueue"), "mqueue", PathBuf::new(), &[]);
+        mount.set_source(None);
+        let planned = normalised(&mount, Path::new("/b")).unwrap();
+        assert_eq!(planned.source().as_deref(), Some(Path::new("mqueue")));
+        assert_eq!(planned.destination(), Path::new("/dev/mqueue"));
+        let mut relative = bind("/data", &["bind"]);
+        relative.set_source(Some("files".into()));
+        assert_eq!(
+            normalised(&relative, Path::new("/b"))
+                .unwrap()
+                .source()
+                .as_deref(),
+            Some(Path::new("/b/files"))
+        );
+    }
+
+    #[test]
+    fn idmapped_mounts_and_parents_in_destinations_are_refused() {
+        assert!(normalised(&bind("/data", &["bind", "idmap"]), Path::new("/b")).is_err());
+        assert!(normalised(&bind("/a/../proc", &["bind"]), Path::new("/b")).is_err());
+    }
+
+    #[test]
+    fn our_files_take_the_place_of_the_engines() {
+        let mut mounts = vec![bind("/etc/resolv.conf", &["rbind"])];
+        replace_with_file(
+            &mut mounts,
+            Path::new("/etc/resolv.conf"),
+            "/run/nemoclaw/boxes/a/resolv.conf".into(),
+        );
+        assert_eq!(mounts.len(), 1);
+        assert!(asks_readonly(&mounts[0]));
+    }
+}

@@ -1,0 +1,107 @@
+//! `update`: the engine's new resources, met with what the sandbox may have.
+
+use libcontainer::oci_spec::runtime::LinuxResources;
+use serde::{Deserialize, Serialize};
+
+use super::{Refusal, devices};
+
+/// What an `update` may not lift. Kept in the box's state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceLimits {
+    /// The most processes; 0 = no limit of ours (`unconfined`).
+    pub pids: i64,
+}
+
+/// The resources to apply for `update`, or why not.
+///
+/// More than the limit is refused and not clamped: whoever asked must know that it was not done. Device rules are left as
+/// they were at create; engines repeat them in an update.
+///
+/// # Errors
+/// A limit would be lifted, or all devices opened.
+pub fn meet_resources(
+    update: &LinuxResources,
+    limits: &ResourceLimits,
+) -> Result<LinuxResources, Refusal> {
+    if limits.pids == 0 {
+        return Ok(update.clone());
+    }
+    if let Some(pids) = update.pids() {
+        if pids.limit() <= 0 || pids.limit() > limits.pids {
+            return Err(Refusal::LimitLifted {
+                what: "processes",
+                limit: limits.pids,
+            });
+        }
+    }
+    let unified = update.unified().iter().flatten();
+    if unified
+        .into_iter()
+        .any(|(name, _)| name.starts_with("pids."))
+    {
+        return Err(Refusal::LimitLifted {
+            what: "processes",
+            limit: limits.pids,
+        });
+    }
+    if devices::allow_everything(update) {
+        return Err(Refusal::DevicesChanged);
+    }
+    let mut met = update.clone();
+    met.set_devices(None);
+    Ok(met)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libcontainer::oci_spec::runtime::{LinuxDeviceCgroup, LinuxPids};
+
+    const LIMITS: ResourceLimits = ResourceLimits { pids: 1024 };
+
+    fn pids(limit: i64) -> LinuxResources {
+        let mut pids = LinuxPids::default();
+        pids.set_limit(limit);
+        let mut update = LinuxResources::default();
+        update.set_pids(Some(pids));
+        update
+    }
+
+    #[test]
+    fn an_update_cannot_lift_the_limit_of_processes() {
+        for limit in [-1, 0, 1025] {
+            assert!(meet_resources(&pids(limit), &LIMITS).is_err(), "{limit}");
+        }
+        assert_eq!(meet_resources(&pids(100), &LIMITS), Ok(pids(100)));
+    }
+
+    #[test]
+    fn the_unified_map_is_no_way_round_it() {
+        let mut update = LinuxResources::default();
+        update.set_unified(Some([("pids.max".to_owned(), "max".to_owned())].into()));
+        assert!(meet_resources(&update, &LIMITS).is_err());
+    }
+
+    #[test]
+    fn an_update_cannot_open_devices() {
+        let mut rule = LinuxDeviceCgroup::default();
+        rule.set_allow(true).set_access(Some("rwm".to_owned()));
+        let mut update = LinuxResources::default();
+        update.set_devices(Some(vec![rule.clone()]));
+        assert_eq!(
+            meet_resources(&update, &LIMITS),
+            Err(Refusal::DevicesChanged)
+        );
+        rule.set_major(Some(1)).set_minor(Some(3));
+        update.set_devices(Some(vec![rule]));
+        assert_eq!(meet_resources(&update, &LIMITS).unwrap().devices(), &None);
+    }
+
+    #[test]
+    fn an_unconfined_box_takes_every_update() {
+        assert_eq!(
+            meet_resources(&pids(-1), &ResourceLimits::default()),
+            Ok(pids(-1))
+        );
+    }
+}
