@@ -1,3 +1,93 @@
-//! nemoclaw-egress
+//! `nemoclaw-egress`: the OCI hook that makes the router a sandbox's only way out.
+//!
+//! `create` stands last in `createRuntime`, `release` in `poststop`. The hook runs on the host's side, in one process
+//! without threads, and depends on nothing of the image: no `ip`, no `nft`, no shell.
 
-fn main() {}
+mod capture;
+mod error;
+mod fence;
+mod hook;
+mod namespace;
+mod netlink;
+mod printer;
+mod sockets;
+mod state;
+mod sys;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use nemoclaw_policy::handover;
+
+use crate::error::{HookError, sentence};
+use crate::state::State;
+
+const HELP: &str = "\
+Makes the router a sandbox's only way out. An OCI hook: engines run it, not people.
+
+usage: nemoclaw-egress create  < STATE    in `createRuntime`, after all other hooks
+       nemoclaw-egress release < STATE    in `poststop`; always ends with 0
+       nemoclaw-egress --version | --help";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    match (words.next().as_deref(), words.next()) {
+        (Some("create"), None) => create(),
+        (Some("release"), None) => release(),
+        (Some("--version"), None) => told(concat!("nemoclaw-egress ", env!("CARGO_PKG_VERSION"))),
+        (Some("--help" | "-h"), None) => told(HELP),
+        _ => {
+            printer::talk(&format!("no such command\n{HELP}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn told(text: &str) -> ExitCode {
+    printer::data(text);
+    ExitCode::SUCCESS
+}
+
+fn create() -> ExitCode {
+    let state =
+        match State::read(std::io::stdin()).and_then(|state| Ok((state.directory()?, state))) {
+            Ok(state) => state,
+            Err(error) => return failed(&error, None),
+        };
+    let (directory, state) = state;
+    match hook::create(&state, &directory) {
+        Ok(guarded) => {
+            let by = guarded
+                .backend
+                .map_or_else(|| "offline".to_owned(), |backend| format!("{backend:?}"));
+            let (took, router) = (guarded.took.as_micros(), guarded.router.as_micros());
+            let name = guarded.sandbox;
+            printer::talk(&format!(
+                "`{name}` is guarded: {by}, {took} us, of these {router} us in the router"
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(error) => failed(&error, Some(&directory)),
+    }
+}
+
+/// The sentence goes to the runtime twice: as a file, because engines drop a hook's text, and as talk.
+fn failed(error: &HookError, directory: Option<&Path>) -> ExitCode {
+    let text = sentence(error);
+    printer::talk(&text);
+    if let Some(Err(error)) =
+        directory.map(|directory| std::fs::write(directory.join(handover::ERROR_FILE), &text))
+    {
+        printer::talk(&format!("cannot write `{}`: {error}", handover::ERROR_FILE));
+    }
+    ExitCode::FAILURE
+}
+
+/// A failing `poststop` would keep the engine from deleting the container; the router sees the process's end anyway.
+fn release() -> ExitCode {
+    if let Err(error) = State::read(std::io::stdin()).and_then(|state| hook::release(&state)) {
+        printer::talk(&sentence(&error));
+    }
+    ExitCode::SUCCESS
+}
