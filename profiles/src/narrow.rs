@@ -1,9 +1,106 @@
 //! Narrowing: what two policies both allow.
+//!
+//! Laws, held by property tests: commutative and idempotent in effect, and never wider than either.
 
-use crate::policy::Policy;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::policy::{Filesystem, Identity, Landlock, Level, Mode, NetworkLayer, Policy, Process};
+
+/// What joins the names of policies that were met.
+const JOINT: &str = " & ";
 
 /// The policy that allows exactly what both allow.
+///
+/// Two different accounts for the first process have nothing in common: ask [`identity_conflict`] first and start no
+/// box then. Here the greater number is kept (any of both is lawful for the router, which has no use for it).
 pub fn meet(a: &Policy, b: &Policy) -> Policy {
-    let _ = (a, b);
-    unimplemented!()
+    let mode = a.mode.min(b.mode);
+    Policy {
+        name: join_names(&a.name, &b.name),
+        mode,
+        filesystem: filesystem(&a.filesystem, &b.filesystem),
+        landlock: Landlock {
+            best_effort: a.landlock.best_effort && b.landlock.best_effort,
+            minimum_abi: a.landlock.minimum_abi.max(b.landlock.minimum_abi),
+        },
+        process: process(&a.process, &b.process, mode),
+        network: layers(&a.network, &b.network),
+    }
+}
+
+/// Why no account can satisfy both policies, if they name different ones.
+pub fn identity_conflict(a: &Policy, b: &Policy) -> Option<&'static str> {
+    let differ = |a: Option<Identity>, b: Option<Identity>| a.is_some() && b.is_some() && a != b;
+    if differ(a.process.run_as_user, b.process.run_as_user) {
+        Some("run_as_user")
+    } else if differ(a.process.run_as_group, b.process.run_as_group) {
+        Some("run_as_group")
+    } else {
+        None
+    }
+}
+
+fn join_names(a: &str, b: &str) -> String {
+    let mut names: Vec<&str> = a.split(JOINT).collect();
+    for name in b.split(JOINT) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(JOINT)
+}
+
+/// The level at any path is the lesser of both. The paths that either lists suffice: between two listed paths neither
+/// level changes. A path whose level is its parent's is dropped, since it says nothing.
+fn filesystem(a: &Filesystem, b: &Filesystem) -> Filesystem {
+    let listed: BTreeSet<&PathBuf> =
+        [&a.read_only, &a.read_write, &b.read_only, &b.read_write].into_iter().flatten().collect();
+    let mut met = Filesystem {
+        read_only: Vec::new(),
+        read_write: Vec::new(),
+        include_workdir: a.include_workdir && b.include_workdir,
+    };
+    // A parent comes before its children in the set's order, so the parent's level is known.
+    for path in listed {
+        let level = a.level(path).min(b.level(path));
+        let inherited = parent_level(&met, path);
+        match level {
+            _ if level == inherited => {}
+            Level::Write => met.read_write.push(path.clone()),
+            Level::Read => met.read_only.push(path.clone()),
+            Level::None => {}
+        }
+    }
+    met
+}
+
+fn parent_level(met: &Filesystem, path: &Path) -> Level {
+    path.parent().map_or(Level::None, |parent| met.level(parent))
+}
+
+fn process(a: &Process, b: &Process, mode: Mode) -> Process {
+    let capabilities = match mode {
+        Mode::Offline | Mode::Confined => Vec::new(),
+        Mode::Relaxed | Mode::Unconfined => capabilities(a, b),
+    };
+    Process {
+        run_as_user: a.run_as_user.max(b.run_as_user),
+        run_as_group: a.run_as_group.max(b.run_as_group),
+        capabilities,
+    }
+}
+
+fn capabilities(a: &Process, b: &Process) -> Vec<String> {
+    a.capabilities.iter().filter(|name| b.capabilities.contains(name)).cloned().collect()
+}
+
+fn layers(a: &[NetworkLayer], b: &[NetworkLayer]) -> Vec<NetworkLayer> {
+    let mut layers: Vec<NetworkLayer> = Vec::with_capacity(a.len() + b.len());
+    for layer in a.iter().chain(b) {
+        if !layers.contains(layer) {
+            layers.push(layer.clone());
+        }
+    }
+    layers
 }

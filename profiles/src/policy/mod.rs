@@ -78,7 +78,7 @@ pub struct Process {
 }
 
 /// A user or group: the image's `sandbox` account, or a number that is never 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Identity {
     /// The account named `sandbox` in the image.
     Sandbox,
