@@ -1,0 +1,54 @@
+# NemoClaw: what people and machines call. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+TARGET := x86_64-unknown-linux-musl
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+DIST := target/dist
+BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
+# rustup puts cargo here, and a fresh shell may not know it yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: help setup build try test test-setup lint fmt install uninstall clean
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+setup: ## Install what the build needs (compiler, musl, Rust target); nothing when it is there
+	@integration/packaging/setup.sh
+
+build: setup ## Four static binaries in target/dist
+	@cargo build --release --target $(TARGET) $(addprefix --package ,$(BINARIES))
+	@mkdir -p $(DIST)
+	@for name in $(BINARIES); do install -m 0755 "$(TARGET_DIR)/$(TARGET)/release/$$name" "$(DIST)/$$name.new"; mv "$(DIST)/$$name.new" "$(DIST)/$$name"; done
+	@ls -l $(addprefix $(DIST)/,$(BINARIES))
+
+try: build ## Run a real program in a sandbox, and see what was allowed and what was stopped
+	@integration/packaging/try.sh
+
+test: build test-setup ## All tests; those that need root or an engine say so when they are left out
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+test-setup:
+	@integration/tests/setup.sh
+
+lint: ## Clippy without warnings, formatting
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo fmt --all --check
+
+fmt: ## Format
+	@cargo fmt --all
+
+install: ## Install below PREFIX (/usr/local), in DESTDIR: binaries, unit files, an example of the configuration
+	@integration/packaging/install.sh install "$(DIST)" "$(DESTDIR)" "$(PREFIX)"
+
+uninstall: ## Remove what install put there; configuration, logs and sandboxes stay
+	@integration/packaging/install.sh uninstall "$(DIST)" "$(DESTDIR)" "$(PREFIX)"
+
+clean: ## Remove what was built
+	@cargo clean
+	@rm -rf $(DIST)
