@@ -17,6 +17,7 @@ pub mod resolve;
 pub mod seccomp;
 pub mod source;
 mod suggest;
+pub mod trust;
 mod yaml;
 
 pub use decide::{Flow, HttpRequest, Verdict};

@@ -110,9 +110,12 @@ impl Diagnostic {
         self
     }
 
-    /// The fault on one line: `file:line:col: message`, for places that show one line only.
+    /// The fault on one line: `file:line:col: message (hint)`, for places that show one line only.
     pub fn one_line(&self) -> String {
-        format!("{}: {}", self.at, self.message)
+        match &self.hint {
+            Some(hint) => format!("{}: {} ({hint})", self.at, self.message),
+            None => format!("{}: {}", self.at, self.message),
+        }
     }
 
     /// The shown part of the line and the caret's offset in it; control characters become `?`.
