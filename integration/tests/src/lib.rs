@@ -1,1 +1,30 @@
-//! nemoclaw-tests
+//! The harness of the end-to-end tests: real engines, real servers and real attacks in private namespaces.
+//!
+//! A [`world::World`] is one directory and two network namespaces: `nct-eng` (Docker, containerd, the router) and
+//! `nct-srv` (the servers that stand for the outside world). It is started once, under a file lock, by the first test
+//! that needs it, and stays up for the others; `nemoclaw-world down` ends it. Tests read like sentences; what they
+//! need of the machine is here.
+//!
+//! This crate is test code throughout: it panics with a readable message where a product would return an error.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a broken precondition must end the test with its reason"
+)]
+
+pub mod container;
+pub mod engine;
+pub mod images;
+pub mod leftovers;
+pub mod netns;
+pub mod packets;
+pub mod probe;
+pub mod router;
+pub mod shell;
+pub mod skip;
+pub mod upstream;
+pub mod world;
+
+pub use container::Container;
+pub use shell::{Output, sh};
+pub use world::World;

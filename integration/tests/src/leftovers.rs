@@ -1,0 +1,138 @@
+//! Counting what a failed or ended box may leave: processes, cgroups, namespaces, mounts, sockets, state.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use crate::world::World;
+
+/// A picture of the machine; two of them can be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    cgroups: BTreeSet<String>,
+    netns: BTreeSet<String>,
+    mounts: BTreeSet<String>,
+    state: BTreeSet<String>,
+    unix_sockets: BTreeSet<String>,
+    processes: BTreeSet<String>,
+    router_descriptors: usize,
+}
+
+impl Picture {
+    /// Takes it. `router` is the pid of the router's warden, if one runs.
+    pub fn take(world: &World, state_dir: &Path, router: Option<i32>) -> Picture {
+        Picture {
+            cgroups: cgroups(),
+            netns: namespaces(),
+            mounts: mounts(world),
+            state: files(state_dir),
+            unix_sockets: unix_sockets(world),
+            processes: processes(),
+            router_descriptors: router.map_or(0, |pid| {
+                fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+            }),
+        }
+    }
+
+    /// What is in `self` and was not in `before`, one line each.
+    pub fn new_since(&self, before: &Picture) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (what, now, then) in [
+            ("cgroup", &self.cgroups, &before.cgroups),
+            ("network namespace", &self.netns, &before.netns),
+            ("mount", &self.mounts, &before.mounts),
+            ("state", &self.state, &before.state),
+            ("unix socket", &self.unix_sockets, &before.unix_sockets),
+            ("process", &self.processes, &before.processes),
+        ] {
+            lines.extend(now.difference(then).map(|item| format!("{what}: {item}")));
+        }
+        if self.router_descriptors > before.router_descriptors {
+            lines.push(format!(
+                "router descriptors: {} -> {}",
+                before.router_descriptors, self.router_descriptors
+            ));
+        }
+        lines
+    }
+}
+
+fn cgroups() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    walk(Path::new("/sys/fs/cgroup"), 5, &mut found);
+    found
+}
+
+fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
+    if depth == 0 {
+        return;
+    }
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.insert(entry.path().display().to_string());
+            walk(&entry.path(), depth - 1, found);
+        }
+    }
+}
+
+fn namespaces() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        if let Ok(link) = fs::read_link(entry.path().join("ns/net")) {
+            found.insert(link.display().to_string());
+        }
+    }
+    found
+}
+
+fn mounts(world: &World) -> BTreeSet<String> {
+    let text = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let ours = world.dir.display().to_string();
+    text.lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter(|point| point.starts_with(&ours) || point.contains("nemoclaw"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn files(dir: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        found.insert(entry.path().display().to_string());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(files(&entry.path()));
+        }
+    }
+    found
+}
+
+fn unix_sockets(world: &World) -> BTreeSet<String> {
+    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let ours = world.dir.display().to_string();
+    text.lines()
+        .filter_map(|line| line.split_whitespace().nth(7))
+        .filter(|path| path.contains(&ours))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Our own programs and containers' first processes, by pid and name.
+fn processes() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let Ok(name) = fs::read_to_string(entry.path().join("comm")) else {
+            continue;
+        };
+        let name = name.trim();
+        if name.starts_with("nemoclaw")
+            || name.starts_with("youki")
+            || name.starts_with("containerd-shim")
+        {
+            found.insert(format!("{pid} {name}"));
+        }
+    }
+    found
+}
