@@ -1,1 +1,118 @@
-//! warden
+//! The warden: root, small, and deaf to networks. It holds what must outlive a worker.
+
+mod audit;
+mod boxes;
+mod child;
+mod files;
+mod settings;
+mod signals;
+mod socket;
+mod state;
+mod watch;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+
+use nemoclaw_api::Request;
+use nemoclaw_policy::node::{NodeConfig, NodeError};
+
+use crate::limits;
+use crate::link::FromWorker;
+use socket::Reply;
+
+/// Something that happened; the warden treats one at a time.
+enum Happening {
+    /// A client asks.
+    Asked { request: Request, descriptors: Vec<OwnedFd>, reply: Reply },
+    /// A worker speaks.
+    Said { worker: u64, message: FromWorker },
+    /// A worker's link ended.
+    WorkerGone { worker: u64 },
+    /// Something changed in these directories; `None` means anywhere.
+    Files(Option<BTreeSet<PathBuf>>),
+    /// A sandbox's first process ended.
+    Ended { sandbox: String, incarnation: u64 },
+    /// SIGTERM or SIGINT.
+    Signal,
+}
+
+/// Where the warden's threads report.
+type Post = std::sync::mpsc::SyncSender<Happening>;
+
+/// Why the router cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WardenError {
+    /// The node's configuration.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// Not root.
+    #[error("the router must be started as root: run `sudo nemoclaw-router run`")]
+    NotRoot,
+    /// The worker's account.
+    #[error("the router's account `{user}` does not exist: create it, or set `router.user` to another")]
+    User {
+        /// Its name.
+        user: String,
+    },
+    /// A file that is needed.
+    #[error("cannot use `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another router.
+    #[error("a router is already running on `{}`: stop it with `nemoclaw router stop`", socket.display())]
+    Running {
+        /// Its socket.
+        socket: PathBuf,
+    },
+    /// The worker cannot be started.
+    #[error("the worker cannot be started")]
+    Spawn(#[source] std::io::Error),
+    /// The worker refuses to serve.
+    #[error("the worker cannot serve: {0}")]
+    Unfit(String),
+    /// Threads or signals.
+    #[error("the warden cannot be set up")]
+    System(#[from] std::io::Error),
+    /// The file watch.
+    #[error("policy files cannot be watched")]
+    Watch(#[from] notify::Error),
+}
+
+/// A line for the operator.
+fn log(line: &str) {
+    // Where the log is closed there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "nemoclaw-router: {line}");
+}
+
+/// Run the router until it is told to end.
+///
+/// # Errors
+/// It cannot begin: configuration, rights, account, socket or worker.
+pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
+    let node = NodeConfig::load(config)?;
+    if !nix::unistd::geteuid().is_root() {
+        return Err(WardenError::NotRoot);
+    }
+    let settings = settings::gather(&node.router)?;
+    let audit = audit::AuditLog::open(&node.data_dir.join("audit"))?;
+    let listener = socket::bind(&node.router.socket)?;
+    let (post, happenings) = sync_channel(limits::LINK_QUEUE);
+    signals::listen(post.clone())?;
+    let watch = watch::Watch::new(post.clone())?;
+    let mut state = state::State::new(&node, settings, audit, watch, post.clone());
+    state.begin(&happenings)?;
+    socket::serve(listener, post)?;
+    log(&format!("ready on {}", node.router.socket.display()));
+    state.run(&happenings);
+    socket::unlink(&node.router.socket);
+    Ok(())
+}

@@ -86,7 +86,7 @@ impl Worker {
         let listener = StdListener::from(new.listener);
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let dns = AsyncFd::new(new.dns)?;
+        let dns = AsyncFd::register(new.dns)?;
         let parts = Parts {
             name: Arc::from(new.sandbox.as_str()),
             policy: new.policy,

@@ -1,0 +1,336 @@
+//! The warden's state and what each happening does to it. One thread, one happening at a time.
+
+mod ends;
+mod lifecycle;
+mod policies;
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use nemoclaw_api::audit::Event;
+use nemoclaw_api::{RegisterFds, Request, Response, RouterStatus};
+use nemoclaw_policy::node::NodeConfig;
+
+use super::audit::AuditLog;
+use super::boxes::{Claim, Held, is_name};
+use super::child::Worker;
+use super::settings::RESOLV_CONF;
+use super::socket::Reply;
+use super::watch::Watch;
+use super::{Happening, Post, WardenError, log};
+use crate::link::{FromWorker, Settings, ToWorker};
+use crate::worker::event::told;
+use crate::{clock, limits};
+use ends::{ended, wait_for};
+
+/// The warden's state.
+pub struct State {
+    settings: Settings,
+    follow_resolv_conf: bool,
+    audit: AuditLog,
+    watch: Watch,
+    post: Post,
+    boxes: BTreeMap<String, Held>,
+    worker: Option<Worker>,
+    born: Instant,
+    numbers: u64,
+    incarnations: u64,
+    restarts: u64,
+    retry: Option<Instant>,
+    pause: Duration,
+    ending: Option<Instant>,
+    stoppers: Vec<Reply>,
+    since: String,
+}
+
+impl State {
+    /// Without worker and sandboxes.
+    #[must_use]
+    pub fn new(node: &NodeConfig, settings: Settings, audit: AuditLog, watch: Watch, post: Post) -> State {
+        State {
+            settings,
+            follow_resolv_conf: node.router.resolvers.is_empty(),
+            audit,
+            watch,
+            post,
+            boxes: BTreeMap::new(),
+            worker: None,
+            born: Instant::now(),
+            numbers: 0,
+            incarnations: 0,
+            restarts: 0,
+            retry: None,
+            pause: Duration::ZERO,
+            ending: None,
+            stoppers: Vec::new(),
+            since: clock::now(),
+        }
+    }
+
+    /// Start the first worker and wait until it serves.
+    ///
+    /// # Errors
+    /// It cannot be started, or cannot confine itself.
+    pub fn begin(&mut self, happenings: &Receiver<Happening>) -> Result<(), WardenError> {
+        if self.follow_resolv_conf
+            && let Err(error) = self.watch.add(Path::new(RESOLV_CONF))
+        {
+            log(&format!("changes of {RESOLV_CONF} are not followed: {error}"));
+        }
+        self.numbers += 1;
+        self.worker = Some(Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?);
+        self.born = Instant::now();
+        let end = self.born + limits::START_TIME;
+        loop {
+            match happenings.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Happening::Said { message: FromWorker::Ready, .. }) => return Ok(()),
+                Ok(Happening::Said { message: FromWorker::Unfit(sentence), .. }) => {
+                    return Err(WardenError::Unfit(sentence));
+                }
+                Ok(Happening::WorkerGone { .. }) => return Err(WardenError::Unfit("it ended at once".into())),
+                Ok(Happening::Signal) => return Err(WardenError::Unfit("the router was told to end".into())),
+                Ok(_) => {}
+                Err(_) => return Err(WardenError::Unfit("it did not confine itself in time".into())),
+            }
+        }
+    }
+
+    /// Treat happenings until the router is told to end.
+    pub fn run(&mut self, happenings: &Receiver<Happening>) {
+        loop {
+            let next = [self.retry, self.ending].into_iter().flatten().min();
+            let happening = match next {
+                None => happenings.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => happenings.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match happening {
+                Ok(happening) => self.treat(happening),
+                Err(RecvTimeoutError::Timeout) => self.due(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.ending.is_some_and(|end| self.worker.is_none() || end <= Instant::now()) {
+                return self.finish();
+            }
+        }
+    }
+
+    fn treat(&mut self, happening: Happening) {
+        match happening {
+            Happening::Asked { request, descriptors, reply } => self.asked(request, descriptors, reply),
+            Happening::Said { worker, message } => {
+                if self.worker.as_ref().is_some_and(|current| current.number == worker) {
+                    self.said(message);
+                } else {
+                    self.said_late(message);
+                }
+            }
+            Happening::WorkerGone { worker } => {
+                if self.worker.as_ref().is_some_and(|current| current.number == worker) {
+                    self.worker_gone("it ended");
+                }
+            }
+            Happening::Files(touched) => self.files(touched.as_ref()),
+            Happening::Ended { sandbox, incarnation } => {
+                if self.boxes.get(&sandbox).is_some_and(|held| held.incarnation == incarnation) {
+                    self.release(&sandbox);
+                }
+            }
+            Happening::Signal => self.drain(),
+        }
+    }
+
+    fn asked(&mut self, request: Request, descriptors: Vec<OwnedFd>, reply: Reply) {
+        match request {
+            Request::Register { handover, pid, netns_cookie, capture } => {
+                let claim = Claim { handover, pid, netns_cookie, capture };
+                self.register(claim, descriptors, reply);
+            }
+            Request::Release { sandbox } => {
+                self.release(&sandbox);
+                reply.give(&Response::Done);
+            }
+            Request::List => {
+                let boxes = self.boxes.iter().map(|(name, held)| held.status(name)).collect();
+                reply.give(&Response::Boxes { boxes });
+            }
+            Request::Status => reply.give(&Response::Router(self.status())),
+            Request::Stop => {
+                self.stoppers.push(reply);
+                self.drain();
+            }
+        }
+    }
+
+    fn status(&self) -> RouterStatus {
+        RouterStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            warden_pid: i32::try_from(std::process::id()).unwrap_or_default(),
+            worker_pid: self.worker.as_ref().map(Worker::pid),
+            restarts: self.restarts,
+            boxes: self.boxes.len() as u64,
+            since: self.since.clone(),
+            audit_dir: self.audit.directory().to_owned(),
+        }
+    }
+
+    fn register(&mut self, claim: Claim, descriptors: Vec<OwnedFd>, reply: Reply) {
+        let name = claim.handover.sandbox.clone();
+        let descriptors = match RegisterFds::from_wire(claim.capture, descriptors) {
+            Ok(descriptors) => descriptors,
+            Err(error) => return reply.refuse(told(&error)),
+        };
+        if !is_name(&name) {
+            return reply.refuse(format!("`{name}` is no name for a sandbox"));
+        }
+        if self.ending.is_some() {
+            return reply.refuse("the router is about to end: start it again with `nemoclaw router start`");
+        }
+        if let Some(held) = self.boxes.get(&name) {
+            if !ended(&held.descriptors.pidfd) {
+                return reply.refuse(format!("the sandbox `{name}` is registered already"));
+            }
+            self.release(&name);
+        }
+        let cookie = claim.netns_cookie;
+        let sharer = self.boxes.iter().find(|(_, held)| held.netns_cookie == cookie && !ended(&held.descriptors.pidfd));
+        if let Some((other, _)) = sharer {
+            return reply.refuse(format!("the network namespace of `{name}` is guarded for the sandbox `{other}` already"));
+        }
+        self.incarnations += 1;
+        let held = Held::new(claim, descriptors, self.incarnations, reply);
+        if let Err(error) = wait_for(&held, &name, &self.post) {
+            return refuse_box(held, &format!("the end of the sandbox `{name}` cannot be watched: {error}"));
+        }
+        self.boxes.insert(name.clone(), held);
+        self.hand_over(&name);
+    }
+
+    /// Give a sandbox to the worker. Without one it waits for the next.
+    fn hand_over(&mut self, name: &str) {
+        let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else { return };
+        let (message, descriptors) = held.registration(name);
+        let mut sent = worker.send(&message, &descriptors);
+        if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
+            sent = worker.send(&question, &[]);
+        }
+        if let Err(error) = sent {
+            self.worker_gone(&told(&error));
+        }
+    }
+
+    fn tell(&mut self, message: &ToWorker) {
+        if let Some(worker) = &self.worker
+            && let Err(error) = worker.send(message, &[])
+        {
+            self.worker_gone(&told(&error));
+        }
+    }
+
+    fn release(&mut self, name: &str) {
+        let Some(held) = self.boxes.remove(name) else { return };
+        self.watch.remove(&held.watched);
+        self.tell(&ToWorker::Release { sandbox: name.to_owned() });
+        self.audit.close(name);
+        if held.waiting.is_some() {
+            refuse_box(held, &format!("the sandbox `{name}` ended while it was being registered"));
+        }
+    }
+
+    fn said(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Ready => {}
+            FromWorker::Unfit(sentence) => log(&format!("the worker cannot serve: {sentence}")),
+            FromWorker::Audit(events) => self.record(&events),
+            FromWorker::Registered { sandbox, ca } => {
+                let Some(held) = self.boxes.get_mut(&sandbox) else { return };
+                let certificate = ca.certificate.clone();
+                held.saved.ca.get_or_insert(ca);
+                if let Some(reply) = held.waiting.take() {
+                    let generation = held.generation;
+                    reply.give(&Response::Registered { generation, ca_pem: certificate });
+                    self.watch_files(&sandbox);
+                }
+            }
+            FromWorker::Rejected { sandbox, message } => {
+                log(&format!("sandbox {sandbox} is not served: {message}"));
+                if self.boxes.get(&sandbox).is_some_and(|held| held.waiting.is_some())
+                    && let Some(held) = self.boxes.remove(&sandbox)
+                {
+                    refuse_box(held, &message);
+                }
+            }
+            FromWorker::Accepted { sandbox, sequence, generation } => {
+                if self.boxes.get_mut(&sandbox).is_some_and(|held| held.accepted(sequence, generation)) {
+                    self.note(&sandbox, Ok(format!("policy generation {generation} is in force")));
+                }
+            }
+            FromWorker::Refused { sandbox, sequence, fault } => {
+                let news = self.boxes.get_mut(&sandbox).is_some_and(|held| held.refused(sequence, fault.clone()));
+                if news {
+                    self.note(&sandbox, Err(fault));
+                }
+            }
+            FromWorker::Named { sandbox, entry } => {
+                if self.boxes.get_mut(&sandbox).is_some_and(|held| !held.named(entry)) {
+                    log(&format!("sandbox {sandbox} has more names than it may have"));
+                }
+            }
+            FromWorker::Connections(open) => {
+                for (sandbox, number) in open {
+                    if let Some(held) = self.boxes.get_mut(&sandbox) {
+                        held.set_connections(number);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a worker that is gone had still sent: its decisions and names hold.
+    fn said_late(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Audit(_) | FromWorker::Named { .. } => self.said(message),
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, events: &[Event]) {
+        for event in events {
+            if let Some(held) = self.boxes.get_mut(&event.sandbox) {
+                held.count(event);
+                self.audit.write(&event.sandbox, event);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        if self.ending.is_some() {
+            return;
+        }
+        log("draining");
+        self.retry = None;
+        self.ending = Some(Instant::now() + limits::DRAIN + limits::DRAIN / 4);
+        self.tell(&ToWorker::Drain);
+    }
+
+    fn finish(&mut self) {
+        if let Some(worker) = self.worker.take()
+            && let Err(error) = worker.end()
+        {
+            log(&format!("the worker cannot be ended: {error}"));
+        }
+        for reply in self.stoppers.drain(..) {
+            reply.give(&Response::Done);
+        }
+        log("ended");
+    }
+}
+
+fn refuse_box(held: Held, message: &str) {
+    if let Some(reply) = held.waiting {
+        reply.refuse(message);
+    }
+}
+
