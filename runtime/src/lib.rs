@@ -1,6 +1,13 @@
 //! The OCI runtime: builds a box's walls and leaves.
+//!
+//! `plan` decides and touches nothing, `bundle` and `enforce` act, `verbs` translate what engines ask for.
 
+pub mod bundle;
+pub mod cli;
 pub mod enforce;
+pub mod lifecycle;
+pub mod log;
 pub mod plan;
+pub mod state;
 pub mod sys;
 pub mod verbs;

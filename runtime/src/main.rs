@@ -1,3 +1,7 @@
-//! nemoclaw-runtime
+//! `nemoclaw-runtime`: what container engines call.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nemoclaw_runtime::verbs::main(std::env::args_os())
+}

@@ -1,1 +1,17 @@
-//! The only folder where `unsafe` may stand.
+//! The only folder of this crate where `unsafe` may stand: thin wrappers of system calls that no crate wraps well.
+//!
+//! Every wrapper turns raw numbers into owned descriptors or a typed error at once, and decides nothing.
+
+pub mod descriptors;
+pub mod fork;
+pub mod inroot;
+pub mod keyring;
+pub mod landlock;
+pub mod mount;
+pub mod namespace;
+pub mod openat2;
+pub mod pidfd;
+pub mod seal;
+pub mod seccomp;
+pub mod signals;
+pub mod terminal;

@@ -1,0 +1,377 @@
+//! The command line, in the shapes that containerd's shim, Docker, Podman and CRI-O use.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log::Format;
+
+/// `--version` in runc's shape: engines read these three lines.
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("NEMOCLAW_COMMIT"), "\nspec: 1.2.1");
+/// Where libcontainer's and our state of an engine lie when it names no root.
+const DEFAULT_ROOT: &str = "/run/nemoclaw/runtime";
+/// The binary's name; `NAME` in a symlink `nemoclaw-runtime.NAME` is the handler's policy.
+const BINARY: &str = "nemoclaw-runtime";
+
+/// An OCI runtime whose containers are agent sandboxes.
+#[derive(Debug, Parser)]
+#[command(name = BINARY, version = VERSION, args_override_self = true)]
+pub struct Cli {
+    /// Options before the verb.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Options before the verb.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Directory for the state of this engine's containers.
+    #[arg(long, default_value = DEFAULT_ROOT)]
+    pub root: PathBuf,
+    /// Log file; errors also go to standard error.
+    #[arg(long)]
+    pub log: Option<PathBuf>,
+    /// Shape of the log's lines.
+    #[arg(long, value_enum, default_value = "text")]
+    pub log_format: Format,
+    /// Write more to the log.
+    #[arg(long)]
+    pub debug: bool,
+    /// Let systemd make the cgroups.
+    #[arg(long)]
+    pub systemd_cgroup: bool,
+    /// The handler's policy: a name or an absolute path of a file.
+    #[arg(long)]
+    pub policy: Option<String>,
+    /// The node's configuration (default: /etc/nemoclaw/config.yaml).
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Build a container; its program waits for `start`.
+    Create(Create),
+    /// Start the program of a created container.
+    Start(Id),
+    /// Print a container's state as JSON.
+    State(Id),
+    /// Send a signal to a container's first process.
+    Kill(Kill),
+    /// Remove a container.
+    Delete(Delete),
+    /// Create and start a container, and wait for it.
+    Run(Run),
+    /// Run another program in a container.
+    Exec(Box<Exec>),
+    /// List the processes of a container.
+    Ps(Ps),
+    /// Freeze all processes of a container.
+    Pause(Id),
+    /// Thaw a frozen container.
+    Resume(Id),
+    /// Change resource limits, within the policy's.
+    Update(Box<Update>),
+    /// List containers.
+    List(List),
+    /// Print what this runtime supports as JSON.
+    Features,
+    /// Write a first config.json.
+    Spec(SpecArgs),
+    /// Run an engine's hook with the engine's view of the state.
+    #[command(hide = true)]
+    Hook(Hook),
+}
+
+/// Only an id.
+#[derive(Debug, Args)]
+pub struct Id {
+    /// The container's id.
+    pub id: String,
+}
+
+/// `create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// The bundle's directory.
+    #[arg(short, long, default_value = ".")]
+    pub bundle: PathBuf,
+    /// Where to write the first process's pid.
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that receives the terminal's master.
+    #[arg(long)]
+    pub console_socket: Option<PathBuf>,
+    /// Do not pivot_root: for initramfs roots.
+    #[arg(long)]
+    pub no_pivot: bool,
+    /// Keep the caller's session keyring (only without walls).
+    #[arg(long)]
+    pub no_new_keyring: bool,
+    /// Pass this many descriptors after the third.
+    #[arg(long, default_value_t = 0)]
+    pub preserve_fds: u32,
+    /// The container's id.
+    pub id: String,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// As for `create`.
+    #[command(flatten)]
+    pub create: Create,
+    /// Do not wait.
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Leave the container when its program ends.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `kill`.
+#[derive(Debug, Args)]
+pub struct Kill {
+    /// All processes of the container.
+    #[arg(short, long)]
+    pub all: bool,
+    /// The container's id.
+    pub id: String,
+    /// Number or name, with or without `SIG`.
+    #[arg(default_value = "SIGTERM")]
+    pub signal: String,
+}
+
+/// `delete`.
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// Kill it first; an unknown id is fine.
+    #[arg(short, long)]
+    pub force: bool,
+    /// The container's id.
+    pub id: String,
+}
+
+/// `exec`.
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// A process.json.
+    #[arg(short, long)]
+    pub process: Option<PathBuf>,
+    /// Do not wait.
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Where to write the process's pid.
+    #[arg(long)]
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that receives the terminal's master.
+    #[arg(long)]
+    pub console_socket: Option<PathBuf>,
+    /// Give it a terminal.
+    #[arg(short, long)]
+    pub tty: bool,
+    /// UID or UID:GID.
+    #[arg(short, long)]
+    pub user: Option<String>,
+    /// Additional group ids.
+    #[arg(short = 'g', long)]
+    pub additional_gids: Vec<u32>,
+    /// Working directory.
+    #[arg(long)]
+    pub cwd: Option<PathBuf>,
+    /// NAME=VALUE.
+    #[arg(short, long)]
+    pub env: Vec<String>,
+    /// A capability; only those of the policy are given.
+    #[arg(short, long)]
+    pub cap: Vec<String>,
+    /// Set no_new_privs; it is always set inside walls.
+    #[arg(long)]
+    pub no_new_privs: bool,
+    /// AppArmor profile.
+    #[arg(long)]
+    pub apparmor: Option<String>,
+    /// Also into a frozen container.
+    #[arg(long)]
+    pub ignore_paused: bool,
+    /// Pass this many descriptors after the third.
+    #[arg(long, default_value_t = 0)]
+    pub preserve_fds: u32,
+    /// The container's id.
+    pub id: String,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<String>,
+}
+
+/// `ps`.
+#[derive(Debug, Args)]
+pub struct Ps {
+    /// Shape.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub format: Shape,
+    /// The container's id.
+    pub id: String,
+}
+
+/// Shapes of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Columns.
+    Table,
+    /// JSON.
+    Json,
+}
+
+/// `update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// A file with `linux.resources`, `-` for standard input.
+    #[arg(short, long, allow_hyphen_values = true)]
+    pub resources: Option<PathBuf>,
+    /// Memory limit in bytes.
+    #[arg(long, allow_hyphen_values = true)]
+    pub memory: Option<i64>,
+    /// Memory and swap in bytes, -1 for no limit.
+    #[arg(long, allow_hyphen_values = true)]
+    pub memory_swap: Option<i64>,
+    /// Soft memory limit in bytes.
+    #[arg(long, allow_hyphen_values = true)]
+    pub memory_reservation: Option<i64>,
+    /// Most processes, -1 for no limit.
+    #[arg(long, allow_hyphen_values = true)]
+    pub pids_limit: Option<i64>,
+    /// CPU weight.
+    #[arg(long)]
+    pub cpu_shares: Option<u64>,
+    /// CPU time in a period, in microseconds.
+    #[arg(long, allow_hyphen_values = true)]
+    pub cpu_quota: Option<i64>,
+    /// The period in microseconds.
+    #[arg(long)]
+    pub cpu_period: Option<u64>,
+    /// CPUs to use.
+    #[arg(long)]
+    pub cpuset_cpus: Option<String>,
+    /// Memory nodes to use.
+    #[arg(long)]
+    pub cpuset_mems: Option<String>,
+    /// Block I/O weight.
+    #[arg(long)]
+    pub blkio_weight: Option<u16>,
+    /// The container's id.
+    pub id: String,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Shape.
+    #[arg(short, long, value_enum, default_value = "table")]
+    pub format: Shape,
+    /// Only ids.
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// `spec`.
+#[derive(Debug, Args)]
+pub struct SpecArgs {
+    /// Where to write it.
+    #[arg(short, long, default_value = ".")]
+    pub bundle: PathBuf,
+}
+
+/// `hook`.
+#[derive(Debug, Args)]
+pub struct Hook {
+    /// The hook's path, then its arguments from the zeroth.
+    #[arg(last = true, required = true)]
+    pub command: Vec<OsString>,
+}
+
+impl Verb {
+    /// Whether the verb enters a box, so that the binary must be sealed first.
+    #[must_use]
+    pub fn enters(&self) -> bool {
+        matches!(self, Verb::Create(_) | Verb::Run(_) | Verb::Exec(_))
+    }
+}
+
+/// The policy in the name the binary was called by: `nemoclaw-runtime.NAME`.
+#[must_use]
+pub fn policy_in_name(arg0: &std::ffi::OsStr) -> Option<String> {
+    let name = Path::new(arg0).file_name()?.to_str()?;
+    name.strip_prefix(BINARY)?.strip_prefix('.').filter(|policy| !policy.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Cli {
+        Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// The argument shapes of engines, as recorded from them.
+    #[test]
+    fn every_engines_command_lines_are_understood() {
+        for line in [
+            "rt --root /r/moby --log /b/log.json --log-format json create --bundle /b --pid-file /b/init.pid abc",
+            "rt --root /r --log /l --log-format json --systemd-cgroup create --bundle /b --pid-file /p --console-socket /s --no-pivot --no-new-keyring abc",
+            "rt --root=/r start abc",
+            "rt exec --process /f --console-socket /s --detach --pid-file /p abc",
+            "rt exec --pid-file /p --process /j --detach --tty --console-socket /s --preserve-fds 2 abc",
+            "rt kill abc 15",
+            "rt kill --all abc 9",
+            "rt kill -a abc 9",
+            "rt kill abc TERM",
+            "rt delete abc",
+            "rt delete --force abc",
+            "rt delete abc --force",
+            "rt ps --format json abc",
+            "rt ps --format=json abc",
+            "rt pause abc",
+            "rt resume abc",
+            "rt update --resources - abc",
+            "rt update --resources=- abc",
+            "rt update --resources=/f abc",
+            "rt update --pids-limit -1 abc",
+            "rt features",
+            "rt state abc",
+            "rt list -q",
+            "rt list --format json",
+            "rt hook -- /bin/true true -x",
+        ] {
+            parse(line);
+        }
+    }
+
+    #[test]
+    fn the_program_of_an_exec_keeps_its_own_options() {
+        let Verb::Exec(exec) = parse("rt exec -t --user 1000:1000 abc ls -l --all").verb else { panic!("exec") };
+        assert_eq!(exec.args, ["ls", "-l", "--all"]);
+        assert_eq!(exec.id, "abc");
+        assert!(exec.tty);
+    }
+
+    #[test]
+    fn the_binarys_name_chooses_the_handlers_policy() {
+        let policy = |name: &str| policy_in_name(std::ffi::OsStr::new(name));
+        assert_eq!(policy("/usr/bin/nemoclaw-runtime.strict"), Some("strict".to_owned()));
+        assert_eq!(policy("/usr/bin/nemoclaw-runtime"), None);
+        assert_eq!(policy("nemoclaw-runtime."), None);
+        assert_eq!(policy("runc"), None);
+    }
+
+    #[test]
+    fn only_verbs_that_enter_a_box_are_sealed() {
+        assert!(parse("rt create abc").verb.enters() && parse("rt exec abc true").verb.enters());
+        assert!(!parse("rt hook -- /bin/true").verb.enters() && !parse("rt delete abc").verb.enters());
+    }
+}

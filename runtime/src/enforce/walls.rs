@@ -1,0 +1,248 @@
+//! The box's mounts, made read-only but for what the policy lets it write.
+//!
+//! Runs after libcontainer built the box and before anything in it may start. A forked child enters the box's mount
+//! namespace as the host's root and works by descriptors only: every path is opened inside the box's root without
+//! following a link, so an image cannot lead it elsewhere. The writable trees are cloned first, then everything becomes
+//! read-only, then the clones go back on their places.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::statvfs::{FsFlags, fstatvfs};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{LandlockRule, Walls};
+use crate::sys::fork::{self, ForkError};
+use crate::sys::mount::{self, Attributes, Reach};
+use crate::sys::pidfd::PidFd;
+use crate::sys::{namespace, openat2};
+
+/// Why the walls could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WallsError {
+    /// The helper failed.
+    #[error(transparent)]
+    Helper(#[from] ForkError),
+    /// A step failed; the helper's own sentence.
+    #[error("{0}")]
+    Step(String),
+    /// The helper's answer is no answer.
+    #[error("the helper's answer about the box's mounts cannot be read")]
+    Answer(#[source] serde_json::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Done(Vec<Option<(u64, u64)>>),
+    Failed(String),
+}
+
+/// Build the walls in the mount namespace of `init`, and give every rule the identity of its path.
+///
+/// # Errors
+/// Any step that fails; the box must then not be started.
+pub fn build(init: &PidFd, walls: Option<&Walls>, rules: &mut [LandlockRule]) -> Result<(), WallsError> {
+    let bytes = fork::answer_of(|| {
+        let answer = match in_box(init, walls, rules) {
+            Ok(identities) => Answer::Done(identities),
+            Err(sentence) => Answer::Failed(sentence),
+        };
+        serde_json::to_vec(&answer).unwrap_or_default()
+    })?;
+    match serde_json::from_slice(&bytes).map_err(WallsError::Answer)? {
+        Answer::Failed(sentence) => Err(WallsError::Step(sentence)),
+        Answer::Done(identities) => {
+            for (rule, identity) in rules.iter_mut().zip(identities) {
+                rule.identity = identity;
+            }
+            Ok(())
+        }
+    }
+}
+
+type Sentence = String;
+
+fn in_box(
+    init: &PidFd,
+    walls: Option<&Walls>,
+    rules: &[LandlockRule],
+) -> Result<Vec<Option<(u64, u64)>>, Sentence> {
+    namespace::enter_mounts_of(init.as_fd())
+        .map_err(|error| format!("cannot enter the box's mount namespace: {}", error.desc()))?;
+    let root = openat2::own_root().map_err(|error| format!("cannot open the box's root: {}", error.desc()))?;
+    if let Some(walls) = walls {
+        raise(root.as_fd(), walls)?;
+    }
+    rules.iter().map(|rule| identity(root.as_fd(), rule)).collect()
+}
+
+/// What becomes of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// Device nodes open, nothing is made or removed.
+    Devices,
+    /// As the engine mounted it.
+    Kept,
+    /// Writable, no set-user-ID, no device nodes.
+    Writable,
+    /// Read-only again, below a writable path.
+    ReadOnly,
+}
+
+fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
+    let clones = clone_all(root, walls)?;
+    let root_was_writable = !is_read_only(root)?;
+    let everywhere = Attributes::READ_ONLY.and(Attributes::NO_SUID).and(Attributes::NO_DEV);
+    mount::change(root, Reach::Tree, everywhere, Attributes::default())
+        .map_err(|error| format!("cannot make the box's mounts read-only: {}", error.desc()))?;
+    if walls.writable_root && root_was_writable && !walls.readonly_root {
+        mount::change(root, Reach::One, Attributes::default(), Attributes::READ_ONLY)
+            .map_err(|error| format!("cannot keep the box's root writable: {}", error.desc()))?;
+    }
+    for clone in &clones {
+        clone.put_back(root)?;
+    }
+    Ok(())
+}
+
+struct Clone {
+    path: PathBuf,
+    fate: Fate,
+    tree: OwnedFd,
+}
+
+/// Clone what gets a fate of its own, parents before children.
+fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence> {
+    let mut clones = Vec::new();
+    for (path, fate) in fates(walls) {
+        let opened = match openat2::open_in(root, &path, OFlag::O_PATH) {
+            Ok(fd) => fd,
+            Err(Errno::ENOENT | Errno::ENOTDIR) if fate != Fate::Writable => continue,
+            Err(Errno::ELOOP) if fate == Fate::Kept || fate == Fate::Devices => continue,
+            Err(error) => return Err(cannot_open(&path, fate, error)),
+        };
+        if fate == Fate::Writable && walls.readonly_root && same_mount(root, opened.as_fd())? {
+            continue;
+        }
+        let tree = mount::clone_tree(opened.as_fd())
+            .map_err(|error| format!("cannot clone the mounts at `{}`: {}", path.display(), error.desc()))?;
+        clones.push(Clone { path, fate, tree });
+    }
+    Ok(clones)
+}
+
+/// Paths and their fates, parents first. A path named twice gets the stricter fate.
+fn fates(walls: &Walls) -> Vec<(PathBuf, Fate)> {
+    let mut fates = BTreeMap::new();
+    let groups =
+        [(&walls.kept, Fate::Kept), (&walls.writable, Fate::Writable), (&walls.readonly, Fate::ReadOnly)];
+    for (paths, fate) in groups {
+        for path in paths {
+            // Writing to a device needs no writable mount, and `nodev` would close it.
+            let fate = if fate == Fate::Writable && path.starts_with("/dev") { Fate::Kept } else { fate };
+            let entry = fates.entry(path.clone()).or_insert(fate);
+            *entry = (*entry).max(fate);
+        }
+    }
+    fates.insert(PathBuf::from("/dev"), Fate::Devices);
+    // The whole root is no clone: `writable_root` says what becomes of it.
+    fates.remove(Path::new("/"));
+    let mut ordered: Vec<_> = fates.into_iter().collect();
+    ordered.sort_by_key(|(path, _)| path.components().count());
+    ordered
+}
+
+impl Clone {
+    fn put_back(&self, root: BorrowedFd<'_>) -> Result<(), Sentence> {
+        let failed = |step: &str, error: Errno| format!("cannot {step} `{}`: {}", self.path.display(), error.desc());
+        let set = match self.fate {
+            Fate::Kept => Attributes::default(),
+            Fate::Devices => Attributes::READ_ONLY.and(Attributes::NO_SUID),
+            Fate::Writable => Attributes::NO_SUID.and(Attributes::NO_DEV),
+            Fate::ReadOnly => Attributes::READ_ONLY.and(Attributes::NO_SUID).and(Attributes::NO_DEV),
+        };
+        if set != Attributes::default() {
+            mount::change(self.tree.as_fd(), Reach::Tree, set, Attributes::default())
+                .map_err(|error| failed("set the mount flags of", error))?;
+        }
+        let place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+        mount::attach(self.tree.as_fd(), place.as_fd()).map_err(|error| failed("mount", error))
+    }
+}
+
+fn identity(root: BorrowedFd<'_>, rule: &LandlockRule) -> Result<Option<(u64, u64)>, Sentence> {
+    match openat2::open_in(root, &rule.path, OFlag::O_PATH) {
+        Ok(fd) => openat2::identity(fd.as_fd())
+            .map(|(identity, _)| Some(identity))
+            .map_err(|error| format!("cannot look at `{}`: {}", rule.path.display(), error.desc())),
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) if !rule.required => Ok(None),
+        Err(error) => Err(cannot_open(&rule.path, Fate::Writable, error)),
+    }
+}
+
+fn cannot_open(path: &Path, fate: Fate, error: Errno) -> Sentence {
+    match (error, fate) {
+        (Errno::ELOOP, _) => format!(
+            "`{}` in the box is, or lies behind, a symbolic link: a path of the policy must be a real one, so change the image",
+            path.display()
+        ),
+        (Errno::ENOENT, _) => format!("`{}` does not exist in the box, and the policy needs it", path.display()),
+        (error, _) => format!("cannot open `{}` in the box: {}", path.display(), error.desc()),
+    }
+}
+
+fn is_read_only(at: BorrowedFd<'_>) -> Result<bool, Sentence> {
+    fstatvfs(at)
+        .map(|stat| stat.flags().contains(FsFlags::ST_RDONLY))
+        .map_err(|error| format!("cannot read the flags of the box's root: {}", error.desc()))
+}
+
+/// Whether both stand on one mount: the image's own layer, and no volume.
+fn same_mount(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<bool, Sentence> {
+    let of = |fd| openat2::mount_id(fd).map_err(|error| format!("cannot read a mount's number: {}", error.desc()));
+    Ok(of(a)? == of(b)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walls() -> Walls {
+        Walls {
+            writable: vec!["/sandbox".into(), "/tmp".into(), "/sandbox/keep/out".into()],
+            kept: vec!["/proc".into(), "/dev/pts".into()],
+            readonly: vec!["/sandbox/keep".into()],
+            ..Walls::default()
+        }
+    }
+
+    #[test]
+    fn parents_come_before_what_lies_below_them() {
+        let ordered: Vec<_> = fates(&walls()).into_iter().map(|(path, _)| path).collect();
+        let at = |name: &str| ordered.iter().position(|path| path == Path::new(name)).expect("listed");
+        assert!(at("/sandbox") < at("/sandbox/keep") && at("/sandbox/keep") < at("/sandbox/keep/out"));
+        assert!(at("/dev") < at("/dev/pts"));
+    }
+
+    #[test]
+    fn a_path_that_is_both_writable_and_read_only_is_read_only() {
+        let walls = Walls { writable: vec!["/a".into()], readonly: vec!["/a".into()], ..Walls::default() };
+        assert!(fates(&walls).contains(&("/a".into(), Fate::ReadOnly)));
+    }
+
+    #[test]
+    fn a_device_in_the_writable_list_stays_a_device() {
+        let walls = Walls { writable: vec!["/dev/null".into()], ..Walls::default() };
+        assert!(fates(&walls).contains(&("/dev/null".into(), Fate::Kept)));
+    }
+
+    #[test]
+    fn the_root_itself_is_never_cloned() {
+        let walls = Walls { writable: vec!["/".into()], ..Walls::default() };
+        assert!(!fates(&walls).iter().any(|(path, _)| path == Path::new("/")));
+    }
+}

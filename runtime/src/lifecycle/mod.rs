@@ -1,0 +1,10 @@
+//! The acting half of the verbs: building a box, running more in it, waiting for it, and taking it down again.
+
+pub mod build;
+pub mod cgroup;
+pub mod console;
+pub mod context;
+pub mod foreground;
+pub mod hooks;
+pub mod teardown;
+pub mod tenant;

@@ -1,0 +1,126 @@
+//! `exec`: one more process in a box, behind the same walls as init.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, bail};
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
+use libcontainer::syscall::syscall::SyscallType;
+use nix::unistd::Pid;
+
+use super::build::{failure, with_loading_right};
+use super::context::Context;
+use crate::enforce::capabilities;
+use crate::enforce::executor::{Confined, Parts};
+use crate::enforce::report::Report;
+use crate::plan;
+use crate::state::{BoxState, Status, Store};
+use crate::sys::keyring;
+
+/// libcontainer leaves one socket per exec; older than this, nobody waits on it.
+const SOCKET_AGE: Duration = Duration::from_secs(60);
+
+/// What to run.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The process as asked for.
+    pub process: &'a Process,
+    /// The console socket.
+    pub console_socket: Option<&'a Path>,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// `--ignore-paused`.
+    pub ignore_paused: bool,
+}
+
+/// Start the process; its pid on the host.
+///
+/// # Errors
+/// The box does not run, or one sentence why the process could not be started.
+pub fn start(context: &Context, store: &Store, state: &BoxState, request: &Request<'_>) -> Result<Pid> {
+    match state.status() {
+        Status::Running => {}
+        Status::Paused if request.ignore_paused => {}
+        Status::Paused => bail!("cannot exec in a paused container (use --ignore-paused)"),
+        other => bail!("container not running: \"{}\" is {other}", state.id),
+    }
+    let init = state.init.context("container not running")?;
+    let _held = init.hold().context("container not running")?;
+    let mut process = plan::exec_process(request.process, &state.confinement);
+    let final_capabilities = final_capabilities(state, &mut process)?;
+    let user_namespace = enter_later(state, init.pid, &mut process)?;
+    keyring::join_new_session().context("cannot make a session keyring")?;
+    let report = Report::new().context("cannot make a pipe")?;
+    let executor = Confined::new(Parts {
+        confinement: state.confinement.clone(),
+        filters: state.filters.clone(),
+        kernel_abi: state.strength.landlock_abi,
+        final_capabilities,
+        user_namespace,
+        preserve: request.preserve_fds,
+        report: report.writer.try_clone().context("cannot copy a descriptor")?,
+        start: None,
+    });
+    let file = store.directory(&state.id)?.join(format!("exec-{}.json", std::process::id()));
+    std::fs::write(&file, serde_json::to_vec(&process)?).context("cannot write the process for libcontainer")?;
+    let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
+        .with_executor(executor)
+        .with_console_socket(request.console_socket)
+        .with_root_path(&store.root)?
+        .with_preserved_fds(i32::try_from(request.preserve_fds)?)
+        .as_tenant()
+        .with_detach(true)
+        .with_ignore_paused(request.ignore_paused)
+        .with_process(Some(&file))
+        .build();
+    std::fs::remove_file(&file).context("cannot remove the process's file")?;
+    sweep(context, &store.libcontainer_directory(&state.id)?);
+    built.map_err(|error| failure(&report, &error))
+}
+
+/// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.
+fn final_capabilities(state: &BoxState, process: &mut Process) -> Result<Option<LinuxCapabilities>> {
+    let Some(wanted) = process.capabilities().clone() else { return Ok(None) };
+    if state.user_namespace {
+        process.set_capabilities(Some(capabilities::own()));
+        return Ok(Some(wanted));
+    }
+    if !state.confinement.no_new_privileges && !state.filters.programs.is_empty() {
+        process.set_capabilities(Some(with_loading_right(&wanted)?));
+        return Ok(Some(wanted));
+    }
+    Ok(None)
+}
+
+/// libcontainer does not join a user namespace for an exec: let it work as the host's root, and join it ourselves.
+fn enter_later(state: &BoxState, init: i32, process: &mut Process) -> Result<Option<(OwnedFd, User)>> {
+    if !state.user_namespace {
+        return Ok(None);
+    }
+    let path = format!("/proc/{init}/ns/user");
+    let namespace = File::open(&path).with_context(|| format!("cannot open `{path}`"))?;
+    let user = process.user().clone();
+    let mut root = User::default();
+    root.set_umask(user.umask());
+    process.set_user(root);
+    Ok(Some((namespace.into(), user)))
+}
+
+/// Remove the sockets that earlier execs left.
+fn sweep(context: &Context, directory: &Path) {
+    let old = |path: &Path| {
+        let age = path.symlink_metadata().and_then(|meta| meta.modified()).ok();
+        age.and_then(|time| SystemTime::now().duration_since(time).ok()).is_some_and(|age| age > SOCKET_AGE)
+    };
+    let left = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    for entry in left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tenant-")) {
+        if old(&entry.path()) {
+            if let Err(error) = std::fs::remove_file(entry.path()) {
+                context.log.debug(&format!("cannot remove `{}`: {error}", entry.path().display()));
+            }
+        }
+    }
+}

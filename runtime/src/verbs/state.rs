@@ -1,0 +1,66 @@
+//! `state`: the OCI state, in the engine's words: its bundle, its annotations.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::printer;
+use crate::lifecycle::context::Context;
+use crate::state::{BoxState, Status};
+
+/// The OCI's version that the state follows.
+pub const OCI_VERSION: &str = "1.2.1";
+
+/// What is printed; `list` prints the same.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Of the OCI's state.
+    pub oci_version: &'static str,
+    /// Container id.
+    pub id: String,
+    /// init's pid, 0 when stopped.
+    pub pid: i32,
+    /// What it is now.
+    pub status: Status,
+    /// The engine's bundle.
+    pub bundle: PathBuf,
+    /// The root file system on the host.
+    pub rootfs: PathBuf,
+    /// RFC 3339.
+    pub created: String,
+    /// Name or number of who created it.
+    pub owner: String,
+    /// The engine's annotations, and ours on the walls' strength.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl From<BoxState> for View {
+    fn from(state: BoxState) -> View {
+        let mut annotations = state.annotations.clone();
+        annotations.insert("nemoclaw.dev/policy-in-force".to_owned(), state.policy.clone());
+        annotations.insert("nemoclaw.dev/landlock-abi".to_owned(), state.strength.landlock_abi.to_string());
+        if !state.strength.degraded.is_empty() {
+            annotations.insert("nemoclaw.dev/degraded".to_owned(), state.strength.degraded.join("; "));
+        }
+        let name = nix::unistd::User::from_uid(state.owner.into()).ok().flatten().map(|user| user.name);
+        View {
+            oci_version: OCI_VERSION,
+            pid: state.pid(),
+            status: state.status(),
+            owner: name.unwrap_or_else(|| state.owner.to_string()),
+            id: state.id,
+            bundle: state.bundle,
+            rootfs: state.rootfs,
+            created: state.created,
+            annotations,
+        }
+    }
+}
+
+/// Run the verb.
+pub fn run(context: &Context, id: &str) -> Result<()> {
+    printer::json(&View::from(context.store()?.load(id)?))
+}
