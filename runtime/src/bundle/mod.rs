@@ -86,6 +86,16 @@ pub fn box_dir(state_dir: &Path, id: &str) -> Result<PathBuf, BundleError> {
     }
 }
 
+/// The private bundle in the box's state directory.
+pub fn directory(box_dir: &Path) -> PathBuf {
+    box_dir.join(CONFIG_DIR)
+}
+
+/// Where the private bundle of the box at `box_dir` lies.
+pub fn config_dir(box_dir: &Path) -> PathBuf {
+    box_dir.join(CONFIG_DIR)
+}
+
 /// Writes `plan` to `box_dir`. `engine_bundle` is the engine's, `box_dir` from [`box_dir`].
 ///
 /// # Errors
@@ -99,6 +109,9 @@ pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle
         .map_err(io_error("make", parent))?;
     match DirBuilder::new().mode(PASSABLE).create(box_dir) {
         Ok(()) => {}
+        // The caller claimed the name: the directory holds its state and no bundle yet.
+        Err(error)
+            if error.kind() == io::ErrorKind::AlreadyExists && !config_dir(box_dir).exists() => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let name = box_dir
                 .file_name()
@@ -113,7 +126,7 @@ pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle
     let written = fill(plan, engine_bundle, box_dir, &mut made);
     let bundle = Bundle {
         dir: box_dir.to_path_buf(),
-        config: box_dir.join(CONFIG_DIR),
+        config: directory(box_dir),
         made,
     };
     match written {
@@ -169,7 +182,7 @@ fn fill(
             resolv_conf.as_bytes(),
         )?;
     }
-    let config = box_dir.join(CONFIG_DIR);
+    let config = directory(box_dir);
     DirBuilder::new()
         .mode(PASSABLE)
         .create(&config)

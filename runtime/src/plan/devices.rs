@@ -1,8 +1,11 @@
 //! Devices: the engine's nodes are kept, but not those that are the host's memory or disks, and never all of them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxResources};
+use libcontainer::oci_spec::runtime::{
+    LinuxDevice, LinuxDeviceType, LinuxNetDevice, LinuxResources,
+};
 
 use super::Refusal;
 
@@ -51,6 +54,14 @@ pub fn check(devices: Option<&[LinuxDevice]>) -> Result<Vec<PathBuf>, Refusal> {
         }
     }
     Ok(paths)
+}
+
+/// Refuses network devices of the host: nothing of theirs would pass the router.
+pub fn check_network(devices: Option<&HashMap<String, LinuxNetDevice>>) -> Result<(), Refusal> {
+    match devices.and_then(|devices| devices.keys().min()) {
+        Some(name) => Err(Refusal::NetworkDevice(name.clone())),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

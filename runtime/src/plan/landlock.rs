@@ -22,6 +22,9 @@ const DEVICES: [&str; 8] = [
     "/dev/ptmx",
 ];
 
+/// The first ABI with scopes.
+const SCOPES_ABI: u32 = 6;
+
 /// What the rules are made from.
 pub struct Ground<'a> {
     /// The policy.
@@ -52,6 +55,12 @@ pub fn planned(ground: &Ground<'_>, remarks: &mut Vec<String>) -> Result<Landloc
         remarks.push(format!(
             "degraded: the policy asks for Landlock ABI {}, this kernel has {}",
             wanted.minimum_abi, ground.host.landlock_abi
+        ));
+    }
+    if ground.shared && ground.host.landlock_abi < SCOPES_ABI {
+        remarks.push(format!(
+            "degraded: signals and abstract sockets of the sandboxes that share a namespace are not kept apart, \
+             which needs Landlock ABI {SCOPES_ABI}"
         ));
     }
     let mut rules: Vec<LandlockRule> = Vec::new();

@@ -25,13 +25,17 @@ mod masks;
 mod mounts;
 mod namespaces;
 mod paths;
+mod places;
 mod privileged;
 mod process;
 mod refuse;
 mod request;
 mod sources;
 mod sysctl;
+mod trust;
+mod unconfined;
 mod update;
+mod users;
 mod writable;
 
 pub use annotations::{BUNDLE_ANNOTATION, engine_annotations};

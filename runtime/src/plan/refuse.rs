@@ -87,6 +87,11 @@ pub enum Refusal {
         /// Why not.
         why: &'static str,
     },
+    /// A network device of the host.
+    #[error(
+        "a sandbox cannot be given the host's network device `{0}`, since its only way out is the router: remove it"
+    )]
+    NetworkDevice(String),
     /// Root without CAP_DAC_OVERRIDE could not write into the mounted work directory.
     #[error(
         "root in a sandbox has no right to write to other users' files, and `{}`, mounted on `{}`, belongs to user {uid}: run with `-u {uid}:{gid}`", source_path.display(), destination.display()

@@ -37,11 +37,13 @@ pub fn place(
         }
         _ => {}
     }
-    if given
+    // The mount that decides is the deepest one above the path: a bind may hold the path, a fresh file system does not.
+    let above = given
         .iter()
-        .any(|mount| path.starts_with(mount.destination()))
-    {
-        return Ok(Place::There);
+        .filter(|mount| path.starts_with(mount.destination()));
+    if let Some(mount) = above.max_by_key(|mount| mount.destination().components().count()) {
+        let there = mount.destination() == path || mounts::is_bind(mount);
+        return Ok(if there { Place::There } else { Place::Absent });
     }
     Ok(match kind {
         PathKind::Directory | PathKind::File => Place::There,
