@@ -20,10 +20,11 @@ pub const NEVER: &[&str] = &[
     "SYS_TIME", "PERFMON", "CHECKPOINT_RESTORE", "MAC_ADMIN", "MAC_OVERRIDE", "DAC_READ_SEARCH", "SYSLOG",
     "SYS_TTY_CONFIG", "SYS_PACCT", "LINUX_IMMUTABLE", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_CONTROL", "AUDIT_READ",
     "NET_BROADCAST", "IPC_OWNER", "LEASE", "SYS_RESOURCE", "SYS_NICE",
+    "SYS_CHROOT",
 ];
 /// Capabilities that a relaxed box may keep: what package managers and compilers run as root need.
 pub const GRANTABLE: &[&str] = &[
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SETPCAP", "SETFCAP", "KILL", "SYS_CHROOT",
+    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SETPCAP", "SETFCAP", "KILL",
     "NET_BIND_SERVICE", "IPC_LOCK", "AUDIT_WRITE",
 ];
 /// Kernel ABIs of Landlock end far below; a greater number is a slip.
