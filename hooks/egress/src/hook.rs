@@ -107,7 +107,11 @@ fn look() -> Result<(Links, u64, Facts), HookError> {
 impl Job<'_> {
     /// No way out: fence, and every device down.
     fn close(&self, links: &mut Links) -> Result<(), HookError> {
-        let mut guard = self.guard(links)?;
+        let own = self.is_own(links)?;
+        if own {
+            self.forget();
+        }
+        let mut guard = self.guard(links, own)?;
         guard.raise(&fence::plan(&self.told.sandbox, &self.facts, &Way::Offline))?;
         self.namespace.inside(|| verify::offline(&self.facts))?;
         guard.keep();
@@ -116,8 +120,12 @@ impl Job<'_> {
 
     /// One way out: sockets, capture, fence, probes, and all of it into the router's hands.
     fn open(&self, links: &mut Links) -> Result<(Option<Backend>, Duration), HookError> {
-        let router = Client::connect(&self.told.router_socket)?; // absent: said before anything is touched
-        let mut guard = self.guard(links)?;
+        let own = self.is_own(links)?;
+        if own {
+            self.connect()?.release(&self.told.sandbox)?; // its former sockets hold our ports
+        }
+        let router = self.connect()?; // absent: said before anything is touched
+        let mut guard = self.guard(links, own)?;
         let sockets = self.namespace.inside(Sockets::open)?;
         let capture = self.choose(&sockets)?;
         let backend = capture.backend();
@@ -135,29 +143,33 @@ impl Job<'_> {
         Ok((Some(backend), waited))
     }
 
-    /// A guard for a namespace that nobody else guards. What an earlier run for this sandbox left is taken down.
-    fn guard<'a>(&'a self, links: &'a mut Links) -> Result<Guard<'a>, HookError> {
-        let owner = guarded_for(&mut links.nft)?;
+    fn connect(&self) -> Result<Client, HookError> {
+        Ok(Client::connect(&self.told.router_socket)?)
+    }
+
+    /// Whether an earlier run for this sandbox guards the namespace already. One that another sandbox has is refused.
+    fn is_own(&self, links: &mut Links) -> Result<bool, HookError> {
+        match guarded_for(&mut links.nft)? {
+            None => Ok(false),
+            Some(owner) if owner == self.told.sandbox => Ok(true),
+            Some(owner) => Err(HookError::Guarded { owner }),
+        }
+    }
+
+    /// A guard for the fence to come; what an earlier run for this sandbox left is taken down first.
+    fn guard<'a>(&'a self, links: &'a mut Links, own: bool) -> Result<Guard<'a>, HookError> {
         let mut guard = Guard::new(
             self.namespace,
             &mut links.route,
             &mut links.nft,
             printer::talk,
         );
-        match owner {
-            None => {}
-            Some(owner) if owner == self.told.sandbox => {
-                self.forget(); // the router's old sockets hold our ports
-                for table in [route::LOCAL, capture::TPROXY_TABLE] {
-                    let way = Way::Router {
-                        table,
-                        chains: Vec::new(),
-                        inbound: None,
-                    };
-                    guard.clear(&fence::plan(&owner, &self.facts, &way))?;
-                }
-            }
-            Some(owner) => return Err(HookError::Guarded { owner }),
+        if own {
+            let way = Way::Router {
+                chains: Vec::new(),
+                inbound: None,
+            };
+            guard.clear(&fence::plan(&self.told.sandbox, &self.facts, &way))?;
         }
         Ok(guard)
     }
@@ -174,8 +186,7 @@ impl Job<'_> {
     fn plan(&self, capture: &dyn Capture) -> Plan {
         let inbound = self.told.inbound.clone();
         let way = Way::Router {
-            table: capture.table(),
-            chains: capture.chains(),
+            chains: capture.chains(&self.facts),
             inbound,
         };
         fence::plan(&self.told.sandbox, &self.facts, &way)

@@ -29,7 +29,11 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Open both in the thread's namespace. No SO_REUSEADDR: a process of the sandbox could then bind the same pair.
+    /// Open both in the thread's namespace.
+    ///
+    /// The listener has SO_REUSEADDR for its accepted sockets' sake: they stand on the destination's port, say 443, and
+    /// without it the sandbox could not serve on that port while they live. The DNS socket has not, because for UDP it
+    /// would let a process of the sandbox bind the same pair.
     ///
     /// # Errors
     /// A port is taken.
@@ -56,6 +60,9 @@ fn bound(kind: SockType, port: u16) -> Result<OwnedFd, Errno> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket::socket(AddressFamily::Inet, kind, flags, None)?;
     setsockopt(&fd, sockopt::IpTransparent, &true)?;
+    if matches!(kind, SockType::Stream) {
+        setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    }
     let [a, b, c, d] = ADDRESS.octets();
     socket::bind(fd.as_raw_fd(), &SockaddrIn::new(a, b, c, d, port))?;
     Ok(fd)

@@ -12,20 +12,19 @@ use nemoclaw_api::Backend;
 use nemoclaw_policy::handover::Capture as Wish;
 use nix::errno::Errno;
 
+use crate::fence::Facts;
 use crate::netlink::nft::Chain;
 use crate::sockets::Sockets;
 
 pub use sk_lookup::SkLookup;
-pub use tproxy::{TABLE as TPROXY_TABLE, Tproxy};
+pub use tproxy::Tproxy;
 
 /// A way to bring traffic to the sockets.
 pub trait Capture {
     /// Its name on the wire.
     fn backend(&self) -> Backend;
-    /// The routing table in which every address is local.
-    fn table(&self) -> u32;
     /// What it needs in nf_tables.
-    fn chains(&self) -> Vec<Chain>;
+    fn chains(&self, facts: &Facts) -> Vec<Chain>;
     /// What must be held for it to stay: link and map.
     fn into_descriptors(self: Box<Self>) -> Option<(OwnedFd, OwnedFd)>;
 }

@@ -7,8 +7,8 @@ use nix::errno::Errno;
 
 use super::program::{DNS_KEY, LISTENER_KEY, sk_lookup};
 use super::{BpfError, Capture};
+use crate::fence::Facts;
 use crate::netlink::nft::Chain;
-use crate::netlink::route::LOCAL;
 use crate::sockets::Sockets;
 use crate::sys::bpf;
 
@@ -44,12 +44,7 @@ impl Capture for SkLookup {
         Backend::SkLookup
     }
 
-    /// In a table of its own the kernel could not answer with a reset from a foreign address: a dead router would hang.
-    fn table(&self) -> u32 {
-        LOCAL
-    }
-
-    fn chains(&self) -> Vec<Chain> {
+    fn chains(&self, _facts: &Facts) -> Vec<Chain> {
         Vec::new()
     }
 

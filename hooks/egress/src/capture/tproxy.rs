@@ -7,18 +7,15 @@ use std::os::fd::OwnedFd;
 use nemoclaw_api::Backend;
 
 use super::Capture;
-use crate::fence::walls::{UDP, ipv4, protocol, tcp, to_port};
+use crate::fence::Facts;
+use crate::fence::walls::{DOCKER_RESOLVER, UDP, protocol, tcp, to_port};
 use crate::netlink::nft::{Chain, Hook, Meta, Step};
 use crate::netlink::route::LO;
 use crate::sockets::{ADDRESS, DNS_PORT, LISTENER_PORT};
 
-/// A table of its own: in `local`, `fib` could not tell the sandbox's own addresses from all others.
-pub const TABLE: u32 = 4242;
 const PREROUTING: u32 = 0;
 /// Priority `mangle`.
 const MANGLE: i32 = -150;
-/// Docker's resolver listens there.
-const DOCKER_RESOLVER: [u8; 4] = [127, 0, 0, 11];
 
 /// The back-end; all it needs is in nf_tables.
 #[derive(Debug, Clone, Copy)]
@@ -29,39 +26,31 @@ impl Capture for Tproxy {
         Backend::Tproxy
     }
 
-    fn table(&self) -> u32 {
-        TABLE
-    }
-
-    fn chains(&self) -> Vec<Chain> {
-        let resolver = || {
-            [
-                ipv4(),
-                vec![
-                    Step::Network {
-                        offset: 16,
-                        length: 4,
-                    },
-                    Step::Is(DOCKER_RESOLVER.into()),
-                ],
-            ]
-            .concat()
-        };
+    fn chains(&self, facts: &Facts) -> Vec<Chain> {
+        let resolver = to(DOCKER_RESOLVER.octets().into(), None);
         let mut rules = vec![
             vec![
                 Step::Read(Meta::In),
                 Step::IsNot(LO.to_ne_bytes().into()),
                 Step::Accept,
             ],
+            vec![Step::Read(Meta::Family), Step::IsNot(vec![2]), Step::Accept],
+        ];
+        rules.extend(taken(&resolver));
+        rules.push([resolver, vec![Step::Prohibit]].concat());
+        rules.push(
             [
-                vec![Step::Read(Meta::Family), Step::IsNot(vec![2])],
+                to(vec![127, 0, 0, 0], Some(vec![255, 0, 0, 0])),
                 vec![Step::Accept],
             ]
             .concat(),
-        ];
-        rules.extend(taken(&resolver()));
-        rules.push([resolver(), vec![Step::Prohibit]].concat());
-        rules.push(vec![Step::OwnDestination, Step::Accept]);
+        );
+        let own = facts.devices().flat_map(|device| &device.addresses);
+        rules.extend(
+            own.map(|(address, _)| {
+                [to(address.octets().into(), None), vec![Step::Accept]].concat()
+            }),
+        );
         rules.extend(taken(&[]));
         rules.push(vec![Step::Prohibit]);
         let hook = Hook {
@@ -94,4 +83,14 @@ fn taken(these: &[Step]) -> Vec<Vec<Step>> {
         rule(&tcp(), &[Step::Reset]),
         rule(&dns, &[Step::Tproxy(ADDRESS, DNS_PORT), Step::Accept]),
     ]
+}
+
+fn to(address: Vec<u8>, mask: Option<Vec<u8>>) -> Vec<Step> {
+    let mut steps = vec![Step::Network {
+        offset: 16,
+        length: 4,
+    }];
+    steps.extend(mask.map(Step::Mask));
+    steps.push(Step::Is(address));
+    steps
 }

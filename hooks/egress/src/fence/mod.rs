@@ -27,8 +27,6 @@ pub struct Facts {
 pub enum Way {
     /// To the router's sockets.
     Router {
-        /// The table in which every address is local.
-        table: u32,
         /// The capture's chains.
         chains: Vec<Chain>,
         /// Ports that may be reached from outside; `None` = any TCP port.
@@ -95,17 +93,21 @@ fn changes(facts: &Facts, way: &Way) -> Vec<Change> {
     if matches!(way, Way::Offline) {
         add(9, Match::To(walls::DOCKER_RESOLVER, 32), Target::Prohibit); // it would forward from the host's side
     }
-    add(10, Match::To(Ipv4Addr::LOCALHOST, 8), Target::Table(LOCAL));
+    add(
+        10,
+        Match::To(Ipv4Addr::new(127, 0, 0, 0), 8),
+        Target::Table(LOCAL),
+    );
     for (address, _) in facts.devices().flat_map(|device| &device.addresses) {
         add(11, Match::To(*address, 32), Target::Table(LOCAL));
     }
-    if let Way::Router { table, .. } = way {
+    if matches!(way, Way::Router { .. }) {
         add(50, Match::Mark(walls::MARK), Target::Table(MAIN));
-        add(100, Match::Protocol(walls::TCP), Target::Table(*table));
+        add(100, Match::Protocol(walls::TCP), Target::Table(LOCAL));
         add(
             101,
             Match::Port(walls::UDP, walls::DNS),
-            Target::Table(*table),
+            Target::Table(LOCAL),
         );
     }
     add(102, Match::All, Target::Prohibit);
@@ -117,7 +119,8 @@ fn changes(facts: &Facts, way: &Way) -> Vec<Change> {
     }
     changes.push(Change::Delete(KERNEL_RULE));
     match way {
-        Way::Router { table, .. } => changes.push(Change::AnyAddress(*table)),
+        // In `local`, or the kernel could not refuse in a foreign address's name, and a dead router would mean waiting.
+        Way::Router { .. } => changes.push(Change::AnyAddress(LOCAL)),
         Way::Offline => {
             let up = facts.devices().filter(|device| device.up);
             changes.extend(up.map(|device| Change::Down(device.index)));
@@ -153,7 +156,6 @@ mod tests {
 
     fn router() -> Way {
         Way::Router {
-            table: LOCAL,
             chains: Vec::new(),
             inbound: None,
         }

@@ -71,8 +71,6 @@ pub enum Step {
     },
     /// Keep only these bits.
     Mask(Vec<u8>),
-    /// Read the kind of the destination address as table `local` sees it, and go on if it is the box's own.
-    OwnDestination,
     /// Go on if the value is this.
     Is(Vec<u8>),
     /// Go on if it is not.
@@ -223,12 +221,6 @@ impl Step {
                 e.nest(4, |data| data.with(1, mask))
                     .nest(5, |data| data.with(1, &vec![0; mask.len()]))
             }),
-            Step::OwnDestination => {
-                let list = expression(list, "fib", |e| {
-                    e.with_be32(1, REGISTER).with_be32(2, 3).with_be32(3, 2)
-                });
-                compare(list, 0, &2u32.to_ne_bytes())
-            }
             Step::Is(value) => compare(list, 0, value),
             Step::IsNot(value) => compare(list, 1, value),
             Step::SetMark(mark) => {
