@@ -18,7 +18,9 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Serve in the foreground until SIGTERM, SIGINT or `nemoclaw router stop`.
-    #[command(after_help = "Examples:\n  nemoclaw-router run\n  nemoclaw-router run --config /etc/nemoclaw/config.yaml")]
+    #[command(
+        after_help = "Examples:\n  nemoclaw-router run\n  nemoclaw-router run --config /etc/nemoclaw/config.yaml"
+    )]
     Run {
         /// The node's configuration; NEMOCLAW_CONFIG or /etc/nemoclaw/config.yaml when omitted.
         #[arg(long, value_name = "FILE")]

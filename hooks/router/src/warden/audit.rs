@@ -24,10 +24,22 @@ impl AuditLog {
     /// # Errors
     /// It cannot be made.
     pub fn open(directory: &Path) -> Result<AuditLog, WardenError> {
-        let file = |source| WardenError::File { path: directory.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(file)?;
-        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700)).map_err(file)?;
-        Ok(AuditLog { directory: directory.to_owned(), files: HashMap::new(), limit: limits::AUDIT_FILE })
+        let file = |source| WardenError::File {
+            path: directory.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(file)?;
+        std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700))
+            .map_err(file)?;
+        Ok(AuditLog {
+            directory: directory.to_owned(),
+            files: HashMap::new(),
+            limit: limits::AUDIT_FILE,
+        })
     }
 
     /// Where the files are.
@@ -40,11 +52,18 @@ impl AuditLog {
     pub fn write(&mut self, sandbox: &str, event: &Event) {
         let line = match serde_json::to_string(event) {
             Ok(line) => line + "\n",
-            Err(error) => return super::log(&format!("an audit event of `{sandbox}` has no form: {error}")),
+            Err(error) => {
+                return super::log(&format!(
+                    "an audit event of `{sandbox}` has no form: {error}"
+                ));
+            }
         };
         if let Err(error) = self.append(sandbox, line.as_bytes()) {
             self.files.remove(sandbox);
-            super::log(&format!("cannot write the audit log of `{sandbox}` ({error}): {}", line.trim_end()));
+            super::log(&format!(
+                "cannot write the audit log of `{sandbox}` ({error}): {}",
+                line.trim_end()
+            ));
         }
     }
 
@@ -55,7 +74,11 @@ impl AuditLog {
 
     fn append(&mut self, sandbox: &str, line: &[u8]) -> io::Result<()> {
         let path = self.directory.join(format!("{sandbox}.jsonl"));
-        if self.files.get(sandbox).is_some_and(|(_, size)| *size >= self.limit) {
+        if self
+            .files
+            .get(sandbox)
+            .is_some_and(|(_, size)| *size >= self.limit)
+        {
             self.files.remove(sandbox);
             std::fs::rename(&path, self.directory.join(format!("{sandbox}.jsonl.1")))?;
         }
@@ -92,9 +115,14 @@ mod tests {
             log.write("box", &blank("box", "http", "example.com", number, 1));
         }
         let now = root.path().join("audit/box.jsonl");
-        let before = std::fs::read_to_string(root.path().join("audit/box.jsonl.1")).expect("turned over");
-        let lines = std::fs::read_to_string(&now).expect("now").lines().count() + before.lines().count();
+        let before =
+            std::fs::read_to_string(root.path().join("audit/box.jsonl.1")).expect("turned over");
+        let lines =
+            std::fs::read_to_string(&now).expect("now").lines().count() + before.lines().count();
         assert!(lines >= 3, "a line was lost at the turn");
-        assert_eq!(std::fs::metadata(&now).expect("file").permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&now).expect("file").permissions().mode() & 0o777,
+            0o600
+        );
     }
 }

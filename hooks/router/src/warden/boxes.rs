@@ -11,8 +11,8 @@ use nemoclaw_policy::handover::{Handover, PolicyText};
 use super::files::{self, FileError};
 use super::socket::Reply;
 use crate::clock;
-use crate::link::{Saved, SavedName, ToWorker};
 use crate::limits;
+use crate::link::{Saved, SavedName, ToWorker};
 
 /// The longest name; a container's id has 64 characters.
 const NAME_LENGTH: usize = 128;
@@ -69,7 +69,10 @@ pub fn is_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     name.len() <= NAME_LENGTH
         && name.bytes().all(plain)
-        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 /// What a look at the files on disk shows.
@@ -131,21 +134,34 @@ impl Held {
             generation: self.generation,
             saved: self.saved.clone(),
         };
-        (message, [self.descriptors.listener.as_fd(), self.descriptors.dns.as_fd()])
+        (
+            message,
+            [
+                self.descriptors.listener.as_fd(),
+                self.descriptors.dns.as_fd(),
+            ],
+        )
     }
 
     /// The message that asks a new worker again what the last one did not answer.
     #[must_use]
     pub fn unanswered(&self, sandbox: &str) -> Option<ToWorker> {
         let (sequence, texts) = self.pending.clone()?;
-        Some(ToWorker::Policies { sandbox: sandbox.to_owned(), sequence, texts })
+        Some(ToWorker::Policies {
+            sandbox: sandbox.to_owned(),
+            sequence,
+            texts,
+        })
     }
 
     /// Whether a change in one of `touched` concerns it.
     #[must_use]
     pub fn concerned(&self, touched: &BTreeSet<PathBuf>) -> bool {
         self.files().any(|file| touched.contains(file))
-            || self.watched.iter().any(|directory| touched.contains(directory))
+            || self
+                .watched
+                .iter()
+                .any(|directory| touched.contains(directory))
     }
 
     /// Look at the files on disk.
@@ -162,12 +178,20 @@ impl Held {
             self.pending = None;
             return OnDisk::Same;
         }
-        if self.pending.as_ref().is_some_and(|(_, pending)| *pending == texts) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|(_, pending)| *pending == texts)
+        {
             return OnDisk::Pending;
         }
         self.sequence += 1;
         self.pending = Some((self.sequence, texts.clone()));
-        OnDisk::New(ToWorker::Policies { sandbox: sandbox.to_owned(), sequence: self.sequence, texts })
+        OnDisk::New(ToWorker::Policies {
+            sandbox: sandbox.to_owned(),
+            sequence: self.sequence,
+            texts,
+        })
     }
 
     /// The worker took the policies of `sequence`. Whether that is news.
@@ -191,7 +215,11 @@ impl Held {
 
     /// The worker refused the policies of `sequence`. Whether that is news.
     pub fn refused(&mut self, sequence: u64, fault: String) -> bool {
-        if self.pending.as_ref().is_none_or(|(asked, _)| *asked != sequence) {
+        if self
+            .pending
+            .as_ref()
+            .is_none_or(|(asked, _)| *asked != sequence)
+        {
             return false;
         }
         self.pending = None;
@@ -202,7 +230,12 @@ impl Held {
 
     /// Keep a name over a crash. Whether there was room; a worker that sends too many is not in its right mind.
     pub fn named(&mut self, entry: SavedName) -> bool {
-        if self.saved.names.iter().any(|known| known.name == entry.name) {
+        if self
+            .saved
+            .names
+            .iter()
+            .any(|known| known.name == entry.name)
+        {
             return true;
         }
         if self.saved.names.len() >= limits::NAMES_PER_BOX {
@@ -256,7 +289,18 @@ mod tests {
         for name in ["a", "0f3b9c", "web-1_x.y"] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", ".", "..", "../x", "a/b", "-x", ".hidden", "a b", "ä", &"a".repeat(129)] {
+        for name in [
+            "",
+            ".",
+            "..",
+            "../x",
+            "a/b",
+            "-x",
+            ".hidden",
+            "a b",
+            "ä",
+            &"a".repeat(129),
+        ] {
             assert!(!is_name(name), "{name}");
         }
     }

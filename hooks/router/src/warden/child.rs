@@ -36,11 +36,19 @@ impl Worker {
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()?;
-        let worker = Worker { number, process, link: ours };
+        let worker = Worker {
+            number,
+            process,
+            link: ours,
+        };
         let link = worker.link.try_clone()?;
         let post = post.clone();
-        std::thread::Builder::new().name("from-worker".into()).spawn(move || listen(number, &link, &post))?;
-        worker.send(&ToWorker::Settings(Box::new(settings.clone())), &[]).map_err(io::Error::other)?;
+        std::thread::Builder::new()
+            .name("from-worker".into())
+            .spawn(move || listen(number, &link, &post))?;
+        worker
+            .send(&ToWorker::Settings(Box::new(settings.clone())), &[])
+            .map_err(io::Error::other)?;
         Ok(worker)
     }
 
@@ -54,7 +62,11 @@ impl Worker {
     ///
     /// # Errors
     /// It is gone, or does not listen within [`limits::LINK_TIME`].
-    pub fn send(&self, message: &ToWorker, descriptors: &[BorrowedFd<'_>]) -> Result<(), WireError> {
+    pub fn send(
+        &self,
+        message: &ToWorker,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), WireError> {
         wire::send(&self.link, message, descriptors)
     }
 
@@ -70,7 +82,13 @@ impl Worker {
 
 fn listen(number: u64, link: &UnixStream, post: &Post) {
     while let Ok((message, _)) = wire::receive::<FromWorker>(link) {
-        if post.send(Happening::Said { worker: number, message }).is_err() {
+        if post
+            .send(Happening::Said {
+                worker: number,
+                message,
+            })
+            .is_err()
+        {
             return;
         }
     }

@@ -53,20 +53,33 @@ pub fn owner(path: &Path) -> Option<u32> {
 /// # Errors
 /// It cannot be read, or cannot be trusted.
 pub fn read(path: &Path, first_owner: Option<u32>) -> Result<String, FileError> {
-    let failed = |source| FileError::Read { path: path.to_owned(), source };
+    let failed = |source| FileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(failed)?;
     let found = file.metadata().map_err(failed)?;
     if !found.is_file() || found.len() > limits::POLICY_BYTES {
-        return Err(FileError::Kind { path: path.to_owned() });
+        return Err(FileError::Kind {
+            path: path.to_owned(),
+        });
     }
     if found.uid() != 0 && Some(found.uid()) != first_owner {
-        return Err(FileError::Owner { path: path.to_owned(), owner: found.uid() });
+        return Err(FileError::Owner {
+            path: path.to_owned(),
+            owner: found.uid(),
+        });
     }
     if found.mode() & 0o022 != 0 {
-        return Err(FileError::Writable { path: path.to_owned() });
+        return Err(FileError::Writable {
+            path: path.to_owned(),
+        });
     }
     let mut text = String::new();
-    (&mut file).take(limits::POLICY_BYTES).read_to_string(&mut text).map_err(failed)?;
+    (&mut file)
+        .take(limits::POLICY_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     Ok(text)
 }
 
@@ -84,13 +97,22 @@ mod tests {
         let first = owner(&path);
         assert_eq!(read(&path, first).expect("read"), "version: 1\n");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o664)).expect("mode");
-        assert!(matches!(read(&path, first), Err(FileError::Writable { .. })));
+        assert!(matches!(
+            read(&path, first),
+            Err(FileError::Writable { .. })
+        ));
     }
 
     #[test]
     fn a_directory_or_nothing_is_no_policy() {
         let root = tempfile::tempdir().expect("directory");
-        assert!(matches!(read(root.path(), None), Err(FileError::Kind { .. })));
-        assert!(matches!(read(&root.path().join("none"), None), Err(FileError::Read { .. })));
+        assert!(matches!(
+            read(root.path(), None),
+            Err(FileError::Kind { .. })
+        ));
+        assert!(matches!(
+            read(&root.path().join("none"), None),
+            Err(FileError::Read { .. })
+        ));
     }
 }

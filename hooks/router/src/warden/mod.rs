@@ -26,7 +26,11 @@ use socket::Reply;
 /// Something that happened; the warden treats one at a time.
 enum Happening {
     /// A client asks.
-    Asked { request: Request, descriptors: Vec<OwnedFd>, reply: Reply },
+    Asked {
+        request: Request,
+        descriptors: Vec<OwnedFd>,
+        reply: Reply,
+    },
     /// A worker speaks.
     Said { worker: u64, message: FromWorker },
     /// A worker's link ended.
@@ -53,7 +57,9 @@ pub enum WardenError {
     #[error("the router must be started as root: run `sudo nemoclaw-router run`")]
     NotRoot,
     /// The worker's account.
-    #[error("the router's account `{user}` does not exist: create it, or set `router.user` to another")]
+    #[error(
+        "the router's account `{user}` does not exist: create it, or set `router.user` to another"
+    )]
     User {
         /// Its name.
         user: String,

@@ -24,16 +24,33 @@ const BUNDLES: &[&str] = &[
 /// # Errors
 /// The account does not exist, or a named certificate file cannot be read.
 pub fn gather(router: &RouterConfig) -> Result<Settings, WardenError> {
-    let (uid, gid) = account(&router.user).ok_or_else(|| WardenError::User { user: router.user.clone() })?;
-    let mut roots: Vec<String> = BUNDLES.iter().find_map(|path| std::fs::read_to_string(path).ok()).into_iter().collect();
+    let (uid, gid) = account(&router.user).ok_or_else(|| WardenError::User {
+        user: router.user.clone(),
+    })?;
+    let mut roots: Vec<String> = BUNDLES
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .into_iter()
+        .collect();
     for path in &router.extra_ca {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| WardenError::File { path: path.clone(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| WardenError::File {
+            path: path.clone(),
+            source,
+        })?;
         roots.push(text);
     }
-    let resolvers =
-        if router.resolvers.is_empty() { host_resolvers(Path::new(RESOLV_CONF)) } else { router.resolvers.clone() };
-    Ok(Settings { uid, gid, hosts: router.hosts.clone(), resolvers, roots })
+    let resolvers = if router.resolvers.is_empty() {
+        host_resolvers(Path::new(RESOLV_CONF))
+    } else {
+        router.resolvers.clone()
+    };
+    Ok(Settings {
+        uid,
+        gid,
+        hosts: router.hosts.clone(),
+        resolvers,
+        roots,
+    })
 }
 
 /// An account by name or number; a number without an entry has the group of the same number.
@@ -50,7 +67,10 @@ fn account(user: &str) -> Option<(u32, u32)> {
 #[must_use]
 pub fn host_resolvers(path: &Path) -> Vec<IpAddr> {
     let Ok(text) = std::fs::read_to_string(path) else {
-        super::log(&format!("cannot read `{}`: names resolve by `router.hosts` only", path.display()));
+        super::log(&format!(
+            "cannot read `{}`: names resolve by `router.hosts` only",
+            path.display()
+        ));
         return Vec::new();
     };
     servers(&text)
@@ -59,7 +79,9 @@ pub fn host_resolvers(path: &Path) -> Vec<IpAddr> {
 fn servers(text: &str) -> Vec<IpAddr> {
     let server = |line: &str| {
         let mut words = line.split_whitespace();
-        (words.next() == Some("nameserver")).then(|| words.next()?.parse().ok()).flatten()
+        (words.next() == Some("nameserver"))
+            .then(|| words.next()?.parse().ok())
+            .flatten()
     };
     text.lines().filter_map(server).collect()
 }

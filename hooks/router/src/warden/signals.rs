@@ -13,12 +13,14 @@ pub fn listen(post: Post) -> std::io::Result<()> {
     set.add(Signal::SIGTERM);
     set.add(Signal::SIGINT);
     set.thread_block()?;
-    std::thread::Builder::new().name("signals".into()).spawn(move || {
-        while set.wait().is_ok() {
-            if post.send(Happening::Signal).is_err() {
-                return;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || {
+            while set.wait().is_ok() {
+                if post.send(Happening::Signal).is_err() {
+                    return;
+                }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }

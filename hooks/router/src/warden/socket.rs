@@ -24,13 +24,18 @@ impl Reply {
     /// Answer. A client that is gone or does not read loses its answer.
     pub fn give(self, response: &Response) {
         if let Err(error) = wire::send(&self.0, response, &[]) {
-            log(&format!("a client did not take its answer: {}", told(&error)));
+            log(&format!(
+                "a client did not take its answer: {}",
+                told(&error)
+            ));
         }
     }
 
     /// Refuse with a sentence.
     pub fn refuse(self, message: impl Into<String>) {
-        self.give(&Response::Error { message: message.into() });
+        self.give(&Response::Error {
+            message: message.into(),
+        });
     }
 }
 
@@ -39,13 +44,22 @@ impl Reply {
 /// # Errors
 /// Another router answers, or the path cannot be used.
 pub fn bind(path: &Path) -> Result<UnixListener, WardenError> {
-    let file = |source| WardenError::File { path: path.to_owned(), source };
+    let file = |source| WardenError::File {
+        path: path.to_owned(),
+        source,
+    };
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(file)?;
     }
     match UnixStream::connect(path) {
-        Ok(_) => return Err(WardenError::Running { socket: path.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path).map_err(file)?,
+        Ok(_) => {
+            return Err(WardenError::Running {
+                socket: path.to_owned(),
+            });
+        }
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).map_err(file)?
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(file(error)),
     }
@@ -69,18 +83,20 @@ pub fn unlink(path: &Path) {
 /// # Errors
 /// No thread can be made.
 pub fn serve(listener: UnixListener, post: Post) -> io::Result<()> {
-    std::thread::Builder::new().name("socket".into()).spawn(move || {
-        let busy = Arc::new(AtomicUsize::new(0));
-        for stream in listener.incoming() {
-            match stream {
-                Ok(stream) => take(stream, &post, &busy),
-                Err(error) => {
-                    log(&format!("cannot take a client: {error}"));
-                    std::thread::sleep(limits::RESTART_PAUSE);
+    std::thread::Builder::new()
+        .name("socket".into())
+        .spawn(move || {
+            let busy = Arc::new(AtomicUsize::new(0));
+            for stream in listener.incoming() {
+                match stream {
+                    Ok(stream) => take(stream, &post, &busy),
+                    Err(error) => {
+                        log(&format!("cannot take a client: {error}"));
+                        std::thread::sleep(limits::RESTART_PAUSE);
+                    }
                 }
             }
-        }
-    })?;
+        })?;
     Ok(())
 }
 
@@ -90,10 +106,12 @@ fn take(stream: UnixStream, post: &Post, busy: &Arc<AtomicUsize>) {
     }
     busy.fetch_add(1, Ordering::AcqRel);
     let (post, counter) = (post.clone(), busy.clone());
-    let spawned = std::thread::Builder::new().name("client".into()).spawn(move || {
-        read(stream, &post);
-        counter.fetch_sub(1, Ordering::AcqRel);
-    });
+    let spawned = std::thread::Builder::new()
+        .name("client".into())
+        .spawn(move || {
+            read(stream, &post);
+            counter.fetch_sub(1, Ordering::AcqRel);
+        });
     if let Err(error) = spawned {
         busy.fetch_sub(1, Ordering::AcqRel);
         log(&format!("cannot serve a client: {error}"));
@@ -109,7 +127,11 @@ fn read(stream: UnixStream, post: &Post) {
     }
     match wire::receive::<Request>(&stream) {
         Ok((request, descriptors)) => {
-            let asked = Happening::Asked { request, descriptors, reply: Reply(stream) };
+            let asked = Happening::Asked {
+                request,
+                descriptors,
+                reply: Reply(stream),
+            };
             if post.send(asked).is_err() {
                 log("a request came too late: the router ends");
             }

@@ -37,7 +37,10 @@ impl Watch {
             .name("settle".into())
             .spawn(move || settle(&changes, &post))
             .map_err(notify::Error::io)?;
-        Ok(Watch { watcher, directories: BTreeMap::new() })
+        Ok(Watch {
+            watcher,
+            directories: BTreeMap::new(),
+        })
     }
 
     /// Watch the directories of `file`: where its name stands, and where it lies if that is a link.
@@ -61,7 +64,9 @@ impl Watch {
     /// Forget what [`Watch::add`] began with these directories.
     pub fn remove(&mut self, watched: &BTreeSet<PathBuf>) {
         for directory in watched {
-            let Some(users) = self.directories.get_mut(directory) else { continue };
+            let Some(users) = self.directories.get_mut(directory) else {
+                continue;
+            };
             *users -= 1;
             if *users == 0 {
                 self.directories.remove(directory);
@@ -76,7 +81,12 @@ impl Watch {
 #[must_use]
 pub fn directories(file: &Path) -> BTreeSet<PathBuf> {
     let lies = file.canonicalize().ok();
-    [Some(file), lies.as_deref()].into_iter().flatten().filter_map(Path::parent).map(Path::to_owned).collect()
+    [Some(file), lies.as_deref()]
+        .into_iter()
+        .flatten()
+        .filter_map(Path::parent)
+        .map(Path::to_owned)
+        .collect()
 }
 
 /// Reading a file is no change; our own reading would never end otherwise.

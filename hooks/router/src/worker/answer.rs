@@ -2,14 +2,16 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nemoclaw_policy::decide::NameVerdict;
 use nix::libc::{in_addr, in_pktinfo};
-use nix::sys::socket::{self, ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn};
+use nix::sys::socket::{
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg,
+};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use super::dns::{self, Answer, Packet, Question};
 use super::event::denied;
@@ -23,23 +25,35 @@ struct Received {
 }
 
 /// Answer questions until the sandbox goes.
-pub async fn serve(sandbox: Arc<Sandbox>, socket: AsyncFd<OwnedFd>) {
+pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
     let mut buffer = vec![0; limits::DNS_MESSAGE];
     loop {
-        let received = socket.async_io(Interest::READABLE, |fd| receive(fd, &mut buffer)).await;
+        let received = socket
+            .async_io(Interest::READABLE, || receive(&socket, &mut buffer))
+            .await;
         let received = match received {
             Ok(received) => received,
             Err(error) => {
-                super::log(&format!("sandbox {}: its DNS socket failed: {error}", sandbox.name));
+                super::log(&format!(
+                    "sandbox {}: its DNS socket failed: {error}",
+                    sandbox.name
+                ));
                 tokio::time::sleep(limits::RESTART_PAUSE).await;
                 continue;
             }
         };
         sandbox.node.sink.room().await;
-        let Some(reply) = reply_to(&sandbox, &buffer[..received.length]).await else { continue };
-        let sent = socket.async_io(Interest::WRITABLE, |fd| send(fd, &reply, &received)).await;
+        let Some(reply) = reply_to(&sandbox, &buffer[..received.length]).await else {
+            continue;
+        };
+        let sent = socket
+            .async_io(Interest::WRITABLE, || send(&socket, &reply, &received))
+            .await;
         if let Err(error) = sent {
-            super::log(&format!("sandbox {}: a DNS answer was lost: {error}", sandbox.name));
+            super::log(&format!(
+                "sandbox {}: a DNS answer was lost: {error}",
+                sandbox.name
+            ));
         }
     }
 }
@@ -57,13 +71,22 @@ async fn reply_to(sandbox: &Sandbox, packet: &[u8]) -> Option<Vec<u8>> {
 async fn decide(sandbox: &Sandbox, question: &Question) -> Option<Answer> {
     let event = sandbox.event("dns", &question.name, 0);
     let verdict = if dns::plain(&question.name) {
-        sandbox.policy.snapshot().policy.name_verdict(&question.name)
+        sandbox
+            .policy
+            .snapshot()
+            .policy
+            .name_verdict(&question.name)
     } else {
         NameVerdict::Unknown
     };
     let named = sandbox.answer(verdict, &question.name, question.address);
     if let Some(entry) = named.new
-        && sandbox.node.sink.delivered(sandbox.naming(entry)).await.is_err()
+        && sandbox
+            .node
+            .sink
+            .delivered(sandbox.naming(entry))
+            .await
+            .is_err()
     {
         return None;
     }
@@ -75,27 +98,46 @@ async fn decide(sandbox: &Sandbox, question: &Question) -> Option<Answer> {
     Some(named.answer)
 }
 
-fn receive(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<Received> {
+fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Received> {
     let mut controls = nix::cmsg_space!(in_pktinfo);
     let mut parts = [IoSliceMut::new(buffer)];
-    let message =
-        socket::recvmsg::<SockaddrIn>(fd.as_raw_fd(), &mut parts, Some(&mut controls), MsgFlags::MSG_DONTWAIT)?;
+    let message = recvmsg::<SockaddrIn>(
+        socket.as_raw_fd(),
+        &mut parts,
+        Some(&mut controls),
+        MsgFlags::MSG_DONTWAIT,
+    )?;
     let asked = message.cmsgs()?.find_map(|control| match control {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr))),
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)))
+        }
         _ => None,
     });
     let from = message.address.ok_or(io::ErrorKind::InvalidData)?;
-    Ok(Received { length: message.bytes, from, asked })
+    Ok(Received {
+        length: message.bytes,
+        from,
+        asked,
+    })
 }
 
 /// The answer comes from the address that was asked, whichever that was.
-fn send(fd: &OwnedFd, bytes: &[u8], to: &Received) -> io::Result<usize> {
+fn send(socket: &UdpSocket, bytes: &[u8], to: &Received) -> io::Result<usize> {
     let parts = [IoSlice::new(bytes)];
     let source = to.asked.map(|asked| in_pktinfo {
         ipi_ifindex: 0,
-        ipi_spec_dst: in_addr { s_addr: u32::from(asked).to_be() },
+        ipi_spec_dst: in_addr {
+            s_addr: u32::from(asked).to_be(),
+        },
         ipi_addr: in_addr { s_addr: 0 },
     });
-    let controls: Vec<ControlMessage<'_>> = source.iter().map(ControlMessage::Ipv4PacketInfo).collect();
-    Ok(socket::sendmsg(fd.as_raw_fd(), &parts, &controls, MsgFlags::MSG_DONTWAIT, Some(&to.from))?)
+    let controls: Vec<ControlMessage<'_>> =
+        source.iter().map(ControlMessage::Ipv4PacketInfo).collect();
+    Ok(sendmsg(
+        socket.as_raw_fd(),
+        &parts,
+        &controls,
+        MsgFlags::MSG_DONTWAIT,
+        Some(&to.from),
+    )?)
 }

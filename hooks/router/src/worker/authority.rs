@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
@@ -60,7 +60,10 @@ impl Authority {
             None => {
                 let key = KeyPair::generate()?;
                 let certificate = params.self_signed(&key)?.pem();
-                let saved = SavedCa { certificate, key: key.serialize_pem() };
+                let saved = SavedCa {
+                    certificate,
+                    key: key.serialize_pem(),
+                };
                 (key, saved)
             }
         };
@@ -91,7 +94,11 @@ impl Authority {
             return Ok(config.clone());
         }
         let config = Arc::new(self.leaf(name)?);
-        if leaves.configs.insert(name.clone(), (Instant::now(), config.clone())).is_none() {
+        if leaves
+            .configs
+            .insert(name.clone(), (Instant::now(), config.clone()))
+            .is_none()
+        {
             leaves.order.push_back(name.clone());
         }
         while leaves.order.len() > limits::LEAVES {
@@ -109,7 +116,10 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate: CertificateDer<'static> = params.signed_by(&self.leaf_key, &self.issuer)?.der().clone();
+        let certificate: CertificateDer<'static> = params
+            .signed_by(&self.leaf_key, &self.issuer)?
+            .der()
+            .clone();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.leaf_key.serialize_der()));
         let mut config = ServerConfig::builder_with_provider(self.provider.clone())
             .with_safe_default_protocol_versions()?
@@ -133,7 +143,10 @@ fn ca_params(sandbox: &str) -> Result<CertificateParams, AuthorityError> {
 /// A common name is at most 64 characters; the name that counts stands among the alternative names.
 fn common_name(text: &str) -> DistinguishedName {
     let mut name = DistinguishedName::new();
-    name.push(DnType::CommonName, text.chars().take(64).collect::<String>());
+    name.push(
+        DnType::CommonName,
+        text.chars().take(64).collect::<String>(),
+    );
     name
 }
 
@@ -167,7 +180,9 @@ mod tests {
         let first = authority.config(&name).expect("leaf");
         assert!(Arc::ptr_eq(&first, &authority.config(&name).expect("leaf")));
         for number in 0..limits::LEAVES {
-            authority.config(&Arc::from(format!("n{number}.example"))).expect("leaf");
+            authority
+                .config(&Arc::from(format!("n{number}.example")))
+                .expect("leaf");
         }
         assert!(authority.leaves.lock().expect("lock").configs.len() <= limits::LEAVES);
     }

@@ -36,7 +36,9 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 /// A whole body.
 #[must_use]
 pub fn whole(bytes: Vec<u8>) -> Body {
-    Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync()
+    Full::new(Bytes::from(bytes))
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// Which way a body goes.
@@ -65,14 +67,28 @@ impl Passing {
     /// The request's body, counted.
     #[must_use]
     pub fn request(body: Incoming, counters: Arc<Counters>) -> Passing {
-        Passing { body, way: Way::Out, counters, idle: idle(), revoked: None, record: None }
+        Passing {
+            body,
+            way: Way::Out,
+            counters,
+            idle: idle(),
+            revoked: None,
+            record: None,
+        }
     }
 
     /// The answer's body: with its end the flow is recorded; `revoked` cuts it.
     #[must_use]
     pub fn answer(body: Incoming, record: Record, revoked: Revoked) -> Passing {
         let counters = record.bytes();
-        Passing { body, way: Way::Back, counters, idle: idle(), revoked: Some(revoked), record: Some(record) }
+        Passing {
+            body,
+            way: Way::Back,
+            counters,
+            idle: idle(),
+            revoked: Some(revoked),
+            record: Some(record),
+        }
     }
 
     fn count(&self, bytes: usize) {

@@ -13,8 +13,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Op, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch,
 };
 
 use crate::limits;
@@ -78,7 +78,10 @@ fn system(step: &'static str, result: Result<(), nix::Error>) -> Result<(), Conf
 
 fn become_user(uid: Uid, gid: Gid) -> Result<(), ConfineError> {
     let files = limits::WORKER_FILES;
-    system("raise its limit of open files", setrlimit(Resource::RLIMIT_NOFILE, files, files))?;
+    system(
+        "raise its limit of open files",
+        setrlimit(Resource::RLIMIT_NOFILE, files, files),
+    )?;
     system("forbid core dumps", setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
     for set in [CapSet::Ambient, CapSet::Bounding] {
         caps::clear(None, set)?;
@@ -112,14 +115,27 @@ fn close_files() -> Result<(), ConfineError> {
 fn clone3_filter() -> Result<BpfProgram, ConfineError> {
     let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let refuse = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    compile(SeccompFilter::new(rules, SeccompAction::Allow, refuse, arch()?)?)
+    compile(SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        refuse,
+        arch()?,
+    )?)
 }
 
 fn allow_filter() -> Result<BpfProgram, ConfineError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = UNCONDITIONAL.iter().map(|number| (*number, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = UNCONDITIONAL
+        .iter()
+        .map(|number| (*number, Vec::new()))
+        .collect();
     rules.extend(conditional()?);
     let refuse = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    compile(SeccompFilter::new(rules, refuse, SeccompAction::Allow, arch()?)?)
+    compile(SeccompFilter::new(
+        rules,
+        refuse,
+        SeccompAction::Allow,
+        arch()?,
+    )?)
 }
 
 fn compile(filter: SeccompFilter) -> Result<BpfProgram, ConfineError> {
@@ -205,21 +221,54 @@ fn conditional() -> Result<Vec<(i64, Vec<SeccompRule>)>, ConfineError> {
             ])?);
         }
     }
-    let fcntl = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL, libc::F_DUPFD_CLOEXEC];
+    let fcntl = [
+        libc::F_GETFD,
+        libc::F_SETFD,
+        libc::F_GETFL,
+        libc::F_SETFL,
+        libc::F_DUPFD_CLOEXEC,
+    ];
     Ok(vec![
         (libc::SYS_socket, sockets),
         (libc::SYS_mmap, vec![not_executable(2)?]),
         (libc::SYS_mprotect, vec![not_executable(2)?]),
-        (libc::SYS_clone, vec![one(0, Op::MaskedEq(number(libc::CLONE_THREAD)), number(libc::CLONE_THREAD))?]),
+        (
+            libc::SYS_clone,
+            vec![one(
+                0,
+                Op::MaskedEq(number(libc::CLONE_THREAD)),
+                number(libc::CLONE_THREAD),
+            )?],
+        ),
         (libc::SYS_ioctl, vec![is(1, FIONBIO)?]),
-        (libc::SYS_fcntl, fcntl.iter().map(|command| is(1, number(*command))).collect::<Result<_, _>>()?),
-        (libc::SYS_prctl, vec![is(0, number(libc::PR_SET_NAME))?, is(0, number(libc::PR_SET_VMA))?]),
-        (libc::SYS_tgkill, vec![is(0, u64::from(std::process::id()))?]),
+        (
+            libc::SYS_fcntl,
+            fcntl
+                .iter()
+                .map(|command| is(1, number(*command)))
+                .collect::<Result<_, _>>()?,
+        ),
+        (
+            libc::SYS_prctl,
+            vec![
+                is(0, number(libc::PR_SET_NAME))?,
+                is(0, number(libc::PR_SET_VMA))?,
+            ],
+        ),
+        (
+            libc::SYS_tgkill,
+            vec![is(0, u64::from(std::process::id()))?],
+        ),
     ])
 }
 
 fn one(argument: u8, operator: Op, value: u64) -> Result<SeccompRule, ConfineError> {
-    Ok(SeccompRule::new(vec![SeccompCondition::new(argument, Len::Dword, operator, value)?])?)
+    Ok(SeccompRule::new(vec![SeccompCondition::new(
+        argument,
+        Len::Dword,
+        operator,
+        value,
+    )?])?)
 }
 
 #[cfg(test)]

@@ -82,8 +82,15 @@ impl Dialer {
         let mut http1 = any.clone();
         any.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let (any, http1) = (TlsConnector::from(Arc::new(any)), TlsConnector::from(Arc::new(http1)));
-        Ok(Dialer { resolver, any, http1 })
+        let (any, http1) = (
+            TlsConnector::from(Arc::new(any)),
+            TlsConnector::from(Arc::new(http1)),
+        );
+        Ok(Dialer {
+            resolver,
+            any,
+            http1,
+        })
     }
 
     /// A TCP connection to `host`.
@@ -92,33 +99,51 @@ impl Dialer {
     /// No address, none that answers, or too slow.
     pub async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         let slow = || DialError::Slow(host.to_owned());
-        timeout(limits::CONNECT_TIME, self.connect(host, port)).await.map_err(|_| slow())?
+        timeout(limits::CONNECT_TIME, self.connect(host, port))
+            .await
+            .map_err(|_| slow())?
     }
 
     /// A TLS connection to `host`, its certificate checked.
     ///
     /// # Errors
     /// As [`Dialer::tcp`], or no TLS.
-    pub async fn tls(&self, host: &str, port: u16, alpn: Alpn) -> Result<TlsStream<TcpStream>, DialError> {
+    pub async fn tls(
+        &self,
+        host: &str,
+        port: u16,
+        alpn: Alpn,
+    ) -> Result<TlsStream<TcpStream>, DialError> {
         let connector = match alpn {
             Alpn::Any => &self.any,
             Alpn::Http1 => &self.http1,
         };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|source| DialError::Name { host: host.to_owned(), source })?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|source| DialError::Name {
+            host: host.to_owned(),
+            source,
+        })?;
         let work = async {
             let stream = self.connect(host, port).await?;
             connector
                 .connect(name, stream)
                 .await
-                .map_err(|source| DialError::Tls { host: host.to_owned(), source })
+                .map_err(|source| DialError::Tls {
+                    host: host.to_owned(),
+                    source,
+                })
         };
-        timeout(limits::CONNECT_TIME, work).await.map_err(|_| DialError::Slow(host.to_owned()))?
+        timeout(limits::CONNECT_TIME, work)
+            .await
+            .map_err(|_| DialError::Slow(host.to_owned()))?
     }
 
     async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
         let addresses = self.resolver.addresses(host).await?;
-        let patience = if addresses.len() > 1 { limits::ADDRESS_TIME } else { limits::CONNECT_TIME };
+        let patience = if addresses.len() > 1 {
+            limits::ADDRESS_TIME
+        } else {
+            limits::CONNECT_TIME
+        };
         let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
         for address in addresses.iter() {
             match one(SocketAddr::new(*address, port), patience).await {
@@ -126,7 +151,10 @@ impl Dialer {
                 Err(error) => last = error,
             }
         }
-        Err(DialError::Connect { host: host.to_owned(), source: last })
+        Err(DialError::Connect {
+            host: host.to_owned(),
+            source: last,
+        })
     }
 }
 
@@ -141,7 +169,9 @@ async fn one(address: SocketAddr, patience: Duration) -> std::io::Result<TcpStre
 /// # Errors
 /// A bundle that is no PEM at all.
 pub fn roots(bundles: &[String]) -> Result<RootCertStore, rustls::pki_types::pem::Error> {
-    let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let mut store = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
     for bundle in bundles {
         let certificates: Vec<CertificateDer<'static>> =
             CertificateDer::pem_slice_iter(bundle.as_bytes()).collect::<Result<_, _>>()?;

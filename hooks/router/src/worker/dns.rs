@@ -41,7 +41,9 @@ pub enum Packet {
 /// Read a packet.
 #[must_use]
 pub fn read(packet: &[u8]) -> Packet {
-    let Ok(message) = Message::from_vec(packet) else { return Packet::Noise };
+    let Ok(message) = Message::from_vec(packet) else {
+        return Packet::Noise;
+    };
     if message.metadata.message_type != MessageType::Query {
         return Packet::Noise;
     }
@@ -55,7 +57,12 @@ pub fn read(packet: &[u8]) -> Packet {
         return bare(&message, ResponseCode::Refused);
     }
     let question = Question {
-        name: query.name().to_lowercase().to_ascii().trim_end_matches('.').to_owned(),
+        name: query
+            .name()
+            .to_lowercase()
+            .to_ascii()
+            .trim_end_matches('.')
+            .to_owned(),
         address: query.query_type() == RecordType::A,
     };
     Packet::Ask(Box::new(message), question)
@@ -71,7 +78,11 @@ pub fn reply(asked: &Message, answer: &Answer) -> Option<Vec<u8>> {
     let mut message = respond(asked, code);
     if let (Answer::Address(address), Some(query)) = (answer, asked.queries.first()) {
         let data = RData::A(A(*address));
-        message.add_answer(Record::from_rdata(query.name().clone(), limits::DNS_TTL, data));
+        message.add_answer(Record::from_rdata(
+            query.name().clone(),
+            limits::DNS_TTL,
+            data,
+        ));
     }
     message.to_vec().ok()
 }
@@ -81,7 +92,9 @@ pub fn reply(asked: &Message, answer: &Answer) -> Option<Vec<u8>> {
 pub fn plain(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 253
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte))
+        && name.bytes().all(|byte| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte)
+        })
 }
 
 fn bare(asked: &Message, code: ResponseCode) -> Packet {
@@ -96,7 +109,14 @@ fn respond(asked: &Message, code: ResponseCode) -> Message {
     message.metadata.response_code = code;
     message.metadata.recursion_desired = asked.metadata.recursion_desired;
     message.metadata.recursion_available = true;
-    message.add_queries(asked.queries.iter().take(1).cloned().collect::<Vec<Query>>());
+    message.add_queries(
+        asked
+            .queries
+            .iter()
+            .take(1)
+            .cloned()
+            .collect::<Vec<Query>>(),
+    );
     if asked.edns.is_some() {
         let mut edns = Edns::new();
         edns.set_max_payload(1232);
@@ -127,17 +147,32 @@ mod tests {
     #[test]
     fn an_address_is_answered_with_its_time_to_live() {
         let (message, question) = asked(&query("API.Example.COM.", RecordType::A));
-        assert_eq!(question, Question { name: "api.example.com".into(), address: true });
+        assert_eq!(
+            question,
+            Question {
+                name: "api.example.com".into(),
+                address: true
+            }
+        );
         let bytes = reply(&message, &Answer::Address(Ipv4Addr::new(198, 18, 1, 7))).expect("bytes");
         let answer = Message::from_vec(&bytes).expect("message");
         assert_eq!(answer.metadata.id, message.metadata.id);
         assert_eq!(answer.answers[0].ttl, limits::DNS_TTL);
-        assert_eq!(answer.answers[0].data, RData::A(A(Ipv4Addr::new(198, 18, 1, 7))));
+        assert_eq!(
+            answer.answers[0].data,
+            RData::A(A(Ipv4Addr::new(198, 18, 1, 7)))
+        );
     }
 
     #[test]
     fn every_type_but_a_is_no_address_question() {
-        for kind in [RecordType::AAAA, RecordType::TXT, RecordType::HTTPS, RecordType::ANY, RecordType::NULL] {
+        for kind in [
+            RecordType::AAAA,
+            RecordType::TXT,
+            RecordType::HTTPS,
+            RecordType::ANY,
+            RecordType::NULL,
+        ] {
             assert!(!asked(&query("example.com.", kind)).1.address, "{kind}");
         }
     }
@@ -145,10 +180,12 @@ mod tests {
     #[test]
     fn nodata_is_an_empty_answer_and_unknown_is_nxdomain() {
         let (message, _) = asked(&query("example.com.", RecordType::AAAA));
-        let nothing = Message::from_vec(&reply(&message, &Answer::Nothing).expect("bytes")).expect("message");
+        let nothing =
+            Message::from_vec(&reply(&message, &Answer::Nothing).expect("bytes")).expect("message");
         assert_eq!(nothing.metadata.response_code, ResponseCode::NoError);
         assert!(nothing.answers.is_empty());
-        let unknown = Message::from_vec(&reply(&message, &Answer::Unknown).expect("bytes")).expect("message");
+        let unknown =
+            Message::from_vec(&reply(&message, &Answer::Unknown).expect("bytes")).expect("message");
         assert_eq!(unknown.metadata.response_code, ResponseCode::NXDomain);
     }
 
@@ -157,13 +194,23 @@ mod tests {
         assert!(matches!(read(b"\x00\x01"), Packet::Noise));
         let (message, _) = asked(&query("example.com.", RecordType::A));
         let answer = reply(&message, &Answer::Unknown).expect("bytes");
-        assert!(matches!(read(&answer), Packet::Noise), "an answer was taken for a question");
+        assert!(
+            matches!(read(&answer), Packet::Noise),
+            "an answer was taken for a question"
+        );
     }
 
     #[test]
     fn names_with_other_characters_are_not_plain() {
         assert!(plain("a-b_c.example.com"));
-        for name in ["", "a b", "ä.example", "a\\046b", "A.example", &"a".repeat(254)] {
+        for name in [
+            "",
+            "a b",
+            "ä.example",
+            "a\\046b",
+            "A.example",
+            &"a".repeat(254),
+        ] {
             assert!(!plain(name), "{name}");
         }
     }

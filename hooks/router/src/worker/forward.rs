@@ -29,7 +29,11 @@ struct Underway {
 }
 
 /// Send an allowed request on.
-pub async fn forward(connection: &Arc<Inspected>, allowed: Allowed, mut request: Request<Incoming>) -> Response<Body> {
+pub async fn forward(
+    connection: &Arc<Inspected>,
+    allowed: Allowed,
+    mut request: Request<Incoming>,
+) -> Response<Body> {
     let mut record = Record::new(&connection.sandbox.node.sink, allowed.event);
     let underway = Underway {
         connection: connection.clone(),
@@ -38,10 +42,21 @@ pub async fn forward(connection: &Arc<Inspected>, allowed: Allowed, mut request:
     };
     let Some(uri) = underway.uri(allowed.asked.query.as_deref()) else {
         record.deny("the path cannot be sent on");
-        return underway.failed(StatusCode::FORBIDDEN, "the path cannot be sent on".into(), "send a plain path");
+        return underway.failed(
+            StatusCode::FORBIDDEN,
+            "the path cannot be sent on".into(),
+            "send a plain path",
+        );
     };
-    let upgrading = allowed.asked.websocket.then(|| hyper::upgrade::on(&mut request));
-    let alpn = if upgrading.is_some() { Alpn::Http1 } else { Alpn::Any };
+    let upgrading = allowed
+        .asked
+        .websocket
+        .then(|| hyper::upgrade::on(&mut request));
+    let alpn = if upgrading.is_some() {
+        Alpn::Http1
+    } else {
+        Alpn::Any
+    };
     let outgoing = outgoing(request, uri, upgrading.is_some(), &record);
     let mut revoked = underway.revoked();
     let sent = tokio::select! {
@@ -56,7 +71,10 @@ pub async fn forward(connection: &Arc<Inspected>, allowed: Allowed, mut request:
         Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
         Ok(Err(error)) => underway.no_answer(&error, record),
         Err(_) => {
-            let reason = format!("the upstream did not answer within {} s", limits::ANSWER_TIME.as_secs());
+            let reason = format!(
+                "the upstream did not answer within {} s",
+                limits::ANSWER_TIME.as_secs()
+            );
             record.because(reason.clone());
             underway.failed(StatusCode::GATEWAY_TIMEOUT, reason, "try again later")
         }
@@ -64,13 +82,23 @@ pub async fn forward(connection: &Arc<Inspected>, allowed: Allowed, mut request:
 }
 
 /// The request as the upstream sees it: own framing, own host, nothing that concerned the client's connection.
-fn outgoing(request: Request<Incoming>, uri: Uri, websocket: bool, record: &Record) -> Request<Body> {
+fn outgoing(
+    request: Request<Incoming>,
+    uri: Uri,
+    websocket: bool,
+    record: &Record,
+) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     // An HTTP/2 client that takes trailers must be able to say so (gRPC refuses to answer otherwise).
-    let trailers = head.version == Version::HTTP_2 && head.headers.get(header::TE).is_some_and(|te| te == "trailers");
+    let trailers = head.version == Version::HTTP_2
+        && head
+            .headers
+            .get(header::TE)
+            .is_some_and(|te| te == "trailers");
     strip(&mut head.headers);
     if trailers {
-        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        head.headers
+            .insert(header::TE, HeaderValue::from_static("trailers"));
     }
     for name in [header::HOST, header::CONTENT_LENGTH, header::EXPECT] {
         head.headers.remove(name);
@@ -89,7 +117,11 @@ fn outgoing(request: Request<Incoming>, uri: Uri, websocket: bool, record: &Reco
 }
 
 fn join_cookies(headers: &mut HeaderMap) {
-    let all: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let all: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
     if all.len() < 2 {
         return;
     }
@@ -120,10 +152,18 @@ impl Underway {
 
     /// Ends when the policy no longer allows this request.
     fn revoked(&self) -> Revoked {
-        let (connection, method, path) = (self.connection.clone(), self.method.clone(), self.path.clone());
+        let (connection, method, path) = (
+            self.connection.clone(),
+            self.method.clone(),
+            self.path.clone(),
+        );
         Box::pin(async move {
             let (host, port) = (&connection.host, connection.port);
-            connection.sandbox.policy.revoked(|policy| still_allowed(policy, host, port, &method, &path)).await;
+            connection
+                .sandbox
+                .policy
+                .revoked(|policy| still_allowed(policy, host, port, &method, &path))
+                .await;
         })
     }
 
@@ -139,24 +179,38 @@ impl Underway {
         }
         let Some(client) = upgrading else {
             record.because("the upstream switched protocols unasked");
-            return self.failed(StatusCode::BAD_GATEWAY, "the upstream switched protocols unasked".into(), "try again");
+            return self.failed(
+                StatusCode::BAD_GATEWAY,
+                "the upstream switched protocols unasked".into(),
+                "try again",
+            );
         };
         let server = hyper::upgrade::on(&mut response);
-        self.connection.sandbox.tasks.spawn(websocket(client, server, record, revoked));
+        self.connection
+            .sandbox
+            .tasks
+            .spawn(websocket(client, server, record, revoked));
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);
         Response::from_parts(head, whole(Vec::new()))
     }
 
-    fn no_answer(&self, error: &hyper_util::client::legacy::Error, mut record: Record) -> Response<Body> {
+    fn no_answer(
+        &self,
+        error: &hyper_util::client::legacy::Error,
+        mut record: Record,
+    ) -> Response<Body> {
         let (status, hint) = match dial_error(error) {
             Some(DialError::Resolve(ResolveError::Inside { .. })) => (
                 StatusCode::FORBIDDEN,
                 "to allow it, name the address under `router.hosts` in the node's configuration",
             ),
             Some(DialError::Slow(_)) => (StatusCode::GATEWAY_TIMEOUT, "try again later"),
-            _ => (StatusCode::BAD_GATEWAY, "try again later, or check that the host is up"),
+            _ => (
+                StatusCode::BAD_GATEWAY,
+                "try again later, or check that the host is up",
+            ),
         };
         let reason = match dial_error(error) {
             Some(cause) => told(cause),

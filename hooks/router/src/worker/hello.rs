@@ -57,7 +57,10 @@ pub fn agree(said: Option<&str>, dialled: &str) -> Result<(), HelloError> {
     match said {
         None => Err(HelloError::NoName),
         Some(said) if said.trim_end_matches('.').eq_ignore_ascii_case(dialled) => Ok(()),
-        Some(said) => Err(HelloError::OtherName { said: said.to_owned(), dialled: dialled.to_owned() }),
+        Some(said) => Err(HelloError::OtherName {
+            said: said.to_owned(),
+            dialled: dialled.to_owned(),
+        }),
     }
 }
 
@@ -75,7 +78,11 @@ impl Opening {
     ///
     /// # Errors
     /// It speaks TLS, but not with this name.
-    pub async fn vet(&mut self, client: &mut (impl AsyncRead + Unpin), name: &str) -> Result<Speech, HelloError> {
+    pub async fn vet(
+        &mut self,
+        client: &mut (impl AsyncRead + Unpin),
+        name: &str,
+    ) -> Result<Speech, HelloError> {
         loop {
             match self.bytes.first() {
                 None => {}
@@ -135,13 +142,17 @@ mod tests {
     }
 
     fn vet(chunks: &[&[u8]]) -> (Result<Speech, HelloError>, Vec<u8>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("runtime");
         runtime.block_on(async {
             let (mut near, mut far) = tokio::io::duplex(64 * 1024);
             let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
             let writer = tokio::spawn(async move {
                 for chunk in chunks {
-                    tokio::io::AsyncWriteExt::write_all(&mut far, &chunk).await.expect("write");
+                    tokio::io::AsyncWriteExt::write_all(&mut far, &chunk)
+                        .await
+                        .expect("write");
                     tokio::task::yield_now().await;
                 }
             });
@@ -164,8 +175,14 @@ mod tests {
 
     #[test]
     fn another_name_or_none_is_refused() {
-        assert!(matches!(vet(&[&hello("evil.example")]).0, Err(HelloError::OtherName { .. })));
-        assert!(matches!(vet(&[&hello("203.0.113.9")]).0, Err(HelloError::NoName)));
+        assert!(matches!(
+            vet(&[&hello("evil.example")]).0,
+            Err(HelloError::OtherName { .. })
+        ));
+        assert!(matches!(
+            vet(&[&hello("203.0.113.9")]).0,
+            Err(HelloError::NoName)
+        ));
     }
 
     #[test]

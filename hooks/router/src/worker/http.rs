@@ -55,7 +55,11 @@ pub enum Dialect {
 }
 
 /// Serve a connection until it ends or its host is no longer allowed.
-pub async fn serve(connection: Inspected, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, dialect: Dialect) {
+pub async fn serve(
+    connection: Inspected,
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    dialect: Dialect,
+) {
     let tasks = Tasks::default();
     let _owned = Owned(tasks.clone());
     let connection = Arc::new(connection);
@@ -69,7 +73,9 @@ pub async fn serve(connection: Inspected, io: impl AsyncRead + AsyncWrite + Unpi
     tokio::pin!(served);
     let sandbox = &connection.sandbox;
     let (host, port) = (connection.host.clone(), connection.port);
-    let revoked = sandbox.policy.revoked(move |policy| policy.handling(&host, port) != Handling::Refuse);
+    let revoked = sandbox
+        .policy
+        .revoked(move |policy| policy.handling(&host, port) != Handling::Refuse);
     let mut draining = sandbox.node.draining.subscribe();
     let drain = async move {
         if draining.wait_for(|draining| *draining).await.is_err() {
@@ -114,7 +120,9 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     connection.sandbox.node.sink.room().await;
     let (head, body) = request.into_parts();
     match decide(&connection, &head) {
-        Ok(allowed) => forward::forward(&connection, allowed, Request::from_parts(head, body)).await,
+        Ok(allowed) => {
+            forward::forward(&connection, allowed, Request::from_parts(head, body)).await
+        }
         Err(refusal) => {
             connection.sandbox.node.sink.event(refusal.event.clone());
             let expects = head.headers.contains_key(header::EXPECT);
@@ -163,10 +171,16 @@ impl Refusal {
 }
 
 fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed, Box<Refusal>> {
-    let target = Target { host: &connection.host, port: connection.port, scheme: connection.scheme };
+    let target = Target {
+        host: &connection.host,
+        port: connection.port,
+        scheme: connection.scheme,
+    };
     let policy = connection.sandbox.policy.snapshot();
     let raw = head.uri.path();
-    let mut event = connection.sandbox.event("http", &connection.host, connection.port);
+    let mut event = connection
+        .sandbox
+        .event("http", &connection.host, connection.port);
     event.generation = policy.generation;
     event.method = Some(head.method.as_str().to_owned());
     event.path = Some(short_path(raw));
@@ -174,14 +188,23 @@ fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed
     let path = match normalise_path(&asked.path) {
         Ok(path) => path,
         Err(fault) => {
-            return Err(refusal(event, raw, fault.to_string(), None, "send a plain path".into()));
+            return Err(refusal(
+                event,
+                raw,
+                fault.to_string(),
+                None,
+                "send a plain path".into(),
+            ));
         }
     };
     event.path = Some(short_path(&path));
     let flow = Flow {
         host: &connection.host,
         port: connection.port,
-        http: Some(HttpRequest { method: head.method.as_str(), path: &path }),
+        http: Some(HttpRequest {
+            method: head.method.as_str(),
+            path: &path,
+        }),
     };
     match policy.policy.decide(&flow) {
         Verdict::Allow { rule, audit_only } => {
@@ -191,7 +214,9 @@ fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed
             }
             Ok(Allowed { asked, path, event })
         }
-        Verdict::Deny { reason, rule, hint } => Err(refusal(event, &path, reason, rule.as_ref(), hint)),
+        Verdict::Deny { reason, rule, hint } => {
+            Err(refusal(event, &path, reason, rule.as_ref(), hint))
+        }
     }
 }
 
@@ -206,7 +231,13 @@ fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
     refusal
 }
 
-fn refusal(event: Event, path: &str, reason: String, rule: Option<&RuleRef>, hint: String) -> Box<Refusal> {
+fn refusal(
+    event: Event,
+    path: &str,
+    reason: String,
+    rule: Option<&RuleRef>,
+    hint: String,
+) -> Box<Refusal> {
     Box::new(Refusal {
         event: denied(event, reason, rule),
         status: StatusCode::FORBIDDEN,
@@ -218,7 +249,17 @@ fn refusal(event: Event, path: &str, reason: String, rule: Option<&RuleRef>, hin
 
 /// Whether a later policy still lets this request pass.
 #[must_use]
-pub fn still_allowed(policy: &nemoclaw_policy::Policy, host: &str, port: u16, method: &str, path: &str) -> bool {
-    let flow = Flow { host, port, http: Some(HttpRequest { method, path }) };
+pub fn still_allowed(
+    policy: &nemoclaw_policy::Policy,
+    host: &str,
+    port: u16,
+    method: &str,
+    path: &str,
+) -> bool {
+    let flow = Flow {
+        host,
+        port,
+        http: Some(HttpRequest { method, path }),
+    };
     matches!(policy.decide(&flow), Verdict::Allow { .. })
 }

@@ -86,15 +86,27 @@ pub fn read(link: &UnixStream, commands: &UnboundedSender<Command>) {
 fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
     Some(match message {
         ToWorker::Settings(_) => return None,
-        ToWorker::Register { sandbox, texts, generation, saved } => {
-            match new_box(&sandbox, texts, generation, saved, descriptors) {
-                Ok(new) => Command::Register(Box::new(new)),
-                Err(message) => Command::Reject { sandbox, message },
-            }
-        }
-        ToWorker::Policies { sandbox, sequence, texts } => {
+        ToWorker::Register {
+            sandbox,
+            texts,
+            generation,
+            saved,
+        } => match new_box(&sandbox, texts, generation, saved, descriptors) {
+            Ok(new) => Command::Register(Box::new(new)),
+            Err(message) => Command::Reject { sandbox, message },
+        },
+        ToWorker::Policies {
+            sandbox,
+            sequence,
+            texts,
+        } => {
             let policy = compile(&texts).map(Box::new);
-            Command::Policies { sandbox, sequence, texts, policy }
+            Command::Policies {
+                sandbox,
+                sequence,
+                texts,
+                policy,
+            }
         }
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
@@ -116,5 +128,14 @@ fn new_box(
     let policy = compile(&texts)?;
     let authority = Authority::new(sandbox, saved.ca).map_err(|error| told(&error))?;
     let names = Names::restore(&saved.names);
-    Ok(NewBox { sandbox: sandbox.to_owned(), texts, policy, generation, authority, names, listener, dns })
+    Ok(NewBox {
+        sandbox: sandbox.to_owned(),
+        texts,
+        policy,
+        generation,
+        authority,
+        names,
+        listener,
+        dns,
+    })
 }

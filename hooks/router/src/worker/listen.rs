@@ -27,7 +27,10 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
         match accepted {
             Ok((client, _)) => take(&sandbox, client),
             Err(error) => {
-                super::log(&format!("sandbox {}: cannot take a connection: {error}", sandbox.name));
+                super::log(&format!(
+                    "sandbox {}: cannot take a connection: {error}",
+                    sandbox.name
+                ));
                 tokio::time::sleep(limits::RESTART_PAUSE).await;
             }
         }
@@ -36,9 +39,14 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
 
 fn take(sandbox: &Arc<Sandbox>, client: TcpStream) {
     let Some(permit) = sandbox.admit() else {
-        let place = client.local_addr().map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
+        let place = client
+            .local_addr()
+            .map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
         let event = sandbox.event("tcp", &place.0, place.1);
-        sandbox.node.sink.event(denied(event, "too many open connections", None));
+        sandbox
+            .node
+            .sink
+            .event(denied(event, "too many open connections", None));
         return reset(&client);
     };
     let shared = sandbox.clone();
@@ -49,7 +57,10 @@ fn take(sandbox: &Arc<Sandbox>, client: TcpStream) {
 }
 
 async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
-    let dialled = match client.local_addr().and_then(|at| client.set_nodelay(true).map(|()| at)) {
+    let dialled = match client
+        .local_addr()
+        .and_then(|at| client.set_nodelay(true).map(|()| at))
+    {
         Ok(dialled) => dialled,
         // The client is gone already.
         Err(_) => return,
@@ -66,12 +77,19 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
     match policy.policy.handling(&name, port) {
         Handling::Refuse => {
             let event = sandbox.event("tcp", &name, port);
-            let verdict = policy.policy.decide(&Flow { host: &name, port, http: None });
+            let verdict = policy.policy.decide(&Flow {
+                host: &name,
+                port,
+                http: None,
+            });
             let (reason, rule) = match verdict {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
                 Verdict::Allow { .. } => ("no rule names this host and port".to_owned(), None),
             };
-            sandbox.node.sink.event(denied(event, reason, rule.as_ref()));
+            sandbox
+                .node
+                .sink
+                .event(denied(event, reason, rule.as_ref()));
             reset(&client);
         }
         Handling::PassL4 => pass(sandbox, client, name, port).await,
@@ -93,7 +111,12 @@ async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port:
         // It closed, broke, or said nothing in time.
         Ok(_) | Err(_) => return,
     };
-    let connection = |scheme| Inspected { sandbox: sandbox.clone(), host: host.clone(), port, scheme };
+    let connection = |scheme| Inspected {
+        sandbox: sandbox.clone(),
+        host: host.clone(),
+        port,
+        scheme,
+    };
     if speech != HANDSHAKE {
         return serve_http(connection(Scheme::Http), client, Dialect::One).await;
     }

@@ -82,7 +82,9 @@ pub fn run() -> ExitCode {
 }
 
 fn start() -> Result<(), StartError> {
-    nix::sys::signal::SigSet::empty().thread_set_mask().map_err(StartError::Signals)?;
+    nix::sys::signal::SigSet::empty()
+        .thread_set_mask()
+        .map_err(StartError::Signals)?;
     let link = UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let (first, _) = wire::receive::<ToWorker>(&link).map_err(StartError::Alone)?;
     let ToWorker::Settings(settings) = first else {
@@ -103,20 +105,32 @@ fn prepare(settings: Settings) -> Result<(Dialer, tokio::runtime::Runtime), Star
     let roots = dial::roots(&settings.roots)?;
     let resolver = Resolver::new(settings.hosts, servers(&settings.resolvers));
     let dialer = Dialer::new(resolver, roots)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
     confine::confine(settings.uid, settings.gid)?;
     Ok((dialer, runtime))
 }
 
 pub(crate) fn servers(addresses: &[std::net::IpAddr]) -> Vec<SocketAddr> {
-    addresses.iter().map(|address| SocketAddr::new(*address, DNS_PORT)).collect()
+    addresses
+        .iter()
+        .map(|address| SocketAddr::new(*address, DNS_PORT))
+        .collect()
 }
 
-fn serve(link: UnixStream, dialer: Dialer, runtime: &tokio::runtime::Runtime) -> Result<(), StartError> {
+fn serve(
+    link: UnixStream,
+    dialer: Dialer,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<(), StartError> {
     let reader = link.try_clone()?;
     let sink = sink::Sink::start(link)?;
     let (commands, inbox) = mpsc::unbounded_channel();
-    std::thread::Builder::new().name("from-warden".into()).spawn(move || inbox::read(&reader, &commands))?;
+    std::thread::Builder::new()
+        .name("from-warden".into())
+        .spawn(move || inbox::read(&reader, &commands))?;
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),

@@ -21,7 +21,10 @@ pub enum NoAddress {
     #[error("this sandbox has asked for {} names already", limits::NAMES_PER_BOX)]
     TooMany,
     /// [`limits::WILDCARD_NAMES`].
-    #[error("this sandbox has asked for {} new names under wildcards in this hour", limits::WILDCARD_NAMES)]
+    #[error(
+        "this sandbox has asked for {} new names under wildcards in this hour",
+        limits::WILDCARD_NAMES
+    )]
     Budget,
 }
 
@@ -63,7 +66,13 @@ impl Names {
     ///
     /// # Errors
     /// A limit is reached.
-    pub fn assign(&mut self, sandbox: &str, name: &str, wildcard: bool, now: u64) -> Result<SavedName, NoAddress> {
+    pub fn assign(
+        &mut self,
+        sandbox: &str,
+        name: &str,
+        wildcard: bool,
+        now: u64,
+    ) -> Result<SavedName, NoAddress> {
         if self.addresses.len() >= limits::NAMES_PER_BOX {
             return Err(NoAddress::TooMany);
         }
@@ -72,16 +81,29 @@ impl Names {
         }
         let mut address = start(sandbox, name);
         while !usable(address) || self.names.contains_key(&Ipv4Addr::from(address)) {
-            address = if address + 1 >= END { FIRST } else { address + 1 };
+            address = if address + 1 >= END {
+                FIRST
+            } else {
+                address + 1
+            };
         }
         let address = Ipv4Addr::from(address);
         self.insert(name, address);
-        Ok(SavedName { name: name.to_owned(), address, since: now, wildcard })
+        Ok(SavedName {
+            name: name.to_owned(),
+            address,
+            since: now,
+            wildcard,
+        })
     }
 
     fn spend(&mut self, now: u64) -> Result<(), NoAddress> {
         let window = limits::WILDCARD_WINDOW.as_secs();
-        while self.wildcard.front().is_some_and(|since| since + window <= now) {
+        while self
+            .wildcard
+            .front()
+            .is_some_and(|since| since + window <= now)
+        {
             self.wildcard.pop_front();
         }
         if self.wildcard.len() >= limits::WILDCARD_NAMES {
@@ -99,7 +121,11 @@ impl Names {
 }
 
 fn start(sandbox: &str, name: &str) -> u32 {
-    let digest = Sha256::new().chain_update(sandbox).chain_update([0]).chain_update(name).finalize();
+    let digest = Sha256::new()
+        .chain_update(sandbox)
+        .chain_update([0])
+        .chain_update(name)
+        .finalize();
     let number = u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]);
     FIRST + number % (END - FIRST)
 }
@@ -120,19 +146,38 @@ mod tests {
         assert_eq!(names.name(given.address).as_deref(), Some("example.com"));
         assert_eq!(names.address("example.com"), Some(given.address));
         let mut again = Names::default();
-        assert_eq!(again.assign("a", "example.com", false, 9).expect("address").address, given.address);
+        assert_eq!(
+            again
+                .assign("a", "example.com", false, 9)
+                .expect("address")
+                .address,
+            given.address
+        );
     }
 
     #[test]
     fn addresses_lie_in_the_benchmark_range_behind_the_routers_own() {
         let mut names = Names::default();
         for number in 0..limits::NAMES_PER_BOX {
-            let given = names.assign("a", &format!("n{number}.example"), false, 0).expect("address");
+            let given = names
+                .assign("a", &format!("n{number}.example"), false, 0)
+                .expect("address");
             let [a, b, c, d] = given.address.octets();
-            assert!(a == 198 && (b == 18 && c > 0 || b == 19) && d != 0 && d != 255, "{}", given.address);
+            assert!(
+                a == 198 && (b == 18 && c > 0 || b == 19) && d != 0 && d != 255,
+                "{}",
+                given.address
+            );
         }
-        assert_eq!(names.names.len(), limits::NAMES_PER_BOX, "two names share an address");
-        assert_eq!(names.assign("a", "one.more", false, 0), Err(NoAddress::TooMany));
+        assert_eq!(
+            names.names.len(),
+            limits::NAMES_PER_BOX,
+            "two names share an address"
+        );
+        assert_eq!(
+            names.assign("a", "one.more", false, 0),
+            Err(NoAddress::TooMany)
+        );
     }
 
     #[test]
@@ -140,11 +185,21 @@ mod tests {
         let mut names = Names::default();
         let mut saved = Vec::new();
         for number in 0..limits::WILDCARD_NAMES {
-            saved.push(names.assign("a", &format!("n{number}.example"), true, 100).expect("address"));
+            saved.push(
+                names
+                    .assign("a", &format!("n{number}.example"), true, 100)
+                    .expect("address"),
+            );
         }
-        assert_eq!(names.assign("a", "x.example", true, 200), Err(NoAddress::Budget));
+        assert_eq!(
+            names.assign("a", "x.example", true, 200),
+            Err(NoAddress::Budget)
+        );
         let mut next = Names::restore(&saved);
-        assert_eq!(next.assign("a", "x.example", true, 200), Err(NoAddress::Budget));
+        assert_eq!(
+            next.assign("a", "x.example", true, 200),
+            Err(NoAddress::Budget)
+        );
         assert_eq!(next.address("n3.example"), names.address("n3.example"));
         assert!(next.assign("a", "exact.example", false, 200).is_ok());
         assert!(next.assign("a", "x.example", true, 100 + 3600).is_ok());

@@ -22,9 +22,16 @@ const TLS_PORT: u16 = 443;
 pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, port: u16) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    match policy.policy.decide(&Flow { host: &name, port, http: None }) {
+    match policy.policy.decide(&Flow {
+        host: &name,
+        port,
+        http: None,
+    }) {
         Verdict::Deny { reason, rule, .. } => {
-            sandbox.node.sink.event(denied(event, reason, rule.as_ref()));
+            sandbox
+                .node
+                .sink
+                .event(denied(event, reason, rule.as_ref()));
             return reset(&client);
         }
         Verdict::Allow { rule, audit_only } => {
@@ -36,7 +43,8 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
     }
     let mut record = Record::new(&sandbox.node.sink, event);
     let host = name.clone();
-    let allowed = move |policy: &nemoclaw_policy::Policy| policy.handling(&host, port) == Handling::PassL4;
+    let allowed =
+        move |policy: &nemoclaw_policy::Policy| policy.handling(&host, port) == Handling::PassL4;
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
@@ -52,7 +60,9 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
         }
         Err(Ended::Dial(error)) => {
             match error {
-                super::dial::DialError::Resolve(super::resolve::ResolveError::Inside { .. }) => record.deny(told(&error)),
+                super::dial::DialError::Resolve(super::resolve::ResolveError::Inside {
+                    ..
+                }) => record.deny(told(&error)),
                 _ => record.because(told(&error)),
             }
             reset(&client);
@@ -95,7 +105,11 @@ async fn carry(
     record: &Record,
 ) -> Result<(), Ended> {
     let mut opening = Opening::default();
-    let early = if port == TLS_PORT { limits::HELLO_TIME } else { limits::SERVER_FIRST };
+    let early = if port == TLS_PORT {
+        limits::HELLO_TIME
+    } else {
+        limits::SERVER_FIRST
+    };
     let mut first = timeout(early, opening.vet(client, name)).await;
     if first.is_err() && !opening.bytes.is_empty() {
         first = timeout(limits::HELLO_TIME, opening.vet(client, name)).await;
@@ -118,7 +132,9 @@ async fn carry(
             opening.vet(&mut from_client, name).await?;
         }
         to_server.write_all(&opening.bytes).await?;
-        bytes.out.fetch_add(opening.bytes.len() as u64, Ordering::Relaxed);
+        bytes
+            .out
+            .fetch_add(opening.bytes.len() as u64, Ordering::Relaxed);
         copy(&mut from_client, &mut to_server, &bytes.out, &activity).await
     };
     let downward = copy(&mut from_server, &mut to_client, &bytes.back, &activity);
@@ -175,7 +191,10 @@ struct Activity {
 
 impl Activity {
     fn new() -> Activity {
-        Activity { begin: Instant::now(), last: AtomicU64::new(0) }
+        Activity {
+            begin: Instant::now(),
+            last: AtomicU64::new(0),
+        }
     }
 
     fn touch(&self) {

@@ -27,7 +27,10 @@ pub fn compile(texts: &[PolicyText]) -> Result<Policy, String> {
     for text in texts {
         let policy = Policy::load(&source(text)).map_err(|fault| fault.to_string())?;
         if policy.mode == Mode::Unconfined {
-            return Err(format!("policy `{}` is unconfined: it has no place in the router", text.name));
+            return Err(format!(
+                "policy `{}` is unconfined: it has no place in the router",
+                text.name
+            ));
         }
         met = Some(match met {
             None => policy,
@@ -59,7 +62,11 @@ impl InForce {
     #[must_use]
     pub fn new(policy: Policy, texts: Vec<PolicyText>, generation: u64) -> InForce {
         InForce {
-            current: ArcSwap::from_pointee(Compiled { policy, generation, texts }),
+            current: ArcSwap::from_pointee(Compiled {
+                policy,
+                generation,
+                texts,
+            }),
             changed: watch::Sender::new(generation),
         }
     }
@@ -83,7 +90,11 @@ impl InForce {
             return now.generation;
         }
         let generation = now.generation + 1;
-        self.current.store(Arc::new(Compiled { policy, generation, texts }));
+        self.current.store(Arc::new(Compiled {
+            policy,
+            generation,
+            texts,
+        }));
         self.changed.send_replace(generation);
         generation
     }

@@ -38,16 +38,26 @@ impl Pool {
                 .timer(TokioTimer::new())
                 .pool_idle_timeout(limits::POOL_TIME)
                 .pool_max_idle_per_host(limits::POOL_IDLE)
-                .build(Connector { node: node.clone(), alpn })
+                .build(Connector {
+                    node: node.clone(),
+                    alpn,
+                })
         };
-        Pool { any: client(Alpn::Any), http1: client(Alpn::Http1) }
+        Pool {
+            any: client(Alpn::Any),
+            http1: client(Alpn::Http1),
+        }
     }
 
     /// Send a request whose URI is absolute.
     ///
     /// # Errors
     /// No connection, or a broken one.
-    pub async fn send(&self, request: Request<Body>, alpn: Alpn) -> Result<Response<Incoming>, ClientError> {
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+        alpn: Alpn,
+    ) -> Result<Response<Incoming>, ClientError> {
         match alpn {
             Alpn::Any => self.any.request(request).await,
             Alpn::Http1 => self.http1.request(request).await,
@@ -93,7 +103,9 @@ impl Service<Uri> for Connector {
                 let stream = node.dialer.tls(host, port, alpn).await?;
                 Ok(Upstream::Tls(Box::new(TokioIo::new(stream))))
             } else {
-                Ok(Upstream::Plain(TokioIo::new(node.dialer.tcp(host, port).await?)))
+                Ok(Upstream::Plain(TokioIo::new(
+                    node.dialer.tcp(host, port).await?,
+                )))
             }
         })
     }
@@ -119,7 +131,11 @@ impl Connection for Upstream {
 }
 
 impl Read for Upstream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Upstream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Upstream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
@@ -128,7 +144,11 @@ impl Read for Upstream {
 }
 
 impl Write for Upstream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Upstream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Upstream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),

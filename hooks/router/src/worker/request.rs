@@ -129,7 +129,11 @@ fn hosts(head: &Parts) -> Result<Vec<Authority>, Improper> {
     if in_uri.is_some() {
         return Err(Improper::Absolute);
     }
-    if named.len() == 1 { Ok(named) } else { Err(Improper::HostCount) }
+    if named.len() == 1 {
+        Ok(named)
+    } else {
+        Err(Improper::HostCount)
+    }
 }
 
 fn agree(said: &Authority, target: Target<'_>) -> Result<(), Improper> {
@@ -145,7 +149,10 @@ fn agree(said: &Authority, target: Target<'_>) -> Result<(), Improper> {
     if host.eq_ignore_ascii_case(target.host) && port == target.port {
         return Ok(());
     }
-    Err(Improper::OtherHost { said: said.to_string(), dialled: format!("{}:{}", target.host, target.port) })
+    Err(Improper::OtherHost {
+        said: said.to_string(),
+        dialled: format!("{}:{}", target.host, target.port),
+    })
 }
 
 /// The sender of two lengths hopes that two readers take one each.
@@ -160,12 +167,18 @@ fn lengths(headers: &HeaderMap) -> Result<(), Improper> {
 
 fn upgrade(head: &Parts) -> Result<bool, Improper> {
     let mut wanted = head.headers.get_all(header::UPGRADE).iter();
-    let Some(first) = wanted.next() else { return Ok(false) };
+    let Some(first) = wanted.next() else {
+        return Ok(false);
+    };
     let websocket = first.as_bytes().eq_ignore_ascii_case(b"websocket")
         && wanted.next().is_none()
         && head.method == Method::GET
         && head.version == Version::HTTP_11;
-    if websocket { Ok(true) } else { Err(Improper::Upgrade) }
+    if websocket {
+        Ok(true)
+    } else {
+        Err(Improper::Upgrade)
+    }
 }
 
 /// Header fields that concern one connection only (RFC 9110 §7.6.1), beside those that `Connection` names.
@@ -190,7 +203,11 @@ pub fn strip(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .collect();
-    for name in named.iter().map(String::as_str).chain(HOP_BY_HOP.iter().copied()) {
+    for name in named
+        .iter()
+        .map(String::as_str)
+        .chain(HOP_BY_HOP.iter().copied())
+    {
         headers.remove(name);
     }
 }
@@ -200,7 +217,11 @@ mod tests {
     use super::*;
     use http::Request;
 
-    const TARGET: Target<'_> = Target { host: "api.example.com", port: 443, scheme: Scheme::Https };
+    const TARGET: Target<'_> = Target {
+        host: "api.example.com",
+        port: 443,
+        scheme: Scheme::Https,
+    };
 
     fn head(version: Version, method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
         let mut request = Request::builder().version(version).method(method).uri(uri);
@@ -216,18 +237,39 @@ mod tests {
 
     #[test]
     fn the_dialled_host_passes_however_it_is_written() {
-        for host in ["api.example.com", "API.Example.COM", "api.example.com:443", "api.example.com."] {
+        for host in [
+            "api.example.com",
+            "API.Example.COM",
+            "api.example.com:443",
+            "api.example.com.",
+        ] {
             let asked = h1("/a/b?c=d", &[("host", host)]).expect(host);
-            assert_eq!((asked.path.as_str(), asked.query.as_deref()), ("/a/b", Some("c=d")));
+            assert_eq!(
+                (asked.path.as_str(), asked.query.as_deref()),
+                ("/a/b", Some("c=d"))
+            );
         }
     }
 
     #[test]
     fn another_host_or_port_is_refused() {
-        for host in ["evil.example", "api.example.com:8443", "api.example.com.evil.example", "203.0.113.9"] {
-            assert!(matches!(h1("/", &[("host", host)]), Err(Improper::OtherHost { .. })), "{host}");
+        for host in [
+            "evil.example",
+            "api.example.com:8443",
+            "api.example.com.evil.example",
+            "203.0.113.9",
+        ] {
+            assert!(
+                matches!(h1("/", &[("host", host)]), Err(Improper::OtherHost { .. })),
+                "{host}"
+            );
         }
-        for host in ["api.example.com@evil.example", "a b", "api.example.com:x", ""] {
+        for host in [
+            "api.example.com@evil.example",
+            "a b",
+            "api.example.com:x",
+            "",
+        ] {
             assert!(h1("/", &[("host", host)]).is_err(), "{host}");
         }
     }
@@ -244,22 +286,38 @@ mod tests {
         let uri = "https://api.example.com/x";
         assert!(asked(&head(Version::HTTP_2, "GET", uri, &[]), TARGET).is_ok());
         let other = [("host", "evil.example")];
-        assert!(matches!(asked(&head(Version::HTTP_2, "GET", uri, &other), TARGET), Err(Improper::OtherHost { .. })));
+        assert!(matches!(
+            asked(&head(Version::HTTP_2, "GET", uri, &other), TARGET),
+            Err(Improper::OtherHost { .. })
+        ));
         let elsewhere = head(Version::HTTP_2, "GET", "https://evil.example/x", &[]);
-        assert!(matches!(asked(&elsewhere, TARGET), Err(Improper::OtherHost { .. })));
+        assert!(matches!(
+            asked(&elsewhere, TARGET),
+            Err(Improper::OtherHost { .. })
+        ));
     }
 
     #[test]
     fn tunnels_proxies_and_odd_upgrades_are_refused() {
         let host = ("host", "api.example.com");
-        assert_eq!(h1("https://api.example.com/", &[host]), Err(Improper::Absolute));
+        assert_eq!(
+            h1("https://api.example.com/", &[host]),
+            Err(Improper::Absolute)
+        );
         let connect = head(Version::HTTP_11, "CONNECT", "api.example.com:443", &[host]);
         assert_eq!(asked(&connect, TARGET), Err(Improper::Connect));
         let star = head(Version::HTTP_11, "OPTIONS", "*", &[host]);
         assert_eq!(asked(&star, TARGET), Err(Improper::NoPath));
         assert_eq!(h1("/", &[host, ("upgrade", "h2c")]), Err(Improper::Upgrade));
-        assert_eq!(h1("/", &[host, ("upgrade", "websocket"), ("upgrade", "h2c")]), Err(Improper::Upgrade));
-        assert!(h1("/", &[host, ("upgrade", "websocket")]).expect("websocket").websocket);
+        assert_eq!(
+            h1("/", &[host, ("upgrade", "websocket"), ("upgrade", "h2c")]),
+            Err(Improper::Upgrade)
+        );
+        assert!(
+            h1("/", &[host, ("upgrade", "websocket")])
+                .expect("websocket")
+                .websocket
+        );
     }
 
     #[test]
@@ -268,7 +326,10 @@ mod tests {
         for pair in [
             [("content-length", "1"), ("transfer-encoding", "chunked")],
             [("content-length", "1"), ("content-length", "1")],
-            [("transfer-encoding", "chunked"), ("transfer-encoding", "identity")],
+            [
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "identity"),
+            ],
         ] {
             assert_eq!(h1("/", &[host, pair[0], pair[1]]), Err(Improper::Length));
         }
@@ -280,7 +341,12 @@ mod tests {
             Version::HTTP_11,
             "GET",
             "/",
-            &[("connection", "X-Secret, keep-alive"), ("x-secret", "1"), ("te", "gzip"), ("x-kept", "1")],
+            &[
+                ("connection", "X-Secret, keep-alive"),
+                ("x-secret", "1"),
+                ("te", "gzip"),
+                ("x-kept", "1"),
+            ],
         );
         strip(&mut head.headers);
         let left: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();

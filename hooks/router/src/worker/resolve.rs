@@ -44,8 +44,15 @@ impl Resolver {
     /// With fixed `hosts` and DNS `servers`.
     #[must_use]
     pub fn new(hosts: BTreeMap<String, Vec<IpAddr>>, servers: Vec<SocketAddr>) -> Resolver {
-        let hosts = hosts.into_iter().map(|(name, list)| (name.to_ascii_lowercase(), list)).collect();
-        Resolver { hosts, servers: ArcSwap::from_pointee(servers), cache: Mutex::default() }
+        let hosts = hosts
+            .into_iter()
+            .map(|(name, list)| (name.to_ascii_lowercase(), list))
+            .collect();
+        Resolver {
+            hosts,
+            servers: ArcSwap::from_pointee(servers),
+            cache: Mutex::default(),
+        }
     }
 
     /// Use other DNS servers from now on.
@@ -65,7 +72,10 @@ impl Resolver {
             return Ok(found);
         }
         let asked = timeout(limits::RESOLVE_TIME, self.ask(name)).await;
-        let (found, keep) = asked.ok().flatten().ok_or_else(|| ResolveError::Nothing(name.to_owned()))?;
+        let (found, keep) = asked
+            .ok()
+            .flatten()
+            .ok_or_else(|| ResolveError::Nothing(name.to_owned()))?;
         let usable = self.usable(name, &found)?;
         let keep = keep.clamp(limits::RESOLVE_KEEP.0, limits::RESOLVE_KEEP.1);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,15 +96,31 @@ impl Resolver {
     /// Those that may be dialled. An address that the operator wrote under `hosts` is the operator's own word.
     fn usable(&self, name: &str, found: &[IpAddr]) -> Result<Arc<[IpAddr]>, ResolveError> {
         let named = |address: &IpAddr| self.hosts.values().flatten().any(|known| known == address);
-        let refused = |address: &IpAddr| if named(address) { None } else { addresses::refused(*address) };
-        let usable: Arc<[IpAddr]> =
-            found.iter().filter(|address| refused(address).is_none()).take(limits::ADDRESSES).copied().collect();
+        let refused = |address: &IpAddr| {
+            if named(address) {
+                None
+            } else {
+                addresses::refused(*address)
+            }
+        };
+        let usable: Arc<[IpAddr]> = found
+            .iter()
+            .filter(|address| refused(address).is_none())
+            .take(limits::ADDRESSES)
+            .copied()
+            .collect();
         if !usable.is_empty() {
             return Ok(usable);
         }
-        let inside = found.iter().find_map(|address| refused(address).map(|why| (*address, why)));
+        let inside = found
+            .iter()
+            .find_map(|address| refused(address).map(|why| (*address, why)));
         Err(match inside {
-            Some((address, why)) => ResolveError::Inside { name: name.to_owned(), address, why },
+            Some((address, why)) => ResolveError::Inside {
+                name: name.to_owned(),
+                address,
+                why,
+            },
             None => ResolveError::Nothing(name.to_owned()),
         })
     }
@@ -103,14 +129,20 @@ impl Resolver {
         let name = Name::from_ascii(format!("{name}.")).ok()?;
         let servers = self.servers.load_full();
         for server in servers.iter() {
-            let (four, six) =
-                tokio::join!(exchange(*server, &name, RecordType::A), exchange(*server, &name, RecordType::AAAA));
+            let (four, six) = tokio::join!(
+                exchange(*server, &name, RecordType::A),
+                exchange(*server, &name, RecordType::AAAA)
+            );
             let answered = four.is_some() || six.is_some();
             let messages = [four, six];
-            let records: Vec<(IpAddr, u32)> = messages.iter().flatten().flat_map(addresses_in).collect();
+            let records: Vec<(IpAddr, u32)> =
+                messages.iter().flatten().flat_map(addresses_in).collect();
             if answered {
                 let keep = records.iter().map(|(_, keep)| *keep).min().unwrap_or(0);
-                return Some((records.into_iter().map(|(address, _)| address).collect(), keep));
+                return Some((
+                    records.into_iter().map(|(address, _)| address).collect(),
+                    keep,
+                ));
             }
         }
         None
@@ -123,7 +155,11 @@ fn addresses_in(message: &Message) -> Vec<(IpAddr, u32)> {
         RData::AAAA(address) => Some(IpAddr::V6(address.0)),
         _ => None,
     };
-    message.answers.iter().filter_map(|record| Some((address(&record.data)?, record.ttl))).collect()
+    message
+        .answers
+        .iter()
+        .filter_map(|record| Some((address(&record.data)?, record.ttl)))
+        .collect()
 }
 
 async fn exchange(server: SocketAddr, name: &Name, kind: RecordType) -> Option<Message> {
@@ -131,11 +167,15 @@ async fn exchange(server: SocketAddr, name: &Name, kind: RecordType) -> Option<M
     asked.metadata.recursion_desired = true;
     asked.add_query(Query::query(name.clone(), kind));
     let bytes = asked.to_vec().ok()?;
-    let answer = timeout(limits::RESOLVE_TRY, by_udp(server, &bytes, &asked)).await.ok()??;
+    let answer = timeout(limits::RESOLVE_TRY, by_udp(server, &bytes, &asked))
+        .await
+        .ok()??;
     if !answer.metadata.truncation {
         return Some(answer);
     }
-    timeout(limits::RESOLVE_TRY, by_tcp(server, &bytes, &asked)).await.ok()?
+    timeout(limits::RESOLVE_TRY, by_tcp(server, &bytes, &asked))
+        .await
+        .ok()?
 }
 
 async fn by_udp(server: SocketAddr, bytes: &[u8], asked: &Message) -> Option<Message> {
@@ -157,7 +197,10 @@ async fn by_udp(server: SocketAddr, bytes: &[u8], asked: &Message) -> Option<Mes
 
 async fn by_tcp(server: SocketAddr, bytes: &[u8], asked: &Message) -> Option<Message> {
     let mut stream = TcpStream::connect(server).await.ok()?;
-    stream.write_u16(u16::try_from(bytes.len()).ok()?).await.ok()?;
+    stream
+        .write_u16(u16::try_from(bytes.len()).ok()?)
+        .await
+        .ok()?;
     stream.write_all(bytes).await.ok()?;
     let mut buffer = vec![0; usize::from(stream.read_u16().await.ok()?)];
     stream.read_exact(&mut buffer).await.ok()?;
@@ -175,7 +218,11 @@ fn answer_to(asked: &Message, bytes: &[u8]) -> Option<Message> {
 
 /// A server that fails is no answer: the next one is asked.
 fn usable(answer: Message) -> Option<Message> {
-    matches!(answer.metadata.response_code, ResponseCode::NoError | ResponseCode::NXDomain).then_some(answer)
+    matches!(
+        answer.metadata.response_code,
+        ResponseCode::NoError | ResponseCode::NXDomain
+    )
+    .then_some(answer)
 }
 
 #[cfg(test)]
@@ -190,18 +237,27 @@ mod tests {
         tokio::spawn(async move {
             let mut buffer = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-                let mut message = Message::from_vec(&buffer[..length]).expect("question").into_response();
+                let mut message = Message::from_vec(&buffer[..length])
+                    .expect("question")
+                    .into_response();
                 let query = message.queries[0].clone();
                 if query.query_type() == RecordType::A {
                     for address in &addresses {
-                        message.add_answer(Record::from_rdata(query.name().clone(), 60, RData::A(A(*address))));
+                        message.add_answer(Record::from_rdata(
+                            query.name().clone(),
+                            60,
+                            RData::A(A(*address)),
+                        ));
                     }
                 }
                 let mut stranger = message.clone();
                 stranger.metadata.id = stranger.metadata.id.wrapping_add(1);
                 stranger.answers.clear();
                 for answer in [stranger, message] {
-                    socket.send_to(&answer.to_vec().expect("bytes"), from).await.expect("send");
+                    socket
+                        .send_to(&answer.to_vec().expect("bytes"), from)
+                        .await
+                        .expect("send");
                 }
             }
         });
@@ -209,7 +265,11 @@ mod tests {
     }
 
     fn run<T>(work: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime").block_on(work)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("runtime")
+            .block_on(work)
     }
 
     #[test]
@@ -218,11 +278,17 @@ mod tests {
             let inside = server(vec![Ipv4Addr::new(169, 254, 169, 254)]).await;
             let resolver = Resolver::new(BTreeMap::new(), vec![inside]);
             let refused = resolver.addresses("rebind.example").await;
-            assert!(matches!(refused, Err(ResolveError::Inside { .. })), "{refused:?}");
+            assert!(
+                matches!(refused, Err(ResolveError::Inside { .. })),
+                "{refused:?}"
+            );
 
             let mixed = server(vec![Ipv4Addr::LOCALHOST, Ipv4Addr::new(203, 0, 113, 9)]).await;
             let resolver = Resolver::new(BTreeMap::new(), vec![mixed]);
-            let found = resolver.addresses("mixed.example").await.expect("addresses");
+            let found = resolver
+                .addresses("mixed.example")
+                .await
+                .expect("addresses");
             assert_eq!(&*found, &[IpAddr::from([203, 0, 113, 9])]);
         });
     }
@@ -230,12 +296,23 @@ mod tests {
     #[test]
     fn the_operators_hosts_come_first_and_may_be_private() {
         run(async {
-            let hosts = BTreeMap::from([("Model.Lan".to_owned(), vec![IpAddr::from([10, 0, 0, 5])])]);
+            let hosts =
+                BTreeMap::from([("Model.Lan".to_owned(), vec![IpAddr::from([10, 0, 0, 5])])]);
             let dns = server(vec![Ipv4Addr::new(10, 0, 0, 5), Ipv4Addr::new(10, 0, 0, 6)]).await;
             let resolver = Resolver::new(hosts, vec![dns]);
-            assert_eq!(&*resolver.addresses("model.lan").await.expect("fixed"), &[IpAddr::from([10, 0, 0, 5])]);
-            let other = resolver.addresses("alias.lan").await.expect("the named address passes");
-            assert_eq!(&*other, &[IpAddr::from([10, 0, 0, 5])], "10.0.0.6 was never named");
+            assert_eq!(
+                &*resolver.addresses("model.lan").await.expect("fixed"),
+                &[IpAddr::from([10, 0, 0, 5])]
+            );
+            let other = resolver
+                .addresses("alias.lan")
+                .await
+                .expect("the named address passes");
+            assert_eq!(
+                &*other,
+                &[IpAddr::from([10, 0, 0, 5])],
+                "10.0.0.6 was never named"
+            );
         });
     }
 }

@@ -13,12 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::authority::Authority;
 use super::dial::Dialer;
 use super::dns::Answer;
+use super::event;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
 use super::sink::Sink;
 use super::tasks::Tasks;
-use super::event;
 use crate::link::{FromWorker, SavedName};
 use crate::{clock, limits};
 
@@ -116,7 +116,11 @@ impl Sandbox {
         let own = self.room.clone().try_acquire_owned().ok()?;
         let shared = self.node.connections.clone().try_acquire_owned().ok()?;
         self.open.fetch_add(1, Ordering::Relaxed);
-        Some(Permit { _box: own, _node: shared, sandbox: self.clone() })
+        Some(Permit {
+            _box: own,
+            _node: shared,
+            sandbox: self.clone(),
+        })
     }
 
     /// Open connections.
@@ -128,13 +132,20 @@ impl Sandbox {
     /// The name behind a virtual address.
     #[must_use]
     pub fn name_of(&self, address: Ipv4Addr) -> Option<Arc<str>> {
-        self.names.lock().unwrap_or_else(PoisonError::into_inner).name(address)
+        self.names
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .name(address)
     }
 
     /// Answer a question about `name`; `address` asks for one.
     #[must_use]
     pub fn answer(&self, verdict: NameVerdict, name: &str, address: bool) -> Named {
-        let plain = |answer| Named { answer, new: None, limit: None };
+        let plain = |answer| Named {
+            answer,
+            new: None,
+            limit: None,
+        };
         if verdict == NameVerdict::Unknown {
             return plain(Answer::Unknown);
         }
@@ -145,21 +156,43 @@ impl Sandbox {
         if let Some(known) = names.address(name) {
             return plain(Answer::Address(known));
         }
-        match names.assign(&self.name, name, verdict == NameVerdict::Wildcard, clock::unix_seconds()) {
-            Ok(entry) => Named { answer: Answer::Address(entry.address), new: Some(entry), limit: None },
-            Err(limit) => Named { answer: Answer::Unknown, new: None, limit: Some(limit) },
+        match names.assign(
+            &self.name,
+            name,
+            verdict == NameVerdict::Wildcard,
+            clock::unix_seconds(),
+        ) {
+            Ok(entry) => Named {
+                answer: Answer::Address(entry.address),
+                new: Some(entry),
+                limit: None,
+            },
+            Err(limit) => Named {
+                answer: Answer::Unknown,
+                new: None,
+                limit: Some(limit),
+            },
         }
     }
 
     /// The message that keeps a new name over a crash.
     #[must_use]
     pub fn naming(&self, entry: SavedName) -> FromWorker {
-        FromWorker::Named { sandbox: self.name.to_string(), entry }
+        FromWorker::Named {
+            sandbox: self.name.to_string(),
+            entry,
+        }
     }
 
     /// An audit event of this sandbox under the policy in force.
     #[must_use]
     pub fn event(&self, kind: &str, host: &str, port: u16) -> Event {
-        event::blank(&self.name, kind, host, port, self.policy.snapshot().generation)
+        event::blank(
+            &self.name,
+            kind,
+            host,
+            port,
+            self.policy.snapshot().generation,
+        )
     }
 }

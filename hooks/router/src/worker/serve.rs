@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{TcpListener as StdListener, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 
-use tokio::io::unix::AsyncFd;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -27,7 +26,11 @@ impl Worker {
     /// Without sandboxes.
     #[must_use]
     pub fn new(node: Arc<Node>) -> Worker {
-        Worker { node, boxes: HashMap::new(), told: BTreeMap::new() }
+        Worker {
+            node,
+            boxes: HashMap::new(),
+            told: BTreeMap::new(),
+        }
     }
 
     /// Serve until the warden says so or is gone.
@@ -49,18 +52,40 @@ impl Worker {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Register(new) => self.register(*new),
-            Command::Reject { sandbox, message } => self.node.sink.send(FromWorker::Rejected { sandbox, message }),
-            Command::Policies { sandbox, sequence, texts, policy } => {
-                let Some(known) = self.boxes.get(&sandbox) else { return };
+            Command::Reject { sandbox, message } => self
+                .node
+                .sink
+                .send(FromWorker::Rejected { sandbox, message }),
+            Command::Policies {
+                sandbox,
+                sequence,
+                texts,
+                policy,
+            } => {
+                let Some(known) = self.boxes.get(&sandbox) else {
+                    return;
+                };
                 self.node.sink.send(match policy {
                     Ok(policy) => {
                         let generation = known.policy.replace(*policy, texts);
-                        FromWorker::Accepted { sandbox, sequence, generation }
+                        FromWorker::Accepted {
+                            sandbox,
+                            sequence,
+                            generation,
+                        }
                     }
-                    Err(fault) => FromWorker::Refused { sandbox, sequence, fault },
+                    Err(fault) => FromWorker::Refused {
+                        sandbox,
+                        sequence,
+                        fault,
+                    },
                 });
             }
-            Command::Resolvers(addresses) => self.node.dialer.resolver.set_servers(super::servers(&addresses)),
+            Command::Resolvers(addresses) => self
+                .node
+                .dialer
+                .resolver
+                .set_servers(super::servers(&addresses)),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();
@@ -74,10 +99,14 @@ impl Worker {
     fn register(&mut self, new: NewBox) {
         let sandbox = new.sandbox.clone();
         let message = match self.serve(new) {
-            Ok(served) => FromWorker::Registered { sandbox, ca: served.authority.saved() },
-            Err(error) => {
-                FromWorker::Rejected { sandbox, message: format!("the sandbox's sockets cannot be used: {error}") }
-            }
+            Ok(served) => FromWorker::Registered {
+                sandbox,
+                ca: served.authority.saved(),
+            },
+            Err(error) => FromWorker::Rejected {
+                sandbox,
+                message: format!("the sandbox's sockets cannot be used: {error}"),
+            },
         };
         self.node.sink.send(message);
     }
@@ -86,7 +115,9 @@ impl Worker {
         let listener = StdListener::from(new.listener);
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
-        let dns = AsyncFd::register(new.dns)?;
+        let dns = StdUdpSocket::from(new.dns);
+        dns.set_nonblocking(true)?;
+        let dns = UdpSocket::from_std(dns)?;
         let parts = Parts {
             name: Arc::from(new.sandbox.as_str()),
             policy: new.policy,
@@ -96,7 +127,9 @@ impl Worker {
             names: new.names,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
-        sandbox.tasks.spawn(listen::serve(sandbox.clone(), listener));
+        sandbox
+            .tasks
+            .spawn(listen::serve(sandbox.clone(), listener));
         sandbox.tasks.spawn(answer::serve(sandbox.clone(), dns));
         if let Some(before) = self.boxes.insert(new.sandbox, sandbox.clone()) {
             before.tasks.end();
@@ -105,7 +138,11 @@ impl Worker {
     }
 
     fn tell_connections(&mut self) {
-        let now: BTreeMap<String, u64> = self.boxes.iter().map(|(name, known)| (name.clone(), known.open())).collect();
+        let now: BTreeMap<String, u64> = self
+            .boxes
+            .iter()
+            .map(|(name, known)| (name.clone(), known.open()))
+            .collect();
         let changed: Vec<(String, u64)> = now
             .iter()
             .filter(|(name, open)| self.told.get(*name) != Some(*open))
@@ -129,7 +166,10 @@ impl Worker {
         }
         // The last records are on their way once this one is.
         tokio::task::yield_now().await;
-        let last = self.node.sink.delivered(FromWorker::Connections(Vec::new()));
+        let last = self
+            .node
+            .sink
+            .delivered(FromWorker::Connections(Vec::new()));
         if tokio::time::timeout(limits::DRAIN, last).await.is_err() {
             super::log("the last audit events were not taken");
         }

@@ -52,7 +52,11 @@ impl Sink {
 
     fn detached() -> (Sink, UnboundedReceiver<Item>) {
         let (queue, items) = unbounded_channel();
-        let sink = Sink { queue, waiting: Arc::default(), room: Arc::default() };
+        let sink = Sink {
+            queue,
+            waiting: Arc::default(),
+            room: Arc::default(),
+        };
         (sink, items)
     }
 
@@ -158,7 +162,11 @@ impl Record {
     /// Write `event` when this value goes.
     #[must_use]
     pub fn new(sink: &Sink, event: Event) -> Record {
-        Record { sink: sink.clone(), event: Some(event), bytes: Arc::default() }
+        Record {
+            sink: sink.clone(),
+            event: Some(event),
+            bytes: Arc::default(),
+        }
     }
 
     /// The counters of the flow.
@@ -219,7 +227,10 @@ mod tests {
         for _ in 0..limits::AUDIT_QUEUE {
             sink.event(event());
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("runtime");
         let waited = runtime.block_on(async {
             tokio::time::timeout(std::time::Duration::from_millis(20), sink.room()).await
         });
@@ -238,7 +249,9 @@ mod tests {
         record.bytes().out.store(7, Ordering::Relaxed);
         drop(record);
         let (message, _) = wire::receive::<FromWorker>(&other).expect("a message");
-        let FromWorker::Audit(events) = message else { panic!("{message:?}") };
+        let FromWorker::Audit(events) = message else {
+            panic!("{message:?}")
+        };
         assert_eq!(events[0].bytes_out, 7);
     }
 }

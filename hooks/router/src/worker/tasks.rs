@@ -19,7 +19,10 @@ impl Tasks {
 
     /// End everything now.
     pub fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .abort_all();
     }
 }
 

@@ -42,7 +42,9 @@ pub async fn open(
     client: TcpStream,
     host: &Arc<str>,
 ) -> Result<(TlsStream<TcpStream>, Dialect), OpenError> {
-    timeout(limits::HELLO_TIME, handshake(sandbox, client, host)).await.map_err(|_| OpenError::Slow)?
+    timeout(limits::HELLO_TIME, handshake(sandbox, client, host))
+        .await
+        .map_err(|_| OpenError::Slow)?
 }
 
 async fn handshake(
@@ -50,7 +52,9 @@ async fn handshake(
     client: TcpStream,
     host: &Arc<str>,
 ) -> Result<(TlsStream<TcpStream>, Dialect), OpenError> {
-    let mut start = LazyConfigAcceptor::new(Acceptor::default(), client).await.map_err(OpenError::Handshake)?;
+    let mut start = LazyConfigAcceptor::new(Acceptor::default(), client)
+        .await
+        .map_err(OpenError::Handshake)?;
     let said = start.client_hello().server_name().map(str::to_owned);
     if let Err(error) = agree(said.as_deref(), host) {
         // The connection ends either way; the alert only says why.
@@ -59,7 +63,10 @@ async fn handshake(
         return Err(error.into());
     }
     let config = sandbox.authority.config(host)?;
-    let stream = start.into_stream(config).await.map_err(OpenError::Handshake)?;
+    let stream = start
+        .into_stream(config)
+        .await
+        .map_err(OpenError::Handshake)?;
     let dialect = match stream.get_ref().1.alpn_protocol() {
         Some(b"h2") => Dialect::Two,
         _ => Dialect::One,

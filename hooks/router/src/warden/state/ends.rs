@@ -17,11 +17,20 @@ pub fn ended(pidfd: &OwnedFd) -> bool {
 pub fn wait_for(held: &Held, sandbox: &str, post: &Post) -> std::io::Result<()> {
     let pidfd = held.descriptors.pidfd.try_clone()?;
     let (sandbox, incarnation, post) = (sandbox.to_owned(), held.incarnation, post.clone());
-    std::thread::Builder::new().name("box-end".into()).stack_size(64 * 1024).spawn(move || {
-        let mut wanted = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-        while matches!(poll(&mut wanted, PollTimeout::NONE), Err(nix::errno::Errno::EINTR)) {}
-        // When the warden ends first, nobody needs to know.
-        let _ = post.send(Happening::Ended { sandbox, incarnation });
-    })?;
+    std::thread::Builder::new()
+        .name("box-end".into())
+        .stack_size(64 * 1024)
+        .spawn(move || {
+            let mut wanted = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            while matches!(
+                poll(&mut wanted, PollTimeout::NONE),
+                Err(nix::errno::Errno::EINTR)
+            ) {}
+            // When the warden ends first, nobody needs to know.
+            let _ = post.send(Happening::Ended {
+                sandbox,
+                incarnation,
+            });
+        })?;
     Ok(())
 }

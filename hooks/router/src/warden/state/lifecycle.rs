@@ -10,11 +10,15 @@ use crate::warden::log;
 impl State {
     /// A worker ended: the next one is started at once, or after a pause when it died young.
     pub(super) fn worker_gone(&mut self, why: &str) {
-        let Some(worker) = self.worker.take() else { return };
+        let Some(worker) = self.worker.take() else {
+            return;
+        };
         let pid = worker.pid();
         match worker.end() {
             Ok(status) => log(&format!("worker {pid}: {why}, {status}")),
-            Err(error) => log(&format!("worker {pid}: {why}, and cannot be waited for: {error}")),
+            Err(error) => log(&format!(
+                "worker {pid}: {why}, and cannot be waited for: {error}"
+            )),
         }
         for held in self.boxes.values_mut() {
             held.set_connections(0);
@@ -45,7 +49,8 @@ impl State {
             }
             Err(error) => {
                 log(&format!("the worker cannot be started: {error}"));
-                self.pause = (self.pause * 2).clamp(limits::RESTART_PAUSE, limits::RESTART_PAUSE_MOST);
+                self.pause =
+                    (self.pause * 2).clamp(limits::RESTART_PAUSE, limits::RESTART_PAUSE_MOST);
                 self.retry = Some(Instant::now() + self.pause);
                 return;
             }

@@ -49,7 +49,13 @@ pub struct State {
 impl State {
     /// Without worker and sandboxes.
     #[must_use]
-    pub fn new(node: &NodeConfig, settings: Settings, audit: AuditLog, watch: Watch, post: Post) -> State {
+    pub fn new(
+        node: &NodeConfig,
+        settings: Settings,
+        audit: AuditLog,
+        watch: Watch,
+        post: Post,
+    ) -> State {
         State {
             settings,
             follow_resolv_conf: node.router.resolvers.is_empty(),
@@ -78,22 +84,40 @@ impl State {
         if self.follow_resolv_conf
             && let Err(error) = self.watch.add(Path::new(RESOLV_CONF))
         {
-            log(&format!("changes of {RESOLV_CONF} are not followed: {error}"));
+            log(&format!(
+                "changes of {RESOLV_CONF} are not followed: {error}"
+            ));
         }
         self.numbers += 1;
-        self.worker = Some(Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?);
+        self.worker = Some(
+            Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?,
+        );
         self.born = Instant::now();
         let end = self.born + limits::START_TIME;
         loop {
             match happenings.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok(Happening::Said { message: FromWorker::Ready, .. }) => return Ok(()),
-                Ok(Happening::Said { message: FromWorker::Unfit(sentence), .. }) => {
+                Ok(Happening::Said {
+                    message: FromWorker::Ready,
+                    ..
+                }) => return Ok(()),
+                Ok(Happening::Said {
+                    message: FromWorker::Unfit(sentence),
+                    ..
+                }) => {
                     return Err(WardenError::Unfit(sentence));
                 }
-                Ok(Happening::WorkerGone { .. }) => return Err(WardenError::Unfit("it ended at once".into())),
-                Ok(Happening::Signal) => return Err(WardenError::Unfit("the router was told to end".into())),
+                Ok(Happening::WorkerGone { .. }) => {
+                    return Err(WardenError::Unfit("it ended at once".into()));
+                }
+                Ok(Happening::Signal) => {
+                    return Err(WardenError::Unfit("the router was told to end".into()));
+                }
                 Ok(_) => {}
-                Err(_) => return Err(WardenError::Unfit("it did not confine itself in time".into())),
+                Err(_) => {
+                    return Err(WardenError::Unfit(
+                        "it did not confine itself in time".into(),
+                    ));
+                }
             }
         }
     }
@@ -103,7 +127,9 @@ impl State {
         loop {
             let next = [self.retry, self.ending].into_iter().flatten().min();
             let happening = match next {
-                None => happenings.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => happenings
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => happenings.recv_timeout(at.saturating_duration_since(Instant::now())),
             };
             match happening {
@@ -111,7 +137,10 @@ impl State {
                 Err(RecvTimeoutError::Timeout) => self.due(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if self.ending.is_some_and(|end| self.worker.is_none() || end <= Instant::now()) {
+            if self
+                .ending
+                .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
+            {
                 return self.finish();
             }
         }
@@ -119,22 +148,41 @@ impl State {
 
     fn treat(&mut self, happening: Happening) {
         match happening {
-            Happening::Asked { request, descriptors, reply } => self.asked(request, descriptors, reply),
+            Happening::Asked {
+                request,
+                descriptors,
+                reply,
+            } => self.asked(request, descriptors, reply),
             Happening::Said { worker, message } => {
-                if self.worker.as_ref().is_some_and(|current| current.number == worker) {
+                if self
+                    .worker
+                    .as_ref()
+                    .is_some_and(|current| current.number == worker)
+                {
                     self.said(message);
                 } else {
                     self.said_late(message);
                 }
             }
             Happening::WorkerGone { worker } => {
-                if self.worker.as_ref().is_some_and(|current| current.number == worker) {
+                if self
+                    .worker
+                    .as_ref()
+                    .is_some_and(|current| current.number == worker)
+                {
                     self.worker_gone("it ended");
                 }
             }
             Happening::Files(touched) => self.files(touched.as_ref()),
-            Happening::Ended { sandbox, incarnation } => {
-                if self.boxes.get(&sandbox).is_some_and(|held| held.incarnation == incarnation) {
+            Happening::Ended {
+                sandbox,
+                incarnation,
+            } => {
+                if self
+                    .boxes
+                    .get(&sandbox)
+                    .is_some_and(|held| held.incarnation == incarnation)
+                {
                     self.release(&sandbox);
                 }
             }
@@ -144,8 +192,18 @@ impl State {
 
     fn asked(&mut self, request: Request, descriptors: Vec<OwnedFd>, reply: Reply) {
         match request {
-            Request::Register { handover, pid, netns_cookie, capture } => {
-                let claim = Claim { handover, pid, netns_cookie, capture };
+            Request::Register {
+                handover,
+                pid,
+                netns_cookie,
+                capture,
+            } => {
+                let claim = Claim {
+                    handover,
+                    pid,
+                    netns_cookie,
+                    capture,
+                };
                 self.register(claim, descriptors, reply);
             }
             Request::Release { sandbox } => {
@@ -153,7 +211,11 @@ impl State {
                 reply.give(&Response::Done);
             }
             Request::List => {
-                let boxes = self.boxes.iter().map(|(name, held)| held.status(name)).collect();
+                let boxes = self
+                    .boxes
+                    .iter()
+                    .map(|(name, held)| held.status(name))
+                    .collect();
                 reply.give(&Response::Boxes { boxes });
             }
             Request::Status => reply.give(&Response::Router(self.status())),
@@ -186,7 +248,8 @@ impl State {
             return reply.refuse(format!("`{name}` is no name for a sandbox"));
         }
         if self.ending.is_some() {
-            return reply.refuse("the router is about to end: start it again with `nemoclaw router start`");
+            return reply
+                .refuse("the router is about to end: start it again with `nemoclaw router start`");
         }
         if let Some(held) = self.boxes.get(&name) {
             if !ended(&held.descriptors.pidfd) {
@@ -195,14 +258,22 @@ impl State {
             self.release(&name);
         }
         let cookie = claim.netns_cookie;
-        let sharer = self.boxes.iter().find(|(_, held)| held.netns_cookie == cookie && !ended(&held.descriptors.pidfd));
+        let sharer = self
+            .boxes
+            .iter()
+            .find(|(_, held)| held.netns_cookie == cookie && !ended(&held.descriptors.pidfd));
         if let Some((other, _)) = sharer {
-            return reply.refuse(format!("the network namespace of `{name}` is guarded for the sandbox `{other}` already"));
+            return reply.refuse(format!(
+                "the network namespace of `{name}` is guarded for the sandbox `{other}` already"
+            ));
         }
         self.incarnations += 1;
         let held = Held::new(claim, descriptors, self.incarnations, reply);
         if let Err(error) = wait_for(&held, &name, &self.post) {
-            return refuse_box(held, &format!("the end of the sandbox `{name}` cannot be watched: {error}"));
+            return refuse_box(
+                held,
+                &format!("the end of the sandbox `{name}` cannot be watched: {error}"),
+            );
         }
         self.boxes.insert(name.clone(), held);
         self.hand_over(&name);
@@ -210,7 +281,9 @@ impl State {
 
     /// Give a sandbox to the worker. Without one it waits for the next.
     fn hand_over(&mut self, name: &str) {
-        let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else { return };
+        let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else {
+            return;
+        };
         let (message, descriptors) = held.registration(name);
         let mut sent = worker.send(&message, &descriptors);
         if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
@@ -230,12 +303,19 @@ impl State {
     }
 
     fn release(&mut self, name: &str) {
-        let Some(held) = self.boxes.remove(name) else { return };
+        let Some(held) = self.boxes.remove(name) else {
+            return;
+        };
         self.watch.remove(&held.watched);
-        self.tell(&ToWorker::Release { sandbox: name.to_owned() });
+        self.tell(&ToWorker::Release {
+            sandbox: name.to_owned(),
+        });
         self.audit.close(name);
         if held.waiting.is_some() {
-            refuse_box(held, &format!("the sandbox `{name}` ended while it was being registered"));
+            refuse_box(
+                held,
+                &format!("the sandbox `{name}` ended while it was being registered"),
+            );
         }
     }
 
@@ -245,37 +325,69 @@ impl State {
             FromWorker::Unfit(sentence) => log(&format!("the worker cannot serve: {sentence}")),
             FromWorker::Audit(events) => self.record(&events),
             FromWorker::Registered { sandbox, ca } => {
-                let Some(held) = self.boxes.get_mut(&sandbox) else { return };
+                let Some(held) = self.boxes.get_mut(&sandbox) else {
+                    return;
+                };
                 let certificate = ca.certificate.clone();
                 held.saved.ca.get_or_insert(ca);
                 if let Some(reply) = held.waiting.take() {
                     let generation = held.generation;
-                    reply.give(&Response::Registered { generation, ca_pem: certificate });
+                    reply.give(&Response::Registered {
+                        generation,
+                        ca_pem: certificate,
+                    });
                     self.watch_files(&sandbox);
                 }
             }
             FromWorker::Rejected { sandbox, message } => {
                 log(&format!("sandbox {sandbox} is not served: {message}"));
-                if self.boxes.get(&sandbox).is_some_and(|held| held.waiting.is_some())
+                if self
+                    .boxes
+                    .get(&sandbox)
+                    .is_some_and(|held| held.waiting.is_some())
                     && let Some(held) = self.boxes.remove(&sandbox)
                 {
                     refuse_box(held, &message);
                 }
             }
-            FromWorker::Accepted { sandbox, sequence, generation } => {
-                if self.boxes.get_mut(&sandbox).is_some_and(|held| held.accepted(sequence, generation)) {
-                    self.note(&sandbox, Ok(format!("policy generation {generation} is in force")));
+            FromWorker::Accepted {
+                sandbox,
+                sequence,
+                generation,
+            } => {
+                if self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| held.accepted(sequence, generation))
+                {
+                    self.note(
+                        &sandbox,
+                        Ok(format!("policy generation {generation} is in force")),
+                    );
                 }
             }
-            FromWorker::Refused { sandbox, sequence, fault } => {
-                let news = self.boxes.get_mut(&sandbox).is_some_and(|held| held.refused(sequence, fault.clone()));
+            FromWorker::Refused {
+                sandbox,
+                sequence,
+                fault,
+            } => {
+                let news = self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| held.refused(sequence, fault.clone()));
                 if news {
                     self.note(&sandbox, Err(fault));
                 }
             }
             FromWorker::Named { sandbox, entry } => {
-                if self.boxes.get_mut(&sandbox).is_some_and(|held| !held.named(entry)) {
-                    log(&format!("sandbox {sandbox} has more names than it may have"));
+                if self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| !held.named(entry))
+                {
+                    log(&format!(
+                        "sandbox {sandbox} has more names than it may have"
+                    ));
                 }
             }
             FromWorker::Connections(open) => {
@@ -333,4 +445,3 @@ fn refuse_box(held: Held, message: &str) {
         reply.refuse(message);
     }
 }
-

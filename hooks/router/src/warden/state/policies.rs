@@ -14,7 +14,9 @@ use crate::worker::event::{blank, denied, told};
 impl State {
     /// Write what happened to a sandbox's policy.
     pub(super) fn note(&mut self, sandbox: &str, what: Result<String, String>) {
-        let Some(held) = self.boxes.get(sandbox) else { return };
+        let Some(held) = self.boxes.get(sandbox) else {
+            return;
+        };
         let mut event = blank(sandbox, "router", "", 0, held.generation);
         match what {
             Ok(text) => event.reason = Some(text),
@@ -26,13 +28,20 @@ impl State {
     }
 
     pub(super) fn watch_files(&mut self, sandbox: &str) {
-        let Some(held) = self.boxes.get_mut(sandbox) else { return };
+        let Some(held) = self.boxes.get_mut(sandbox) else {
+            return;
+        };
         let files: Vec<PathBuf> = held.files().map(Path::to_owned).collect();
         let mut fault = None;
         for file in &files {
             match self.watch.add(file) {
                 Ok(()) => held.watched.extend(directories(file)),
-                Err(error) => fault = Some(format!("policy `{}` is not watched: {error}", file.display())),
+                Err(error) => {
+                    fault = Some(format!(
+                        "policy `{}` is not watched: {error}",
+                        file.display()
+                    ))
+                }
             }
         }
         if let Some(fault) = fault {
@@ -45,13 +54,21 @@ impl State {
 
     pub(super) fn files(&mut self, touched: Option<&BTreeSet<PathBuf>>) {
         let concerned = |held: &Held| touched.is_none_or(|touched| held.concerned(touched));
-        let names: Vec<String> =
-            self.boxes.iter().filter(|(_, held)| concerned(held)).map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = self
+            .boxes
+            .iter()
+            .filter(|(_, held)| concerned(held))
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in names {
             self.look(&name);
         }
         let resolv_conf = Path::new(RESOLV_CONF);
-        let touches = |touched: &BTreeSet<PathBuf>| directories(resolv_conf).iter().any(|path| touched.contains(path));
+        let touches = |touched: &BTreeSet<PathBuf>| {
+            directories(resolv_conf)
+                .iter()
+                .any(|path| touched.contains(path))
+        };
         if self.follow_resolv_conf && touched.is_none_or(touches) {
             let now = host_resolvers(resolv_conf);
             if now != self.settings.resolvers {
@@ -62,7 +79,9 @@ impl State {
     }
 
     fn look(&mut self, sandbox: &str) {
-        let Some(held) = self.boxes.get_mut(sandbox) else { return };
+        let Some(held) = self.boxes.get_mut(sandbox) else {
+            return;
+        };
         if held.waiting.is_some() {
             return;
         }
@@ -70,7 +89,10 @@ impl State {
             OnDisk::Pending => {}
             OnDisk::Same => {
                 if held.fault.take().is_some() {
-                    self.note(sandbox, Ok("the policy in force is the policy on disk again".into()));
+                    self.note(
+                        sandbox,
+                        Ok("the policy in force is the policy on disk again".into()),
+                    );
                 }
             }
             OnDisk::New(message) => self.tell(&message),
