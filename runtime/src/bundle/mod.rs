@@ -86,11 +86,6 @@ pub fn box_dir(state_dir: &Path, id: &str) -> Result<PathBuf, BundleError> {
     }
 }
 
-/// The private bundle in the box's state directory.
-pub fn directory(box_dir: &Path) -> PathBuf {
-    box_dir.join(CONFIG_DIR)
-}
-
 /// Where the private bundle of the box at `box_dir` lies.
 pub fn config_dir(box_dir: &Path) -> PathBuf {
     box_dir.join(CONFIG_DIR)
@@ -126,7 +121,7 @@ pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle
     let written = fill(plan, engine_bundle, box_dir, &mut made);
     let bundle = Bundle {
         dir: box_dir.to_path_buf(),
-        config: directory(box_dir),
+        config: config_dir(box_dir),
         made,
     };
     match written {
@@ -182,7 +177,7 @@ fn fill(
             resolv_conf.as_bytes(),
         )?;
     }
-    let config = directory(box_dir);
+    let config = config_dir(box_dir);
     DirBuilder::new()
         .mode(PASSABLE)
         .create(&config)

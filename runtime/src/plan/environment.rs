@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::RootfsFacts;
-use super::paths::{Access, PathRules, SANDBOX, TMP};
+use super::paths::{SANDBOX, TMP};
+use super::{Account, RootfsFacts};
 
 /// Where distributions keep their CA bundle; the first is made where an image has none.
 pub const CA_BUNDLE_PATHS: [&str; 7] = [
@@ -47,28 +47,22 @@ pub fn ca_variables() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The home to force: the user's own when the policy makes it writable, else the work directory.
+/// The home to force: the user's own when the box may write it, else the work directory. `None` where there is neither.
 pub fn home(
     env: &[String],
-    uid: u32,
-    rules: &PathRules,
-    rootfs: &RootfsFacts,
+    account: Option<&Account>,
+    writable: impl Fn(&Path) -> bool,
 ) -> Option<(String, String)> {
     let given = env
         .iter()
         .rev()
-        .find_map(|entry| entry.strip_prefix("HOME="))
-        .filter(|home| !home.is_empty());
-    let account = rootfs.account(uid).map(|account| account.home.clone());
-    let own = given.map(PathBuf::from).or(account);
-    let writable = |path: &Path| rules.access(path) == Access::Write && path != Path::new("/");
-    let home = match own {
-        Some(own) if writable(&own) => own,
-        _ => [SANDBOX, TMP]
-            .iter()
-            .map(PathBuf::from)
-            .find(|path| writable(path))?,
-    };
+        .find_map(|entry| entry.strip_prefix("HOME="));
+    let given = given.filter(|home| !home.is_empty()).map(PathBuf::from);
+    let own = given.or(account.map(|account| account.home.clone()));
+    let choices = own.into_iter().chain([SANDBOX, TMP].map(PathBuf::from));
+    let home = choices
+        .into_iter()
+        .find(|path| path != Path::new("/") && writable(path))?;
     Some(("HOME".to_owned(), home.display().to_string()))
 }
 
@@ -90,53 +84,40 @@ pub fn image_bundle(rootfs: &RootfsFacts) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Account;
     use super::*;
-    use nemoclaw_policy::policy::Filesystem;
 
-    fn rules(read_write: &[&str]) -> PathRules {
-        let filesystem = Filesystem {
-            read_only: vec!["/".into()],
-            read_write: read_write.iter().map(PathBuf::from).collect(),
-            include_workdir: false,
-        };
-        PathRules::new(&filesystem, Path::new("/"))
-    }
-
-    fn rootfs() -> RootfsFacts {
-        let account = Account {
+    fn home_of(env: &[&str], account: bool, writable: &[&str]) -> Option<String> {
+        let env: Vec<String> = env.iter().map(|entry| (*entry).to_owned()).collect();
+        let own = Account {
             name: "a".to_owned(),
             uid: 7,
             gid: 7,
             home: "/sandbox/home/a".into(),
         };
-        RootfsFacts {
-            accounts: vec![account],
-            ..RootfsFacts::default()
-        }
-    }
-
-    fn home_of(env: &[&str], uid: u32, read_write: &[&str]) -> Option<String> {
-        let env: Vec<String> = env.iter().map(|entry| (*entry).to_owned()).collect();
-        home(&env, uid, &rules(read_write), &rootfs()).map(|(_, value)| value)
+        let may = |path: &Path| writable.iter().any(|entry| path.starts_with(entry));
+        home(&env, account.then_some(&own), may).map(|(_, value)| value)
     }
 
     #[test]
     fn home_is_the_users_own_when_writable_else_the_work_directory() {
         assert_eq!(
-            home_of(&[], 7, &["/sandbox"]).as_deref(),
+            home_of(&[], true, &["/sandbox"]).as_deref(),
             Some("/sandbox/home/a")
         );
         assert_eq!(
-            home_of(&["HOME=/root"], 7, &["/sandbox"]).as_deref(),
+            home_of(&["HOME=/root"], true, &["/sandbox"]).as_deref(),
             Some("/sandbox")
         );
         assert_eq!(
-            home_of(&["HOME=/sandbox/x"], 0, &["/sandbox"]).as_deref(),
+            home_of(&["HOME=/sandbox/x"], false, &["/sandbox"]).as_deref(),
             Some("/sandbox/x")
         );
-        assert_eq!(home_of(&[], 0, &["/tmp"]).as_deref(), Some("/tmp"));
-        assert_eq!(home_of(&["HOME="], 0, &[]), None);
+        assert_eq!(home_of(&[], false, &["/tmp"]).as_deref(), Some("/tmp"));
+        assert_eq!(
+            home_of(&["HOME=/"], false, &["/"]).as_deref(),
+            Some("/sandbox")
+        );
+        assert_eq!(home_of(&["HOME="], false, &[]), None);
     }
 
     #[test]

@@ -118,7 +118,13 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
         shared: namespaces.shared,
     };
     let landlock = places.adjusted(landlock::planned(&ground, &mut remarks)?);
-    let environment = variables(inputs, given, &rules, &user, trust.is_some());
+    let environment = variables(
+        inputs,
+        given,
+        |path| places.may_write(path, &rules),
+        &user,
+        trust.is_some(),
+    );
     let rlimits = limits::rlimits(
         given.process.rlimits().as_deref().unwrap_or_default(),
         inputs.host,
@@ -165,18 +171,18 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
 fn variables(
     inputs: &Inputs<'_>,
     given: &Given<'_>,
-    rules: &PathRules,
+    may_write: impl Fn(&Path) -> bool,
     user: &Users,
     trusts: bool,
 ) -> Vec<(String, String)> {
     let env = given.process.env().as_deref().unwrap_or_default();
-    let mut all: Vec<(String, String)> = environment::home(env, user.uid, rules, inputs.rootfs)
-        .into_iter()
-        .collect();
-    if trusts {
-        all.extend(environment::ca_variables());
-    }
-    all
+    let home = environment::home(env, inputs.rootfs.account(user.uid), may_write);
+    let ca = if trusts {
+        environment::ca_variables()
+    } else {
+        Vec::new()
+    };
+    home.into_iter().chain(ca).collect()
 }
 
 /// The Linux part: own namespaces, masks, limits; seccomp is ours to load; nothing propagates in or out.

@@ -103,6 +103,8 @@ pub fn confined(
                     readonly(&mut options, is_bind(&mount));
                 }
             }
+        }
+        if !keeps_flags(&destination) || is_bind(&mount) {
             set(&mut options, "nosuid", &["suid"]);
             set(&mut options, "nodev", &["dev"]);
         }
@@ -148,8 +150,11 @@ fn check_place(mount: &Mount) -> Result<(), Refusal> {
         let kernel = ["/proc", "/sys"]
             .iter()
             .any(|path| destination.starts_with(path));
-        return if kernel {
-            refused("/proc and /sys are the kernel's".to_owned())
+        let devices = ["/dev", "/dev/pts", "/dev/mqueue"]
+            .iter()
+            .any(|path| destination == Path::new(path));
+        return if kernel || devices {
+            refused("that place is the kernel's".to_owned())
         } else {
             Ok(())
         };
@@ -356,7 +361,7 @@ mod tests {
                 "{destination}"
             );
         }
-        for destination in ["/proc/sys", "/sys/fs/cgroup", "/proc"] {
+        for destination in ["/proc/sys", "/sys/fs/cgroup", "/proc", "/dev", "/dev/pts"] {
             let mounts = vec![bind(destination, &["bind"])];
             assert!(
                 confined(mounts, &rules(), &host("/v"), &mut Vec::new()).is_err(),

@@ -105,6 +105,12 @@ impl Places {
         self.walls.readonly.push(path);
     }
 
+    /// Whether the box can write at `path`.
+    pub fn may_write(&self, path: &Path, rules: &PathRules) -> bool {
+        rules.access(path) == Access::Write
+            && !self.absent.iter().any(|absent| path.starts_with(absent))
+    }
+
     /// Rules of paths that are not there cannot be required.
     pub fn adjusted(&self, mut plan: LandlockPlan) -> LandlockPlan {
         for rule in plan
