@@ -12,6 +12,7 @@
     reason = "a broken precondition must end the test with its reason"
 )]
 
+pub mod bundle;
 pub mod container;
 pub mod engine;
 pub mod images;

@@ -21,7 +21,7 @@ network_policies:
       - { host: api.example.com, ports: [443, 80], protocol: rest, access: read-only }
   git:
     endpoints:
-      - { host: git.example.com, port: 443, protocol: rest, rules: [ { allow: { method: GET, path: '/**' } }, { allow: { method: POST, path: '/**/git-upload-pack' } } ] }
+      - { host: git.example.com, port: 443, protocol: rest, rules: [ { allow: { method: GET, path: '/**' } }, { allow: { method: POST, path: '/*/git-upload-pack' } } ] }
   packages:
     endpoints:
       - { host: pypi.example.com, port: 443, protocol: rest, access: read-only }
@@ -205,6 +205,7 @@ fn launch(world: &World, name: &str) {
         .arg("nsenter")
         .arg(format!("--net={}", netns::path(netns::ENGINE).display()))
         .arg(dist_dir().join("nemoclaw-router"))
+        .arg("run")
         .arg("--config")
         .arg(config_path(world, name))
         .env_remove("RUST_BACKTRACE")

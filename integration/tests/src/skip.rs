@@ -58,3 +58,17 @@ macro_rules! nemoclaw {
         world
     }};
 }
+
+/// As [`nemoclaw!`], but with the machine to itself: for tests that measure or count.
+#[macro_export]
+macro_rules! alone {
+    () => {
+        match $crate::World::get_alone() {
+            Ok(world) => {
+                $crate::router::ensure(world);
+                world
+            }
+            Err(reason) => $crate::skip!("{reason}"),
+        }
+    };
+}

@@ -54,7 +54,28 @@ impl World {
             .map_err(Clone::clone)
     }
 
+    /// The world for tests that measure or count: no test of another process runs beside them.
+    ///
+    /// # Panics
+    /// As [`World::get`].
+    pub fn get_alone() -> Result<&'static World, String> {
+        static TURN: OnceLock<Option<Flock<File>>> = OnceLock::new();
+        TURN.get_or_init(|| possible().ok().map(|()| turn(FlockArg::LockExclusive)));
+        static WORLD: OnceLock<Result<World, String>> = OnceLock::new();
+        WORLD
+            .get_or_init(World::bring_up)
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
     fn start() -> Result<World, String> {
+        static TURN: OnceLock<Flock<File>> = OnceLock::new();
+        possible()?;
+        TURN.get_or_init(|| turn(FlockArg::LockShared));
+        World::bring_up()
+    }
+
+    fn bring_up() -> Result<World, String> {
         possible()?;
         let world = World { dir: world_dir() };
         for folder in [
@@ -110,6 +131,15 @@ impl World {
             .map_err(|(_, error)| error)
             .expect("lock")
     }
+}
+
+/// Held until the process ends: shared by ordinary tests, alone by those that measure.
+fn turn(how: FlockArg) -> Flock<File> {
+    fs::create_dir_all(world_dir()).expect("world directory");
+    let file = File::create(world_dir().join("turn.lock")).expect("lock file");
+    Flock::lock(file, how)
+        .map_err(|(_, error)| error)
+        .expect("lock")
 }
 
 /// What this machine lacks, if anything.

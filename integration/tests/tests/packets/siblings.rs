@@ -16,7 +16,7 @@ fn sibling_gets_in(world: &World, runtime: &str, network_name: &str) -> bool {
         world,
         "runc",
         &["--network", network_name],
-        &["nct/busybox", "wget", "-q", "-T", "2", "-O", "-", &url],
+        &["nct/debian", "curl", "-sS", "-m", "2", &url],
     );
     got.code == 0
 }
@@ -57,14 +57,9 @@ fn the_box_does_not_reach_its_sibling() {
     let world = nemoclaw!();
     let server = Container::start(world, "runc", &[], SERVER);
     let url = format!("http://{}:8080/passwd", server.ip());
-    let words = ["nct/busybox", "wget", "-q", "-T", "2", "-O", "-", &url];
+    let words = ["nct/debian", "curl", "-sS", "-m", "2", &url];
     run(world, "runc", &[], &words).ok().says("root:");
-    let client = Container::start(
-        world,
-        "nemoclaw-test",
-        &[],
-        &["nct/busybox", "sleep", "300"],
-    );
+    let client = Container::start(world, "nemoclaw-test", &[], &["nct/debian", "sleep", "300"]);
     let watch = Watch::start();
     let got = client.exec(&words[1..]);
     let seen = watch.finish();
