@@ -39,7 +39,10 @@ const POLICY_NAMES: [&str; POLICIES.len()] = names(POLICIES);
 const PRESET_NAMES: [&str; PRESETS.len()] = names(PRESETS);
 
 fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
-    table.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    table
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
 }
 
 /// The text of an embedded policy (`default`, `strict`, `dev`, `offline`, `unconfined`).
@@ -84,7 +87,10 @@ mod tests {
     #[test]
     fn presets_need_no_operator() {
         for (name, text) in PRESETS {
-            assert!(Policy::load_as(&Source::text(*name, text), Authority::User).is_ok(), "{name}");
+            assert!(
+                Policy::load_as(&Source::text(*name, text), Authority::User).is_ok(),
+                "{name}"
+            );
         }
     }
 }

@@ -18,6 +18,9 @@ pub fn of(text: &str) -> String {
 mod tests {
     #[test]
     fn the_digest_is_sha256_in_hex() {
-        assert_eq!(super::of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert_eq!(
+            super::of(""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
     }
 }

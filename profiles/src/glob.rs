@@ -20,7 +20,10 @@ enum Token {
     Byte(u8),
     One,
     Many,
-    Class { negated: bool, ranges: Vec<(u8, u8)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(u8, u8)>,
+    },
 }
 
 impl Token {
@@ -30,7 +33,10 @@ impl Token {
             Token::One => true,
             Token::Many => false,
             Token::Class { negated, ranges } => {
-                ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte)) != *negated
+                ranges
+                    .iter()
+                    .any(|(low, high)| (*low..=*high).contains(&byte))
+                    != *negated
             }
         }
     }
@@ -40,10 +46,14 @@ impl Glob {
     /// Compile; `Err` is a message without a place.
     pub fn new(pattern: &str) -> Result<Glob, String> {
         if pattern.len() > MAX_PATTERN {
-            return Err(format!("the path pattern is longer than {MAX_PATTERN} bytes"));
+            return Err(format!(
+                "the path pattern is longer than {MAX_PATTERN} bytes"
+            ));
         }
         if !pattern.starts_with(['/', '*']) {
-            return Err(format!("the path pattern `{pattern}` must begin with `/` or `*`"));
+            return Err(format!(
+                "the path pattern `{pattern}` must begin with `/` or `*`"
+            ));
         }
         check_segments(pattern)?;
         let mut tokens = Vec::with_capacity(pattern.len());
@@ -55,13 +65,15 @@ impl Glob {
                 b'*' => tokens.push(Token::Many),
                 b'?' => tokens.push(Token::One),
                 b'[' => {
-                    let (class, after) = class(rest).ok_or_else(|| format!("`[` is not closed in `{pattern}`"))?;
+                    let (class, after) =
+                        class(rest).ok_or_else(|| format!("`[` is not closed in `{pattern}`"))?;
                     tokens.push(class);
                     rest = after;
                 }
                 b'%' => {
-                    let (value, after) = escape(rest)
-                        .ok_or_else(|| format!("`%` is not followed by two hex digits in `{pattern}`"))?;
+                    let (value, after) = escape(rest).ok_or_else(|| {
+                        format!("`%` is not followed by two hex digits in `{pattern}`")
+                    })?;
                     tokens.push(literal(value, true, pattern)?);
                     rest = after;
                 }
@@ -89,7 +101,11 @@ impl Glob {
 
     /// How much a pattern says: one without wildcards says more than any with, then the more literal one.
     pub fn specificity(&self) -> (bool, usize) {
-        let literal = self.tokens.iter().filter(|token| matches!(token, Token::Byte(_))).count();
+        let literal = self
+            .tokens
+            .iter()
+            .filter(|token| matches!(token, Token::Byte(_)))
+            .count();
         (literal == self.tokens.len(), literal)
     }
 }
@@ -127,7 +143,9 @@ fn check_segments(pattern: &str) -> Result<(), String> {
     let last = parts.len() - 1;
     for (i, part) in parts.iter().enumerate() {
         if matches!(*part, "." | "..") || (part.is_empty() && i != 0 && i != last) {
-            return Err(format!("the path pattern `{pattern}` holds `//`, `.` or `..`, which no request has after it is normalised"));
+            return Err(format!(
+                "the path pattern `{pattern}` holds `//`, `.` or `..`, which no request has after it is normalised"
+            ));
         }
     }
     Ok(())
@@ -135,10 +153,17 @@ fn check_segments(pattern: &str) -> Result<(), String> {
 
 fn literal(byte: u8, encoded: bool, pattern: &str) -> Result<Token, String> {
     match byte {
-        b'/' if encoded => Err(format!("`{pattern}` holds an encoded slash, which is refused in every request")),
-        b'\\' => Err(format!("`{pattern}` holds a backslash, which is refused in every request")),
+        b'/' if encoded => Err(format!(
+            "`{pattern}` holds an encoded slash, which is refused in every request"
+        )),
+        b'\\' => Err(format!(
+            "`{pattern}` holds a backslash, which is refused in every request"
+        )),
         0..=0x1f | 0x7f => Err("the path pattern holds a control character".into()),
-        b'#' | b'{' | b'}' if !encoded => Err(format!("`{}` is not supported in the path pattern `{pattern}`", char::from(byte))),
+        b'#' | b'{' | b'}' if !encoded => Err(format!(
+            "`{}` is not supported in the path pattern `{pattern}`",
+            char::from(byte)
+        )),
         _ => Ok(Token::Byte(byte)),
     }
 }
@@ -192,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_pattern_that_could_never_hold_is_refused() {
-        for pattern in ["", "x", "/a//b", "/a/../b", "/./a", "/a%2Fb", "/a\\b", "/[a", "/a%zz", "/{a,b}", "/[z-a]", "/a\n"] {
+        for pattern in [
+            "", "x", "/a//b", "/a/../b", "/./a", "/a%2Fb", "/a\\b", "/[a", "/a%zz", "/{a,b}",
+            "/[z-a]", "/a\n",
+        ] {
             assert!(Glob::new(pattern).is_err(), "{pattern}");
         }
     }
@@ -200,7 +228,9 @@ mod tests {
     #[test]
     fn an_endpoint_path_covers_its_own_root() {
         let glob = Glob::new("/mcp/**").unwrap();
-        assert!(glob.covers_tree(b"/mcp") && glob.covers_tree(b"/mcp/x") && !glob.covers_tree(b"/mcpx"));
+        assert!(
+            glob.covers_tree(b"/mcp") && glob.covers_tree(b"/mcp/x") && !glob.covers_tree(b"/mcpx")
+        );
         assert!(Glob::new("/mcp/x").unwrap().specificity() > glob.specificity());
     }
 

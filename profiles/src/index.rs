@@ -19,15 +19,25 @@ impl HostIndex {
         let mut index = HostIndex::default();
         for (e, entry) in (0u32..).zip(entries) {
             for (i, endpoint) in (0u32..).zip(&entry.endpoints) {
-                let map = if endpoint.host.is_wildcard() { &mut index.tails } else { &mut index.exact };
-                map.entry(endpoint.host.literal_tail().into()).or_default().push((e, i));
+                let map = if endpoint.host.is_wildcard() {
+                    &mut index.tails
+                } else {
+                    &mut index.exact
+                };
+                map.entry(endpoint.host.literal_tail().into())
+                    .or_default()
+                    .push((e, i));
             }
         }
         index
     }
 
     /// The endpoints whose pattern covers `host`, in file order.
-    pub fn covering<'a>(&self, entries: &'a [NetworkEntry], host: &str) -> Vec<(&'a NetworkEntry, &'a Endpoint)> {
+    pub fn covering<'a>(
+        &self,
+        entries: &'a [NetworkEntry],
+        host: &str,
+    ) -> Vec<(&'a NetworkEntry, &'a Endpoint)> {
         let mut slots: Vec<Slot> = self.exact.get(host).cloned().unwrap_or_default();
         let mut tail = host;
         while let Some((_, rest)) = tail.split_once('.') {

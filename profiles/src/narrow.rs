@@ -54,8 +54,10 @@ fn join_names(a: &str, b: &str) -> String {
 /// The level at any path is the lesser of both. The paths that either lists suffice: between two listed paths neither
 /// level changes. A path whose level is its parent's is dropped, since it says nothing.
 fn filesystem(a: &Filesystem, b: &Filesystem) -> Filesystem {
-    let listed: BTreeSet<&PathBuf> =
-        [&a.read_only, &a.read_write, &b.read_only, &b.read_write].into_iter().flatten().collect();
+    let listed: BTreeSet<&PathBuf> = [&a.read_only, &a.read_write, &b.read_only, &b.read_write]
+        .into_iter()
+        .flatten()
+        .collect();
     let mut met = Filesystem {
         read_only: Vec::new(),
         read_write: Vec::new(),
@@ -76,7 +78,8 @@ fn filesystem(a: &Filesystem, b: &Filesystem) -> Filesystem {
 }
 
 fn parent_level(met: &Filesystem, path: &Path) -> Level {
-    path.parent().map_or(Level::None, |parent| met.level(parent))
+    path.parent()
+        .map_or(Level::None, |parent| met.level(parent))
 }
 
 fn process(a: &Process, b: &Process, mode: Mode) -> Process {
@@ -92,7 +95,11 @@ fn process(a: &Process, b: &Process, mode: Mode) -> Process {
 }
 
 fn capabilities(a: &Process, b: &Process) -> Vec<String> {
-    a.capabilities.iter().filter(|name| b.capabilities.contains(name)).cloned().collect()
+    a.capabilities
+        .iter()
+        .filter(|name| b.capabilities.contains(name))
+        .cloned()
+        .collect()
 }
 
 fn layers(a: &[NetworkLayer], b: &[NetworkLayer]) -> Vec<NetworkLayer> {

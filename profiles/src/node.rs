@@ -77,7 +77,10 @@ impl Default for NodeConfig {
             default_policy: "default".into(),
             selectable: DEFAULT_SELECTABLE
                 .iter()
-                .map(|name| Selectable { name: (*name).to_owned(), widens: false })
+                .map(|name| Selectable {
+                    name: (*name).to_owned(),
+                    widens: false,
+                })
                 .collect(),
             policy_dir: "/etc/nemoclaw/policies".into(),
             data_dir: "/var/lib/nemoclaw".into(),
@@ -110,14 +113,17 @@ impl NodeConfig {
     pub fn load(explicit: Option<&Path>) -> Result<NodeConfig, NodeError> {
         let named = match explicit {
             Some(path) => Some(path.to_owned()),
-            None => std::env::var_os(ENVIRONMENT).filter(|value| !value.is_empty()).map(PathBuf::from),
+            None => std::env::var_os(ENVIRONMENT)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from),
         };
         let path = match named {
             Some(path) => path,
             None if Path::new(DEFAULT_PATH).exists() => PathBuf::from(DEFAULT_PATH),
             None => return Ok(NodeConfig::default()),
         };
-        let trusted = trust::read(&path, &[]).map_err(|error| NodeError::from_trust(error, &path))?;
+        let trusted =
+            trust::read(&path, &[]).map_err(|error| NodeError::from_trust(error, &path))?;
         let mut config = NodeConfig::parse(&trusted.source).map_err(NodeError::Fault)?;
         config.path = Some(path);
         Ok(config)
@@ -131,28 +137,49 @@ impl NodeConfig {
         let file: Arc<str> = source.name.as_str().into();
         let tree = yaml::parse(source)?;
         let known = [
-            "version", "default_policy", "selectable", "policy_dir", "state_dir", "data_dir", "egress_hook", "capture",
+            "version",
+            "default_policy",
+            "selectable",
+            "policy_dir",
+            "state_dir",
+            "data_dir",
+            "egress_hook",
+            "capture",
             "router",
         ];
-        let fields = View::root(source, &file, &tree).fields(&known, &["providers", "namespaces", "ceiling"])?;
+        let fields = View::root(source, &file, &tree)
+            .fields(&known, &["providers", "namespaces", "ceiling"])?;
         fields.need("version")?.number(1, 1)?;
         let mut config = NodeConfig::default();
         if let Some(view) = fields.get("default_policy") {
             config.default_policy = policy_choice(&view)?;
         }
         if let Some(view) = fields.get("selectable") {
-            config.selectable = view.list()?.iter().map(selectable).collect::<Result<_, _>>()?;
+            config.selectable = view
+                .list()?
+                .iter()
+                .map(selectable)
+                .collect::<Result<_, _>>()?;
         }
         for (key, slot) in [
-            ("policy_dir", &mut config.policy_dir), ("state_dir", &mut config.state_dir), ("data_dir", &mut config.data_dir),
+            ("policy_dir", &mut config.policy_dir),
+            ("state_dir", &mut config.state_dir),
+            ("data_dir", &mut config.data_dir),
         ] {
             if let Some(view) = fields.get(key) {
                 *slot = absolute(&view)?;
             }
         }
-        config.egress_hook = fields.get("egress_hook").map(|view| absolute(&view)).transpose()?;
+        config.egress_hook = fields
+            .get("egress_hook")
+            .map(|view| absolute(&view))
+            .transpose()?;
         if let Some(view) = fields.get("capture") {
-            let words = [("auto", Capture::Auto), ("sk_lookup", Capture::SkLookup), ("tproxy", Capture::Tproxy)];
+            let words = [
+                ("auto", Capture::Auto),
+                ("sk_lookup", Capture::SkLookup),
+                ("tproxy", Capture::Tproxy),
+            ];
             config.capture = view.word(&words)?;
         }
         config.router = RouterConfig::below(&config.state_dir);
@@ -170,14 +197,19 @@ impl NodeConfig {
     /// `ceiling.yaml` beside the configuration: met with every policy of the node when it is there.
     pub fn ceiling_path(&self) -> PathBuf {
         let config = self.path.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-        config.parent().unwrap_or(Path::new("/")).join("ceiling.yaml")
+        config
+            .parent()
+            .unwrap_or(Path::new("/"))
+            .join("ceiling.yaml")
     }
 }
 
 /// Whether `name` can name a policy: it becomes a file name in `policy_dir`.
 pub(crate) fn is_policy_name(name: &str) -> bool {
     const MAX: usize = 64;
-    let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    let plain = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     plain && (1..=MAX).contains(&name.len()) && !name.starts_with(['.', '-'])
 }
 
@@ -186,16 +218,28 @@ fn policy_choice(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
     if is_policy_name(text) || text.starts_with('/') {
         return Ok(text.to_owned());
     }
-    Err(view.fault(format!("`{text}` is neither a policy's name nor an absolute path")))
+    Err(view.fault(format!(
+        "`{text}` is neither a policy's name nor an absolute path"
+    )))
 }
 
 fn selectable(item: &View<'_>) -> Result<Selectable, Box<Diagnostic>> {
     if let yaml::Value::Text(_) = item.node.value {
-        return Ok(Selectable { name: policy_name(item)?, widens: false });
+        return Ok(Selectable {
+            name: policy_name(item)?,
+            widens: false,
+        });
     }
     let fields = item.fields(&["name", "widens"], &["namespaces"])?;
-    let widens = fields.get("widens").map(|view| view.boolean()).transpose()?.unwrap_or(false);
-    Ok(Selectable { name: policy_name(&fields.need("name")?)?, widens })
+    let widens = fields
+        .get("widens")
+        .map(|view| view.boolean())
+        .transpose()?
+        .unwrap_or(false);
+    Ok(Selectable {
+        name: policy_name(&fields.need("name")?)?,
+        widens,
+    })
 }
 
 fn policy_name(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
@@ -203,20 +247,28 @@ fn policy_name(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
     if is_policy_name(text) {
         return Ok(text.to_owned());
     }
-    Err(view.fault(format!("`{text}` is no policy name: letters, digits, `-`, `_` and `.` only, at most 64")))
+    Err(view.fault(format!(
+        "`{text}` is no policy name: letters, digits, `-`, `_` and `.` only, at most 64"
+    )))
 }
 
 fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
     let text = view.text()?;
     let odd = text.split('/').any(|part| part == "..") || text.contains(char::is_control);
     if !text.starts_with('/') || odd {
-        return Err(view.fault(format!("`{}` must be an absolute path without `..`", view.name)));
+        return Err(view.fault(format!(
+            "`{}` must be an absolute path without `..`",
+            view.name
+        )));
     }
     Ok(PathBuf::from(text))
 }
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
-    let fields = view.fields(&["socket", "user", "resolvers", "hosts", "extra_ca"], &["limits", "listen"])?;
+    let fields = view.fields(
+        &["socket", "user", "resolvers", "hosts", "extra_ca"],
+        &["limits", "listen"],
+    )?;
     if let Some(view) = fields.get("socket") {
         router.socket = absolute(&view)?;
     }
@@ -230,19 +282,34 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
         for (key, view) in view.entries()? {
             let host = HostPattern::parse(&key.text).map_err(|message| view.fault(message))?;
             if host.is_wildcard() {
-                return Err(view.fault(format!("`{}` is a pattern; `hosts` names single hosts", key.text)));
+                return Err(view.fault(format!(
+                    "`{}` is a pattern; `hosts` names single hosts",
+                    key.text
+                )));
             }
             let addresses = match view.node.value {
                 yaml::Value::Text(_) => vec![address(&view)?],
-                _ => view.some_list()?.iter().map(address).collect::<Result<_, _>>()?,
+                _ => view
+                    .some_list()?
+                    .iter()
+                    .map(address)
+                    .collect::<Result<_, _>>()?,
             };
-            if router.hosts.insert(host.as_str().to_owned(), addresses).is_some() {
+            if router
+                .hosts
+                .insert(host.as_str().to_owned(), addresses)
+                .is_some()
+            {
                 return Err(view.fault(format!("the host `{}` stands twice", host.as_str())));
             }
         }
     }
     if let Some(view) = fields.get("extra_ca") {
-        router.extra_ca = view.list()?.iter().map(absolute).collect::<Result<_, _>>()?;
+        router.extra_ca = view
+            .list()?
+            .iter()
+            .map(absolute)
+            .collect::<Result<_, _>>()?;
     }
     Ok(())
 }
@@ -250,19 +317,30 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
 /// An account's name, or a number that is not root's.
 fn account(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
     let text = match &view.node.value {
-        yaml::Value::Int(number) if *number > 0 && *number < i128::from(u32::MAX) => number.to_string(),
-        yaml::Value::Int(_) => return Err(view.fault("`user` must be a number from 1 to 4294967294 or a name")),
+        yaml::Value::Int(number) if *number > 0 && *number < i128::from(u32::MAX) => {
+            number.to_string()
+        }
+        yaml::Value::Int(_) => {
+            return Err(view.fault("`user` must be a number from 1 to 4294967294 or a name"));
+        }
         _ => view.text()?.to_owned(),
     };
-    if text.is_empty() || text == "root" || text == "0" || text.contains(|c: char| c.is_control() || c == ':') {
-        return Err(view.fault("`user` must be an account other than root: the worker reads hostile bytes"));
+    if text.is_empty()
+        || text == "root"
+        || text == "0"
+        || text.contains(|c: char| c.is_control() || c == ':')
+    {
+        return Err(
+            view.fault("`user` must be an account other than root: the worker reads hostile bytes")
+        );
     }
     Ok(text)
 }
 
 fn address(view: &View<'_>) -> Result<IpAddr, Box<Diagnostic>> {
     let text = view.text()?;
-    text.parse().map_err(|_| view.fault(format!("`{text}` is no IP address")))
+    text.parse()
+        .map_err(|_| view.fault(format!("`{text}` is no IP address")))
 }
 
 /// Why the node's configuration cannot be used.

@@ -66,12 +66,19 @@ pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
         match part {
             "" | "." => {}
             ".." => drop(segments.pop().ok_or(PathFault::AboveRoot)?),
-            _ if part.starts_with("..;") || part.starts_with(".;") => return Err(PathFault::DotParameter),
+            _ if part.starts_with("..;") || part.starts_with(".;") => {
+                return Err(PathFault::DotParameter);
+            }
             _ => segments.push(part),
         }
     }
     let slashes = spelt.matches("%2F").count();
-    if slashes > 0 && !(slashes == 1 && segments.first().is_some_and(|first| is_scoped_package(first))) {
+    if slashes > 0
+        && !(slashes == 1
+            && segments
+                .first()
+                .is_some_and(|first| is_scoped_package(first)))
+    {
         return Err(PathFault::EncodedSlash);
     }
     let mut path = String::with_capacity(spelt.len());
@@ -87,9 +94,8 @@ pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
 
 /// `@scope%2Fname`, as npm spells a scoped package.
 fn is_scoped_package(segment: &str) -> bool {
-    let plain = |word: &str| {
-        !word.is_empty() && !word.starts_with('.') && word.bytes().all(is_unreserved)
-    };
+    let plain =
+        |word: &str| !word.is_empty() && !word.starts_with('.') && word.bytes().all(is_unreserved);
     segment
         .strip_prefix('@')
         .and_then(|rest| rest.split_once("%2F"))
@@ -113,7 +119,9 @@ fn respell(raw: &[u8]) -> Result<String, PathFault> {
             0..=0x1f | 0x7f => return Err(PathFault::Control),
             b'\\' => return Err(PathFault::Backslash),
             b'?' | b'#' if !encoded => return Err(PathFault::NotOnlyPath),
-            _ if is_unreserved(value) || (!encoded && is_bare(value)) => out.push(char::from(value)),
+            _ if is_unreserved(value) || (!encoded && is_bare(value)) => {
+                out.push(char::from(value))
+            }
             _ => push_escape(&mut out, value),
         }
     }
@@ -123,7 +131,11 @@ fn respell(raw: &[u8]) -> Result<String, PathFault> {
 /// The byte of two hex digits and what follows them.
 pub(crate) fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
     let (digits, rest) = text.split_at_checked(2)?;
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+    let nibble = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|n| u8::try_from(n).ok())
+    };
     Some((nibble(digits[0])? << 4 | nibble(digits[1])?, rest))
 }
 
@@ -140,7 +152,22 @@ fn is_unreserved(byte: u8) -> bool {
 
 /// What a path may hold bare, beside unreserved characters.
 fn is_bare(byte: u8) -> bool {
-    matches!(byte, b'/' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
+    matches!(
+        byte,
+        b'/' | b'!'
+            | b'$'
+            | b'&'
+            | b'\''
+            | b'('
+            | b')'
+            | b'*'
+            | b'+'
+            | b','
+            | b';'
+            | b'='
+            | b':'
+            | b'@'
+    )
 }
 
 /// The two readings of a normalised path, as the bytes that globs look at: every `%XX` decoded, an encoded slash
@@ -159,7 +186,10 @@ pub(crate) fn readings(path: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
         first.push(if value == b'/' { SLASH_IN_NAME } else { value });
     }
     let second = first.contains(&SLASH_IN_NAME).then(|| {
-        first.iter().map(|byte| if *byte == SLASH_IN_NAME { b'/' } else { *byte }).collect()
+        first
+            .iter()
+            .map(|byte| if *byte == SLASH_IN_NAME { b'/' } else { *byte })
+            .collect()
     });
     Some((first, second))
 }
@@ -174,10 +204,23 @@ mod tests {
     #[test]
     fn every_spelling_of_a_path_has_one_form() {
         for (raw, form) in [
-            ("/", "/"), ("//", "/"), ("/a//b/", "/a/b/"), ("/a/./b", "/a/b"), ("/a/x/../b", "/a/b"), ("/a/..", "/"),
-            ("/a/b/..", "/a/"), ("/%61%2D%2e%7E", "/a-.~"), ("/%2e%2e/a".trim_start_matches("/%2e%2e"), "/a"),
-            ("/a%20b", "/a%20b"), ("/a%c3%a9", "/a%C3%A9"), ("/é", "/%C3%A9"), ("/a|b", "/a%7Cb"),
-            ("/a%40b", "/a%40b"), ("/@a/b", "/@a/b"), ("/a%2525", "/a%2525"), ("/x/%2e%2e/y", "/y"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/a//b/", "/a/b/"),
+            ("/a/./b", "/a/b"),
+            ("/a/x/../b", "/a/b"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a/"),
+            ("/%61%2D%2e%7E", "/a-.~"),
+            ("/%2e%2e/a".trim_start_matches("/%2e%2e"), "/a"),
+            ("/a%20b", "/a%20b"),
+            ("/a%c3%a9", "/a%C3%A9"),
+            ("/é", "/%C3%A9"),
+            ("/a|b", "/a%7Cb"),
+            ("/a%40b", "/a%40b"),
+            ("/@a/b", "/@a/b"),
+            ("/a%2525", "/a%2525"),
+            ("/x/%2e%2e/y", "/y"),
             ("/@babel%2fcore", "/@babel%2Fcore"),
         ] {
             assert_eq!(normalise_path(raw).as_deref(), Ok(form), "{raw}");
@@ -188,14 +231,27 @@ mod tests {
     #[test]
     fn what_has_two_readings_is_refused() {
         for (raw, fault) in [
-            ("", PathFault::NotAbsolute), ("a", PathFault::NotAbsolute), ("*", PathFault::NotAbsolute),
-            ("/a%2Fb", PathFault::EncodedSlash), ("/a%2fb", PathFault::EncodedSlash),
-            ("/@a%2fb%2fc", PathFault::EncodedSlash), ("/x/@a%2Fb", PathFault::EncodedSlash),
-            ("/@a%2f..", PathFault::EncodedSlash), ("/@%2Fb", PathFault::EncodedSlash),
-            ("/a%00", PathFault::Control), ("/a\u{7f}", PathFault::Control), ("/a%0a", PathFault::Control),
-            ("/a\\b", PathFault::Backslash), ("/a%5cb", PathFault::Backslash), ("/a%", PathFault::BadEscape),
-            ("/a%4", PathFault::BadEscape), ("/a%zz", PathFault::BadEscape), ("/a?b", PathFault::NotOnlyPath),
-            ("/..", PathFault::AboveRoot), ("/%2e%2e/a", PathFault::AboveRoot), ("/a/..;/b", PathFault::DotParameter),
+            ("", PathFault::NotAbsolute),
+            ("a", PathFault::NotAbsolute),
+            ("*", PathFault::NotAbsolute),
+            ("/a%2Fb", PathFault::EncodedSlash),
+            ("/a%2fb", PathFault::EncodedSlash),
+            ("/@a%2fb%2fc", PathFault::EncodedSlash),
+            ("/x/@a%2Fb", PathFault::EncodedSlash),
+            ("/@a%2f..", PathFault::EncodedSlash),
+            ("/@%2Fb", PathFault::EncodedSlash),
+            ("/a%00", PathFault::Control),
+            ("/a\u{7f}", PathFault::Control),
+            ("/a%0a", PathFault::Control),
+            ("/a\\b", PathFault::Backslash),
+            ("/a%5cb", PathFault::Backslash),
+            ("/a%", PathFault::BadEscape),
+            ("/a%4", PathFault::BadEscape),
+            ("/a%zz", PathFault::BadEscape),
+            ("/a?b", PathFault::NotOnlyPath),
+            ("/..", PathFault::AboveRoot),
+            ("/%2e%2e/a", PathFault::AboveRoot),
+            ("/a/..;/b", PathFault::DotParameter),
         ] {
             assert_eq!(normalise_path(raw), Err(fault), "{raw}");
         }

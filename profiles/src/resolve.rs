@@ -55,13 +55,25 @@ struct Loaded {
 /// # Errors
 /// An unknown or unselectable name, a fault in a file, a file that the box or others could write: one sentence each.
 pub fn resolve(request: &Request, node: &NodeConfig) -> Result<Resolved, ResolveError> {
-    let mut chooser = Chooser { node, mounts: &request.writable_mounts, remarks: Vec::new() };
-    let handler = match request.handler.as_deref().filter(|choice| !choice.is_empty()) {
+    let mut chooser = Chooser {
+        node,
+        mounts: &request.writable_mounts,
+        remarks: Vec::new(),
+    };
+    let handler = match request
+        .handler
+        .as_deref()
+        .filter(|choice| !choice.is_empty())
+    {
         Some(choice) => choice,
         None => &node.default_policy,
     };
     let mut layers = vec![chooser.load(handler)?];
-    if let Some(name) = request.annotation.as_deref().filter(|name| !name.is_empty()) {
+    if let Some(name) = request
+        .annotation
+        .as_deref()
+        .filter(|name| !name.is_empty())
+    {
         let (loaded, widens) = chooser.select(name, Asker::Annotation)?;
         if widens {
             chooser.remarks.push(format!(
@@ -72,7 +84,11 @@ pub fn resolve(request: &Request, node: &NodeConfig) -> Result<Resolved, Resolve
         }
         layers.push(loaded);
     }
-    if let Some(name) = request.environment.as_deref().filter(|name| !name.is_empty()) {
+    if let Some(name) = request
+        .environment
+        .as_deref()
+        .filter(|name| !name.is_empty())
+    {
         layers.push(chooser.select(name, Asker::Environment)?.0);
     }
     layers.extend(chooser.ceiling()?);
@@ -108,9 +124,16 @@ impl Chooser<'_> {
     /// The operator's own choice: a name, or a file.
     fn load(&mut self, choice: &str) -> Result<Loaded, ResolveError> {
         let is_file = choice.contains('/') || choice.ends_with(".yaml") || choice.ends_with(".yml");
-        let loaded = if is_file { self.file(Path::new(choice))? } else { self.named(choice)? };
+        let loaded = if is_file {
+            self.file(Path::new(choice))?
+        } else {
+            self.named(choice)?
+        };
         if loaded.policy.mode == Mode::Unconfined && self.node.selectable(choice).is_none() {
-            return Err(ResolveError::Unconfined { name: choice.to_owned(), config: self.config() });
+            return Err(ResolveError::Unconfined {
+                name: choice.to_owned(),
+                config: self.config(),
+            });
         }
         Ok(loaded)
     }
@@ -118,12 +141,25 @@ impl Chooser<'_> {
     /// A name that the annotation or the environment gave.
     fn select(&mut self, name: &str, asker: Asker) -> Result<(Loaded, bool), ResolveError> {
         let Some(entry) = self.node.selectable(name) else {
-            let known = self.node.selectable.iter().map(|entry| entry.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(ResolveError::NotSelectable { name: name.to_owned(), asker, known, config: self.config() });
+            let known = self
+                .node
+                .selectable
+                .iter()
+                .map(|entry| entry.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(ResolveError::NotSelectable {
+                name: name.to_owned(),
+                asker,
+                known,
+                config: self.config(),
+            });
         };
         let loaded = self.named(name)?;
         if entry.widens && asker == Asker::Environment {
-            self.remarks.push(format!("policy `{name}` only narrows here: {asker} may come from the image"));
+            self.remarks.push(format!(
+                "policy `{name}` only narrows here: {asker} may come from the image"
+            ));
         }
         Ok((loaded, entry.widens && asker == Asker::Annotation))
     }
@@ -131,12 +167,18 @@ impl Chooser<'_> {
     /// A file of the node's `policy_dir`, else an embedded policy.
     fn named(&mut self, name: &str) -> Result<Loaded, ResolveError> {
         if !is_policy_name(name) {
-            return Err(ResolveError::BadName { name: name.to_owned() });
+            return Err(ResolveError::BadName {
+                name: name.to_owned(),
+            });
         }
         let path = self.node.policy_dir.join(format!("{name}.yaml"));
         if path.exists() {
             let trusted = trust::read(&path, self.mounts).map_err(ResolveError::Untrusted)?;
-            let authority = if trusted.of_root { Authority::Operator } else { Authority::User };
+            let authority = if trusted.of_root {
+                Authority::Operator
+            } else {
+                Authority::User
+            };
             return self.checked(name, trusted.source, authority);
         }
         match builtin::policy(name) {
@@ -161,29 +203,58 @@ impl Chooser<'_> {
             return Ok(None);
         }
         let trusted = trust::read(&path, self.mounts).map_err(ResolveError::Untrusted)?;
-        let authority = if trusted.of_root { Authority::Operator } else { Authority::User };
+        let authority = if trusted.of_root {
+            Authority::Operator
+        } else {
+            Authority::User
+        };
         self.checked("ceiling", trusted.source, authority).map(Some)
     }
 
-    fn checked(&mut self, name: &str, source: Source, authority: Authority) -> Result<Loaded, ResolveError> {
-        let (mut policy, warnings) = Policy::load_as(&source, authority).map_err(ResolveError::Fault)?;
+    fn checked(
+        &mut self,
+        name: &str,
+        source: Source,
+        authority: Authority,
+    ) -> Result<Loaded, ResolveError> {
+        let (mut policy, warnings) =
+            Policy::load_as(&source, authority).map_err(ResolveError::Fault)?;
         policy.name = name.to_owned();
-        self.remarks.extend(warnings.iter().map(Diagnostic::one_line));
-        let text = PolicyText { name: name.to_owned(), path: source.path, text: source.text.to_string() };
+        self.remarks
+            .extend(warnings.iter().map(Diagnostic::one_line));
+        let text = PolicyText {
+            name: name.to_owned(),
+            path: source.path,
+            text: source.text.to_string(),
+        };
         Ok(Loaded { policy, text })
     }
 
     fn known_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = builtin::policy_names().iter().map(|name| (*name).to_owned()).collect();
-        let files = std::fs::read_dir(&self.node.policy_dir).into_iter().flatten().flatten();
-        names.extend(files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".yaml").map(str::to_owned)));
+        let mut names: Vec<String> = builtin::policy_names()
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect();
+        let files = std::fs::read_dir(&self.node.policy_dir)
+            .into_iter()
+            .flatten()
+            .flatten();
+        names.extend(files.filter_map(|file| {
+            file.file_name()
+                .to_str()?
+                .strip_suffix(".yaml")
+                .map(str::to_owned)
+        }));
         names.sort();
         names.dedup();
         names
     }
 
     fn config(&self) -> PathBuf {
-        self.node.path.clone().unwrap_or_else(|| crate::node::DEFAULT_PATH.into())
+        self.node
+            .path
+            .clone()
+            .unwrap_or_else(|| crate::node::DEFAULT_PATH.into())
     }
 
     fn meet(mut self, layers: Vec<Loaded>) -> Result<Resolved, ResolveError> {
@@ -194,7 +265,11 @@ impl Chooser<'_> {
                 None => policy,
                 Some(so_far) => {
                     if let Some(key) = narrow::identity_conflict(&so_far, &policy) {
-                        return Err(ResolveError::Conflict { key, first: so_far.name, second: policy.name });
+                        return Err(ResolveError::Conflict {
+                            key,
+                            first: so_far.name,
+                            second: policy.name,
+                        });
                     }
                     self.remark_clipped(&so_far, &policy);
                     narrow::meet(&so_far, &policy)
@@ -207,14 +282,26 @@ impl Chooser<'_> {
         }
         let policy = met.ok_or(ResolveError::Nothing)?;
         match policy.mode {
-            Mode::Unconfined => self.remarks.push(format!("policy `{}`: this container is no sandbox", policy.name)),
-            Mode::Relaxed => self.remarks.push(format!("policy `{}` relaxes the sandbox", policy.name)),
+            Mode::Unconfined => self.remarks.push(format!(
+                "policy `{}`: this container is no sandbox",
+                policy.name
+            )),
+            Mode::Relaxed => self
+                .remarks
+                .push(format!("policy `{}` relaxes the sandbox", policy.name)),
             Mode::Confined | Mode::Offline => {}
         }
         if policy.landlock.best_effort && policy.mode != Mode::Unconfined {
-            self.remarks.push(format!("policy `{}` accepts a kernel without all of Landlock", policy.name));
+            self.remarks.push(format!(
+                "policy `{}` accepts a kernel without all of Landlock",
+                policy.name
+            ));
         }
-        Ok(Resolved { policy, texts, remarks: self.remarks })
+        Ok(Resolved {
+            policy,
+            texts,
+            remarks: self.remarks,
+        })
     }
 
     fn remark_clipped(&mut self, so_far: &Policy, next: &Policy) {
@@ -244,7 +331,9 @@ pub enum ResolveError {
         directory: PathBuf,
     },
     /// A text that can be no name.
-    #[error("`{name}` is no policy name: use letters, digits, `-`, `_` and `.`, or give a file with `--policy ./FILE`")]
+    #[error(
+        "`{name}` is no policy name: use letters, digits, `-`, `_` and `.`, or give a file with `--policy ./FILE`"
+    )]
     BadName {
         /// What was asked for.
         name: String,
@@ -276,7 +365,9 @@ pub enum ResolveError {
     #[error(transparent)]
     Untrusted(TrustError),
     /// Two policies want different accounts.
-    #[error("policies `{first}` and `{second}` name different accounts in `{key}`, so none can run: drop `{key}` from one of them")]
+    #[error(
+        "policies `{first}` and `{second}` name different accounts in `{key}`, so none can run: drop `{key}` from one of them"
+    )]
     Conflict {
         /// `run_as_user` or `run_as_group`.
         key: &'static str,

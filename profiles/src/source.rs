@@ -26,7 +26,11 @@ pub struct Source {
 impl Source {
     /// A text that came from no file. Only names that begin with `builtin:` may hold the key `box`.
     pub fn text(name: impl Into<String>, text: &str) -> Source {
-        Source { name: name.into(), path: None, text: text.into() }
+        Source {
+            name: name.into(),
+            path: None,
+            text: text.into(),
+        }
     }
 
     /// An embedded policy.
@@ -48,13 +52,25 @@ impl Source {
     /// As [`Source::read`].
     pub fn read_from(path: &Path, file: std::fs::File) -> std::io::Result<Source> {
         let mut bytes = Vec::new();
-        file.take(MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        file.take(MAX_TEXT_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.len() > MAX_TEXT_BYTES {
-            return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, "the file is longer than 1 MiB"));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "the file is longer than 1 MiB",
+            ));
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "the file is not UTF-8 text"))?;
-        Ok(Source { name: path.display().to_string(), path: Some(path.to_owned()), text: text.into() })
+        let text = String::from_utf8(bytes).map_err(|_| {
+            std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                "the file is not UTF-8 text",
+            )
+        })?;
+        Ok(Source {
+            name: path.display().to_string(),
+            path: Some(path.to_owned()),
+            text: text.into(),
+        })
     }
 
     /// Whether this is text of ours, shipped in the binary.
@@ -64,8 +80,18 @@ impl Source {
 
     /// A fault at `at`, with the source line for the caret.
     pub(crate) fn fault(&self, at: Location, message: impl Into<String>) -> Box<Diagnostic> {
-        let line_text = self.text.lines().nth((at.line as usize).saturating_sub(1)).unwrap_or_default().to_owned();
-        Box::new(Diagnostic { at, message: message.into(), line_text, hint: None })
+        let line_text = self
+            .text
+            .lines()
+            .nth((at.line as usize).saturating_sub(1))
+            .unwrap_or_default()
+            .to_owned();
+        Box::new(Diagnostic {
+            at,
+            message: message.into(),
+            line_text,
+            hint: None,
+        })
     }
 }
 
@@ -121,13 +147,25 @@ impl Diagnostic {
     /// The shown part of the line and the caret's offset in it; control characters become `?`.
     fn window(&self) -> (String, usize) {
         let column = (self.at.column as usize).saturating_sub(1);
-        let start = if column >= MAX_SHOWN { column - MAX_SHOWN / 2 } else { 0 };
+        let start = if column >= MAX_SHOWN {
+            column - MAX_SHOWN / 2
+        } else {
+            0
+        };
         let shown: String = self
             .line_text
             .chars()
             .skip(start)
             .take(MAX_SHOWN)
-            .map(|c| if c == '\t' { ' ' } else if c.is_control() { '?' } else { c })
+            .map(|c| {
+                if c == '\t' {
+                    ' '
+                } else if c.is_control() {
+                    '?'
+                } else {
+                    c
+                }
+            })
             .collect();
         (shown, column - start)
     }
@@ -158,8 +196,14 @@ mod tests {
     #[test]
     fn a_fault_shows_its_line_and_a_caret() {
         let source = Source::text("p.yaml", "version: 1\nlandlok: {}\n");
-        let at = Location { file: "p.yaml".into(), line: 2, column: 1 };
-        let fault = source.fault(at, "unknown key `landlok`").with_hint("did you mean `landlock`?");
+        let at = Location {
+            file: "p.yaml".into(),
+            line: 2,
+            column: 1,
+        };
+        let fault = source
+            .fault(at, "unknown key `landlok`")
+            .with_hint("did you mean `landlock`?");
         assert_eq!(
             fault.to_string(),
             "p.yaml:2:1: unknown key `landlok`\n  |\n2 | landlok: {}\n  | ^\n  = hint: did you mean `landlock`?"
@@ -169,7 +213,11 @@ mod tests {
     #[test]
     fn a_very_long_line_is_cut_around_the_caret() {
         let source = Source::text("p.yaml", &"x".repeat(5000));
-        let at = Location { file: "p.yaml".into(), line: 1, column: 4000 };
+        let at = Location {
+            file: "p.yaml".into(),
+            line: 1,
+            column: 4000,
+        };
         let shown = source.fault(at, "m").to_string();
         assert!(shown.lines().all(|line| line.len() < 200));
         assert!(shown.ends_with('^'));

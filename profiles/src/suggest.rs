@@ -18,7 +18,17 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 
 /// Edit distance (insert, delete, replace, swap of neighbours), without regard to case and to `-` or `_`.
 fn distance(a: &str, b: &str) -> usize {
-    let fold = |s: &str| -> Vec<char> { s.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect() };
+    let fold = |s: &str| -> Vec<char> {
+        s.chars()
+            .map(|c| {
+                if c == '-' {
+                    '_'
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            })
+            .collect()
+    };
     let (a, b) = (fold(a), fold(b));
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for i in 1..=a.len() {
@@ -42,8 +52,14 @@ mod tests {
 
     #[test]
     fn a_near_word_is_found_and_a_far_one_is_not() {
-        assert_eq!(nearest("landlok", &["landlock", "process"]), Some("landlock"));
-        assert_eq!(nearest("read-olny", &["read-only", "read-write"]), Some("read-only"));
+        assert_eq!(
+            nearest("landlok", &["landlock", "process"]),
+            Some("landlock")
+        );
+        assert_eq!(
+            nearest("read-olny", &["read-only", "read-write"]),
+            Some("read-only")
+        );
         assert_eq!(nearest("banana", &["landlock", "process"]), None);
     }
 }

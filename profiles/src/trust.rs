@@ -74,7 +74,10 @@ pub enum TrustError {
 /// Read `path` if root or the caller owns it and nobody else can write it, least of all a box that writes
 /// `writable_mounts`.
 pub(crate) fn read(path: &Path, writable_mounts: &[PathBuf]) -> Result<Trusted, TrustError> {
-    let told = |source| TrustError::Read { path: path.to_owned(), source };
+    let told = |source| TrustError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let real = std::fs::canonicalize(path).map_err(told)?;
     // Opened without following a link or waiting for a pipe's writer; all else is asked of this descriptor.
     let file = OpenOptions::new()
@@ -87,7 +90,10 @@ pub(crate) fn read(path: &Path, writable_mounts: &[PathBuf]) -> Result<Trusted, 
     check_directories(path, &real)?;
     check_mounts(path, &real, &meta, writable_mounts)?;
     let source = read_text(&real, file).map_err(told)?;
-    Ok(Trusted { source, of_root: meta.uid() == 0 })
+    Ok(Trusted {
+        source,
+        of_root: meta.uid() == 0,
+    })
 }
 
 fn read_text(path: &Path, file: File) -> io::Result<Source> {
@@ -103,7 +109,10 @@ fn check_file(path: &Path, meta: &Metadata) -> Result<(), TrustError> {
         return Err(TrustError::Writable { path });
     }
     if meta.uid() != 0 && meta.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(TrustError::Owner { path, owner: meta.uid() });
+        return Err(TrustError::Owner {
+            path,
+            owner: meta.uid(),
+        });
     }
     Ok(())
 }
@@ -111,29 +120,52 @@ fn check_file(path: &Path, meta: &Metadata) -> Result<(), TrustError> {
 /// No directory above it may be one where everybody may replace names (sticky ones such as `/tmp` may not be).
 fn check_directories(path: &Path, real: &Path) -> Result<(), TrustError> {
     for directory in real.ancestors().skip(1) {
-        let meta = std::fs::metadata(directory).map_err(|source| TrustError::Read { path: path.to_owned(), source })?;
+        let meta = std::fs::metadata(directory).map_err(|source| TrustError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         if meta.mode() & 0o002 != 0 && meta.mode() & 0o1000 == 0 {
-            return Err(TrustError::OpenDirectory { path: path.to_owned(), directory: directory.to_owned() });
+            return Err(TrustError::OpenDirectory {
+                path: path.to_owned(),
+                directory: directory.to_owned(),
+            });
         }
     }
     Ok(())
 }
 
 /// Neither the file nor a directory above it may be a mount's source, under whatever name.
-fn check_mounts(path: &Path, real: &Path, meta: &Metadata, mounts: &[PathBuf]) -> Result<(), TrustError> {
+fn check_mounts(
+    path: &Path,
+    real: &Path,
+    meta: &Metadata,
+    mounts: &[PathBuf],
+) -> Result<(), TrustError> {
     if mounts.is_empty() {
         return Ok(());
     }
     if meta.nlink() > 1 {
-        return Err(TrustError::Linked { path: path.to_owned() });
+        return Err(TrustError::Linked {
+            path: path.to_owned(),
+        });
     }
     for mount in mounts {
-        let inode = std::fs::metadata(mount).ok().map(|meta| (meta.dev(), meta.ino()));
+        let inode = std::fs::metadata(mount)
+            .ok()
+            .map(|meta| (meta.dev(), meta.ino()));
         let same = |above: &Path| {
-            above == mount || inode.is_some() && std::fs::metadata(above).ok().map(|meta| (meta.dev(), meta.ino())) == inode
+            above == mount
+                || inode.is_some()
+                    && std::fs::metadata(above)
+                        .ok()
+                        .map(|meta| (meta.dev(), meta.ino()))
+                        == inode
         };
         if real.ancestors().any(same) {
-            return Err(TrustError::InWritableMount { path: path.to_owned(), mount: mount.clone() });
+            return Err(TrustError::InWritableMount {
+                path: path.to_owned(),
+                mount: mount.clone(),
+            });
         }
     }
     Ok(())

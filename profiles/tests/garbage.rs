@@ -1,4 +1,5 @@
 //! Hostile text: random bytes and mutated policies give a policy or a fault, never a panic.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::{Policy, Source, builtin, normalise_path};

@@ -1,4 +1,5 @@
 //! The laws of meeting two policies: commutative and idempotent in effect, never wider than either.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,24 @@ use proptest::prelude::*;
 
 /// A small world, so that paths and hosts often coincide.
 const PATHS: &[&str] = &["/", "/a", "/a/b", "/a/b/c", "/ab", "/d", "/d/e"];
-const PROBES: &[&str] = &["/", "/a", "/a/x", "/a/b", "/a/b/x", "/a/b/c", "/a/b/c/x", "/ab", "/ab/c", "/d", "/d/e/f", "/z"];
-const HOSTS: &[&str] = &["a.example.com", "b.example.com", "\"*.example.com\"", "\"**.example.com\""];
+const PROBES: &[&str] = &[
+    "/", "/a", "/a/x", "/a/b", "/a/b/x", "/a/b/c", "/a/b/c/x", "/ab", "/ab/c", "/d", "/d/e/f", "/z",
+];
+const HOSTS: &[&str] = &[
+    "a.example.com",
+    "b.example.com",
+    "\"*.example.com\"",
+    "\"**.example.com\"",
+];
 const RULES: &[&str] = &[
-    "", ", protocol: rest, access: full", ", access: read-only", ", access: read-write",
-    ", access: read-only, path: /x/**", ", access: full, deny_rules: [{method: GET, path: /x/*}]",
-    ", rules: [{allow: {method: POST, path: \"/*/y\"}}]", ", access: read-only, enforcement: audit",
+    "",
+    ", protocol: rest, access: full",
+    ", access: read-only",
+    ", access: read-write",
+    ", access: read-only, path: /x/**",
+    ", access: full, deny_rules: [{method: GET, path: /x/*}]",
+    ", rules: [{allow: {method: POST, path: \"/*/y\"}}]",
+    ", access: read-only, enforcement: audit",
 ];
 
 /// The level of a path by the plainest reading of the rule: walk upwards, the first listed path decides.
@@ -31,12 +44,23 @@ fn naive(filesystem: &Filesystem, path: &Path) -> Level {
 }
 
 fn filesystems() -> impl Strategy<Value = Filesystem> {
-    (prop::collection::vec(0u8..3, PATHS.len()), any::<bool>()).prop_map(|(levels, include_workdir)| {
-        let pick = |wanted: u8| {
-            PATHS.iter().zip(&levels).filter(|(_, level)| **level == wanted).map(|(path, _)| PathBuf::from(path)).collect()
-        };
-        Filesystem { read_only: pick(1), read_write: pick(2), include_workdir }
-    })
+    (prop::collection::vec(0u8..3, PATHS.len()), any::<bool>()).prop_map(
+        |(levels, include_workdir)| {
+            let pick = |wanted: u8| {
+                PATHS
+                    .iter()
+                    .zip(&levels)
+                    .filter(|(_, level)| **level == wanted)
+                    .map(|(path, _)| PathBuf::from(path))
+                    .collect()
+            };
+            Filesystem {
+                read_only: pick(1),
+                read_write: pick(2),
+                include_workdir,
+            }
+        },
+    )
 }
 
 fn networks() -> impl Strategy<Value = String> {
@@ -52,29 +76,47 @@ fn networks() -> impl Strategy<Value = String> {
 
 fn policies() -> impl Strategy<Value = Policy> {
     let modes = prop::sample::select(vec![Mode::Offline, Mode::Confined, Mode::Relaxed]);
-    (filesystems(), networks(), modes, any::<bool>(), 1u32..8).prop_map(|(filesystem, text, mode, best_effort, abi)| {
-        let mut policy = Policy::load(&Source::text(format!("/p{}.yaml", text.len()), &text)).unwrap();
-        policy.filesystem = filesystem;
-        policy.mode = mode;
-        policy.landlock.best_effort = best_effort;
-        policy.landlock.minimum_abi = abi;
-        if mode == Mode::Relaxed {
-            policy.process.capabilities = vec!["CHOWN".into(), "KILL".into()];
-        }
-        policy
-    })
+    (filesystems(), networks(), modes, any::<bool>(), 1u32..8).prop_map(
+        |(filesystem, text, mode, best_effort, abi)| {
+            let mut policy =
+                Policy::load(&Source::text(format!("/p{}.yaml", text.len()), &text)).unwrap();
+            policy.filesystem = filesystem;
+            policy.mode = mode;
+            policy.landlock.best_effort = best_effort;
+            policy.landlock.minimum_abi = abi;
+            if mode == Mode::Relaxed {
+                policy.process.capabilities = vec!["CHOWN".into(), "KILL".into()];
+            }
+            policy
+        },
+    )
 }
 
 /// What a policy lets pass: 0 refused, 1 recorded and passed, 2 passed.
 fn effect(policy: &Policy) -> Vec<u8> {
     let mut effect = Vec::new();
-    for host in ["a.example.com", "b.example.com", "c.d.example.com", "never.invalid", "other.org"] {
+    for host in [
+        "a.example.com",
+        "b.example.com",
+        "c.d.example.com",
+        "never.invalid",
+        "other.org",
+    ] {
         for port in [80, 443] {
-            for (method, path) in [("", ""), ("GET", "/"), ("GET", "/x/y"), ("POST", "/x/y"), ("DELETE", "/q"), ("PUT", "/x")] {
+            for (method, path) in [
+                ("", ""),
+                ("GET", "/"),
+                ("GET", "/x/y"),
+                ("POST", "/x/y"),
+                ("DELETE", "/q"),
+                ("PUT", "/x"),
+            ] {
                 let http = (!method.is_empty()).then_some(HttpRequest { method, path });
                 effect.push(match policy.decide(&Flow { host, port, http }) {
                     Verdict::Deny { .. } => 0,
-                    Verdict::Allow { audit_only: true, .. } => 1,
+                    Verdict::Allow {
+                        audit_only: true, ..
+                    } => 1,
                     Verdict::Allow { .. } => 2,
                 });
             }
@@ -84,7 +126,10 @@ fn effect(policy: &Policy) -> Vec<u8> {
 }
 
 fn levels(filesystem: &Filesystem) -> Vec<Level> {
-    PROBES.iter().map(|path| filesystem.level(Path::new(path))).collect()
+    PROBES
+        .iter()
+        .map(|path| filesystem.level(Path::new(path)))
+        .collect()
 }
 
 proptest! {
@@ -142,18 +187,39 @@ fn unconfined_is_the_neutral_policy() {
     for name in ["default", "strict", "offline", "dev"] {
         let own = shipped(name);
         let met = meet(&shipped("unconfined"), &own);
-        assert_eq!((met.mode, &met.network, &met.landlock.minimum_abi), (own.mode, &own.network, &own.landlock.minimum_abi));
+        assert_eq!(
+            (met.mode, &met.network, &met.landlock.minimum_abi),
+            (own.mode, &own.network, &own.landlock.minimum_abi)
+        );
         assert_eq!(met.filesystem.read_write, own.filesystem.read_write);
-        assert!(met.process.capabilities.is_empty(), "no capability comes from a policy that lists none");
+        assert!(
+            met.process.capabilities.is_empty(),
+            "no capability comes from a policy that lists none"
+        );
     }
 }
 
 #[test]
 fn two_accounts_have_nothing_in_common() {
-    let user = |id: &str| Policy::load(&Source::text("p", &format!("version: 1\nprocess: {{run_as_user: {id}}}\n"))).unwrap();
-    assert_eq!(identity_conflict(&user("5"), &user("6")), Some("run_as_user"));
-    assert_eq!(identity_conflict(&user("5"), &user("sandbox")), Some("run_as_user"));
+    let user = |id: &str| {
+        Policy::load(&Source::text(
+            "p",
+            &format!("version: 1\nprocess: {{run_as_user: {id}}}\n"),
+        ))
+        .unwrap()
+    };
+    assert_eq!(
+        identity_conflict(&user("5"), &user("6")),
+        Some("run_as_user")
+    );
+    assert_eq!(
+        identity_conflict(&user("5"), &user("sandbox")),
+        Some("run_as_user")
+    );
     assert_eq!(identity_conflict(&user("5"), &user("5")), None);
     assert_eq!(identity_conflict(&user("5"), &shipped("default")), None);
-    assert_eq!(meet(&user("5"), &shipped("default")).process.run_as_user, user("5").process.run_as_user);
+    assert_eq!(
+        meet(&user("5"), &shipped("default")).process.run_as_user,
+        user("5").process.run_as_user
+    );
 }

@@ -1,4 +1,5 @@
 //! Who may choose a box's policy, and what a file must be to be believed.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -18,11 +19,18 @@ struct Node {
 impl Node {
     fn new(selectable: &[(&str, bool)]) -> Node {
         let dir = TempDir::new().unwrap();
-        let mut config = NodeConfig::default();
-        config.path = Some(dir.path().join("config.yaml"));
-        config.policy_dir = dir.path().join("policies");
-        config.selectable =
-            selectable.iter().map(|(name, widens)| Selectable { name: (*name).into(), widens: *widens }).collect();
+        let config = NodeConfig {
+            path: Some(dir.path().join("config.yaml")),
+            policy_dir: dir.path().join("policies"),
+            selectable: selectable
+                .iter()
+                .map(|(name, widens)| Selectable {
+                    name: (*name).into(),
+                    widens: *widens,
+                })
+                .collect(),
+            ..NodeConfig::default()
+        };
         fs::create_dir(&config.policy_dir).unwrap();
         Node { dir, config }
     }
@@ -38,7 +46,13 @@ impl Node {
         self.ask_with(handler, annotation, environment, &[])
     }
 
-    fn ask_with(&self, handler: &str, annotation: &str, environment: &str, mounts: &[&Path]) -> Result<Resolved, String> {
+    fn ask_with(
+        &self,
+        handler: &str,
+        annotation: &str,
+        environment: &str,
+        mounts: &[&Path],
+    ) -> Result<Resolved, String> {
         let some = |word: &str| (!word.is_empty()).then(|| word.to_owned());
         let request = Request {
             handler: some(handler),
@@ -60,7 +74,10 @@ fn the_handler_goes_before_the_node_and_the_node_before_the_built_in() {
     assert_eq!(node.ask("", "", "").unwrap().policy.name, "default");
     node.config.default_policy = "strict".into();
     assert_eq!(node.ask("", "", "").unwrap().policy.name, "strict");
-    assert_eq!(node.ask("offline", "", "").unwrap().policy.mode, Mode::Offline);
+    assert_eq!(
+        node.ask("offline", "", "").unwrap().policy.mode,
+        Mode::Offline
+    );
     let dev = node.ask("dev", "", "").unwrap();
     assert_eq!((dev.policy.mode, dev.texts.len()), (Mode::Relaxed, 1));
     assert_eq!(dev.remarks, ["policy `dev` relaxes the sandbox"]);
@@ -72,14 +89,24 @@ fn an_image_never_widens_and_an_annotation_only_where_the_node_says_so() {
     for (annotation, environment) in [("dev", ""), ("", "dev")] {
         let resolved = node.ask("", annotation, environment).unwrap();
         assert_eq!(resolved.policy.mode, Mode::Confined);
-        assert_eq!(resolved.policy.filesystem.level(Path::new("/etc")), Level::Read);
+        assert_eq!(
+            resolved.policy.filesystem.level(Path::new("/etc")),
+            Level::Read
+        );
         assert!(resolved.policy.process.capabilities.is_empty());
         assert_eq!(resolved.texts.len(), 2);
-        assert!(resolved.remarks[0].contains("cannot widen it"), "{:?}", resolved.remarks);
+        assert!(
+            resolved.remarks[0].contains("cannot widen it"),
+            "{:?}",
+            resolved.remarks
+        );
     }
     let widening = Node::new(&[("dev", true)]);
     let resolved = widening.ask("", "dev", "").unwrap();
-    assert_eq!((resolved.policy.mode, resolved.texts.len()), (Mode::Relaxed, 1));
+    assert_eq!(
+        (resolved.policy.mode, resolved.texts.len()),
+        (Mode::Relaxed, 1)
+    );
     assert!(resolved.remarks[0].contains("replaces `default`"));
     let resolved = widening.ask("", "", "dev").unwrap();
     assert_eq!(resolved.policy.mode, Mode::Confined);
@@ -91,37 +118,69 @@ fn names_from_outside_must_be_offered_and_are_never_paths() {
     let node = Node::new(&[("strict", false)]);
     let error = node.ask("", "dev", "").unwrap_err();
     assert!(error.starts_with("the annotation `nemoclaw.dev/policy` asks for policy `dev`, which this node does not offer: choose one of strict, or add `dev`"), "{error}");
-    assert!(node.ask("", "", "unconfined").unwrap_err().contains("NEMOCLAW_POLICY"));
+    assert!(
+        node.ask("", "", "unconfined")
+            .unwrap_err()
+            .contains("NEMOCLAW_POLICY")
+    );
     let file = node.file("p.yaml", "version: 1\n");
     assert!(node.ask("", file.to_str().unwrap(), "").is_err());
     let error = node.ask("nope", "", "").unwrap_err();
     assert!(error.starts_with("there is no policy named `nope`: choose one of default, dev, offline, strict, unconfined"), "{error}");
-    assert!(node.ask("..", "", "").unwrap_err().contains("no policy name"));
+    assert!(
+        node.ask("..", "", "")
+            .unwrap_err()
+            .contains("no policy name")
+    );
 }
 
 #[test]
 fn unconfined_needs_the_node_whoever_asks() {
     let mut node = Node::new(&[("strict", false)]);
-    assert!(node.ask("unconfined", "", "").unwrap_err().contains("add `unconfined` to `selectable`"));
+    assert!(
+        node.ask("unconfined", "", "")
+            .unwrap_err()
+            .contains("add `unconfined` to `selectable`")
+    );
     node.config.default_policy = "unconfined".into();
     assert!(node.ask("", "", "").is_err());
     let node = Node::new(&[("unconfined", false), ("strict", false)]);
     let resolved = node.ask("unconfined", "", "").unwrap();
     assert_eq!(resolved.policy.mode, Mode::Unconfined);
-    assert!(resolved.remarks.iter().any(|remark| remark.contains("no sandbox")));
-    assert_eq!(node.ask("unconfined", "strict", "").unwrap().policy.mode, Mode::Confined);
-    assert_eq!(node.ask("", "unconfined", "").unwrap().policy.mode, Mode::Confined);
+    assert!(
+        resolved
+            .remarks
+            .iter()
+            .any(|remark| remark.contains("no sandbox"))
+    );
+    assert_eq!(
+        node.ask("unconfined", "strict", "").unwrap().policy.mode,
+        Mode::Confined
+    );
+    assert_eq!(
+        node.ask("", "unconfined", "").unwrap().policy.mode,
+        Mode::Confined
+    );
 }
 
 #[test]
 fn a_file_of_the_node_goes_before_an_embedded_policy_and_a_ceiling_above_all() {
     let node = Node::new(&[("dev", true)]);
-    node.file("policies/default.yaml", "version: 1\nlandlock: {minimum_abi: 3}\n");
+    node.file(
+        "policies/default.yaml",
+        "version: 1\nlandlock: {minimum_abi: 3}\n",
+    );
     assert_eq!(node.ask("", "", "").unwrap().policy.landlock.minimum_abi, 3);
-    node.file("ceiling.yaml", "version: 1\nfilesystem_policy: {read_only: [/, /tmp], read_write: [/sandbox]}\n");
+    node.file(
+        "ceiling.yaml",
+        "version: 1\nfilesystem_policy: {read_only: [/, /tmp], read_write: [/sandbox]}\n",
+    );
     let resolved = node.ask("", "dev", "").unwrap();
     assert_eq!(resolved.policy.mode, Mode::Confined);
-    assert_eq!(resolved.policy.filesystem.level(Path::new("/tmp")), Level::Read);
+    assert_eq!(
+        resolved.policy.filesystem.level(Path::new("/tmp")),
+        Level::Read
+    );
     assert_eq!(resolved.texts.last().unwrap().name, "ceiling");
 }
 
@@ -131,7 +190,10 @@ fn a_relaxed_file_works_by_name_in_the_policy_directory_only() {
     let text = "version: 1\nbox: {mode: relaxed}\n";
     let file = node.file("mine.yaml", text);
     let error = node.ask(file.to_str().unwrap(), "", "").unwrap_err();
-    assert!(error.contains("mine.yaml:2:13: `mode: relaxed` may not stand in this file"), "{error}");
+    assert!(
+        error.contains("mine.yaml:2:13: `mode: relaxed` may not stand in this file"),
+        "{error}"
+    );
     node.file("policies/mine.yaml", text);
     assert_eq!(node.ask("mine", "", "").is_ok(), is_root());
 }
@@ -145,17 +207,27 @@ fn a_file_that_the_box_or_others_can_write_is_refused() {
     let name = file.to_str().unwrap().to_owned();
     assert!(node.ask(&name, "", "").is_ok());
     let error = node.ask_with(&name, "", "", &[&work]).unwrap_err();
-    assert!(error.contains("which the sandbox can write: move the file out"), "{error}");
+    assert!(
+        error.contains("which the sandbox can write: move the file out"),
+        "{error}"
+    );
     // Nor by a link from elsewhere, a mount named by a link, or a second name of the file.
     let link = node.dir.path().join("link.yaml");
     symlink(&file, &link).unwrap();
-    assert!(node.ask_with(link.to_str().unwrap(), "", "", &[&work]).is_err());
+    assert!(
+        node.ask_with(link.to_str().unwrap(), "", "", &[&work])
+            .is_err()
+    );
     let alias = node.dir.path().join("alias");
     symlink(&work, &alias).unwrap();
     assert!(node.ask_with(&name, "", "", &[&alias]).is_err());
     let second = node.dir.path().join("second.yaml");
     fs::hard_link(&file, &second).unwrap();
-    assert!(node.ask_with(second.to_str().unwrap(), "", "", &[&work]).unwrap_err().contains("hard links"));
+    assert!(
+        node.ask_with(second.to_str().unwrap(), "", "", &[&work])
+            .unwrap_err()
+            .contains("hard links")
+    );
     fs::remove_file(&second).unwrap();
     for mode in [0o664, 0o646] {
         fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
@@ -163,13 +235,25 @@ fn a_file_that_the_box_or_others_can_write_is_refused() {
     }
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     fs::set_permissions(&work, fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(node.ask(&name, "", "").unwrap_err().contains("every user may replace it"));
+    assert!(
+        node.ask(&name, "", "")
+            .unwrap_err()
+            .contains("every user may replace it")
+    );
     fs::set_permissions(&work, fs::Permissions::from_mode(0o755)).unwrap();
     if is_root() {
         std::os::unix::fs::chown(&file, Some(12345), None).unwrap();
-        assert!(node.ask(&name, "", "").unwrap_err().contains("belongs to user 12345"));
+        assert!(
+            node.ask(&name, "", "")
+                .unwrap_err()
+                .contains("belongs to user 12345")
+        );
     }
-    assert!(node.ask(work.to_str().unwrap(), "", "").unwrap_err().contains("not a regular file"));
+    assert!(
+        node.ask(work.to_str().unwrap(), "", "")
+            .unwrap_err()
+            .contains("not a regular file")
+    );
 }
 
 #[test]
@@ -177,16 +261,31 @@ fn a_fault_in_a_file_is_told_with_its_place() {
     let node = Node::new(&[]);
     let file = node.file("p.yaml", "version: 1\nlandlok: {}\n");
     let error = node.ask(file.to_str().unwrap(), "", "").unwrap_err();
-    assert_eq!(error, format!("the policy cannot be used: {}:2:1: unknown key `landlok` in the document (did you mean `landlock`?)", fs::canonicalize(&file).unwrap().display()));
+    assert_eq!(
+        error,
+        format!(
+            "the policy cannot be used: {}:2:1: unknown key `landlok` in the document (did you mean `landlock`?)",
+            fs::canonicalize(&file).unwrap().display()
+        )
+    );
 }
 
 #[test]
 fn two_accounts_start_no_box() {
     let node = Node::new(&[("two", false)]);
-    node.file("policies/one.yaml", "version: 1\nprocess: {run_as_user: 1}\n");
-    node.file("policies/two.yaml", "version: 1\nprocess: {run_as_user: 2}\n");
+    node.file(
+        "policies/one.yaml",
+        "version: 1\nprocess: {run_as_user: 1}\n",
+    );
+    node.file(
+        "policies/two.yaml",
+        "version: 1\nprocess: {run_as_user: 2}\n",
+    );
     let error = node.ask("one", "two", "").unwrap_err();
-    assert!(error.contains("policies `one` and `two` name different accounts in `run_as_user`"), "{error}");
+    assert!(
+        error.contains("policies `one` and `two` name different accounts in `run_as_user`"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -197,20 +296,37 @@ fn the_node_configuration_is_read_strictly() {
     )
     .unwrap();
     assert_eq!(config.router.socket, PathBuf::from("/run/x/router.sock"));
-    assert_eq!((config.capture, config.router.user.as_str()), (Capture::Tproxy, "4242"));
+    assert_eq!(
+        (config.capture, config.router.user.as_str()),
+        (Capture::Tproxy, "4242")
+    );
     assert_eq!(config.router.hosts["web.example.com"].len(), 2);
-    assert!(config.selectable("dev").unwrap().widens && !config.selectable("strict").unwrap().widens);
+    assert!(
+        config.selectable("dev").unwrap().widens && !config.selectable("strict").unwrap().widens
+    );
     for (text, words) in [
         ("default_policy: strict\n", "lacks `version`"),
-        ("version: 1\nstate_dri: /x\n", "c.yaml:2:1: unknown key `state_dri` in the document (did you mean `state_dir`?)"),
+        (
+            "version: 1\nstate_dri: /x\n",
+            "c.yaml:2:1: unknown key `state_dri` in the document (did you mean `state_dir`?)",
+        ),
         ("version: 1\nstate_dir: x\n", "must be an absolute path"),
         ("version: 1\nrouter: {user: root}\n", "other than root"),
         ("version: 1\nrouter: {user: 0}\n", "from 1 to"),
-        ("version: 1\nrouter: {resolvers: [dns.example.com]}\n", "is no IP address"),
-        ("version: 1\nrouter: {hosts: {\"*.x.y\": 192.0.2.1}}\n", "is a pattern"),
+        (
+            "version: 1\nrouter: {resolvers: [dns.example.com]}\n",
+            "is no IP address",
+        ),
+        (
+            "version: 1\nrouter: {hosts: {\"*.x.y\": 192.0.2.1}}\n",
+            "is a pattern",
+        ),
         ("version: 1\nrouter: {hosts: {a.b: []}}\n", "empty list"),
         ("version: 1\nselectable: [../x]\n", "is no policy name"),
-        ("version: 1\ndefault_policy: ./x\n", "neither a policy's name nor an absolute path"),
+        (
+            "version: 1\ndefault_policy: ./x\n",
+            "neither a policy's name nor an absolute path",
+        ),
         ("version: 1\ncapture: iptables\n", "unknown `capture` value"),
     ] {
         let fault = parse(text).unwrap_err().one_line();
@@ -222,10 +338,16 @@ fn the_node_configuration_is_read_strictly() {
 fn a_named_configuration_must_be_there_and_be_safe() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("config.yaml");
-    assert!(matches!(NodeConfig::load(Some(&path)), Err(NodeError::Read { .. })));
+    assert!(matches!(
+        NodeConfig::load(Some(&path)),
+        Err(NodeError::Read { .. })
+    ));
     fs::write(&path, "version: 1\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
-    assert!(matches!(NodeConfig::load(Some(&path)), Err(NodeError::Writable { .. })));
+    assert!(matches!(
+        NodeConfig::load(Some(&path)),
+        Err(NodeError::Writable { .. })
+    ));
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(NodeConfig::load(Some(&path)).unwrap().path, Some(path));
 }

@@ -37,7 +37,10 @@ impl Filesystem {
     /// The level at `path` (absolute and normal): that of the deepest listed path above it or equal to it.
     pub fn level(&self, path: &Path) -> Level {
         let depth = |list: &[PathBuf]| {
-            list.iter().filter(|listed| path.starts_with(listed)).map(|listed| listed.components().count()).max()
+            list.iter()
+                .filter(|listed| path.starts_with(listed))
+                .map(|listed| listed.components().count())
+                .max()
         };
         match (depth(&self.read_only), depth(&self.read_write)) {
             (None, None) => Level::None,
@@ -48,7 +51,11 @@ impl Filesystem {
 }
 
 pub(super) fn load(view: Option<View<'_>>, mode: Mode) -> Result<Filesystem, Fault> {
-    let mut filesystem = Filesystem { read_only: Vec::new(), read_write: Vec::new(), include_workdir: false };
+    let mut filesystem = Filesystem {
+        read_only: Vec::new(),
+        read_write: Vec::new(),
+        include_workdir: false,
+    };
     let Some(view) = view else {
         enrich(&mut filesystem);
         return Ok(filesystem);
@@ -60,10 +67,14 @@ pub(super) fn load(view: Option<View<'_>>, mode: Mode) -> Result<Filesystem, Fau
     if let Some(view) = keys.get("read_write") {
         for (path, item) in paths(&view)? {
             if path == Path::new("/") && mode != Mode::Relaxed {
-                return Err(item.fault("`read_write` may not be `/`: name the directories the agent may write"));
+                return Err(item.fault(
+                    "`read_write` may not be `/`: name the directories the agent may write",
+                ));
             }
             if filesystem.read_only.contains(&path) {
-                return Err(item.fault(format!("`{}` stands under `read_only` too", path.display())));
+                return Err(
+                    item.fault(format!("`{}` stands under `read_only` too", path.display()))
+                );
             }
             filesystem.read_write.push(path);
         }
@@ -92,7 +103,11 @@ fn enrich(filesystem: &mut Filesystem) {
 fn paths<'a>(view: &View<'a>) -> Result<Vec<(PathBuf, View<'a>)>, Fault> {
     let items = view.list()?;
     if items.len() > MAX_PATHS {
-        return Err(view.fault(format!("`{}` has {} paths, at most {MAX_PATHS} are allowed", view.name, items.len())));
+        return Err(view.fault(format!(
+            "`{}` has {} paths, at most {MAX_PATHS} are allowed",
+            view.name,
+            items.len()
+        )));
     }
     let mut paths: Vec<(PathBuf, View<'a>)> = Vec::with_capacity(items.len());
     for item in items {
@@ -108,7 +123,9 @@ fn paths<'a>(view: &View<'a>) -> Result<Vec<(PathBuf, View<'a>)>, Fault> {
 fn path(item: &View<'_>) -> Result<PathBuf, Fault> {
     let text = item.text()?;
     if text.chars().count() > MAX_PATH_CHARS {
-        return Err(item.fault(format!("the path is longer than {MAX_PATH_CHARS} characters")));
+        return Err(item.fault(format!(
+            "the path is longer than {MAX_PATH_CHARS} characters"
+        )));
     }
     if !text.starts_with('/') {
         return Err(item.fault(format!("the path `{text}` is not absolute")));
@@ -120,8 +137,18 @@ fn path(item: &View<'_>) -> Result<PathBuf, Fault> {
         return Err(item.fault(format!("the path `{text}` holds `.` or `..`")));
     }
     if text.contains('*') {
-        return Err(item.fault(format!("the path `{text}` holds a wildcard; paths are taken as written, with all below")));
+        return Err(item.fault(format!(
+            "the path `{text}` holds a wildcard; paths are taken as written, with all below"
+        )));
     }
-    let normal: String = text.split('/').filter(|part| !part.is_empty()).flat_map(|part| ["/", part]).collect();
-    Ok(PathBuf::from(if normal.is_empty() { "/".to_owned() } else { normal }))
+    let normal: String = text
+        .split('/')
+        .filter(|part| !part.is_empty())
+        .flat_map(|part| ["/", part])
+        .collect();
+    Ok(PathBuf::from(if normal.is_empty() {
+        "/".to_owned()
+    } else {
+        normal
+    }))
 }

@@ -20,10 +20,14 @@ impl HostPattern {
             return Err(format!("the host is longer than {MAX_NAME} characters"));
         }
         if folded.parse::<std::net::IpAddr>().is_ok() || folded.starts_with('[') {
-            return Err(format!("`{text}` is an address; addresses are not supported yet, name the host"));
+            return Err(format!(
+                "`{text}` is an address; addresses are not supported yet, name the host"
+            ));
         }
         if !folded.is_ascii() {
-            return Err(format!("`{text}` is not ASCII; write the name in its `xn--` form"));
+            return Err(format!(
+                "`{text}` is not ASCII; write the name in its `xn--` form"
+            ));
         }
         let labels: Vec<&str> = folded.split('.').collect();
         if labels.iter().all(|label| *label == "*" || *label == "**") {
@@ -35,7 +39,10 @@ impl HostPattern {
         if folded.contains('*') && labels.iter().filter(|label| !label.contains('*')).count() < 2 {
             return Err(format!("`{text}` would cover a whole top-level domain"));
         }
-        if labels.last().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit())) {
+        if labels
+            .last()
+            .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+        {
             return Err(format!("`{text}` ends like an address and is no host name"));
         }
         Ok(HostPattern(folded))
@@ -89,9 +96,13 @@ fn check_label(text: &str, label: &str, first: bool, last: bool) -> Result<(), S
         return Err(format!("the host `{text}` has an empty label"));
     }
     if label.len() > MAX_LABEL {
-        return Err(format!("the host `{text}` has a label of more than {MAX_LABEL} characters"));
+        return Err(format!(
+            "the host `{text}` has a label of more than {MAX_LABEL} characters"
+        ));
     }
-    let literal = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'*');
+    let literal = label
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_' || b == b'*');
     if !literal {
         return Err(match label.contains([':', '/']) {
             true => format!("the host `{text}` must be a name alone, without scheme, port or path"),
@@ -100,10 +111,14 @@ fn check_label(text: &str, label: &str, first: bool, last: bool) -> Result<(), S
     }
     match label {
         "**" if first => Ok(()),
-        _ if label.contains("**") => Err(format!("`**` may only be the whole first label of a host, not as in `{text}`")),
+        _ if label.contains("**") => Err(format!(
+            "`**` may only be the whole first label of a host, not as in `{text}`"
+        )),
         _ if !label.contains('*') || first => Ok(()),
         "*" if !last => Ok(()),
-        _ => Err(format!("`*` may stand in the first label of a host or be a whole middle label, not as in `{text}`")),
+        _ => Err(format!(
+            "`*` may stand in the first label of a host or be a whole middle label, not as in `{text}`"
+        )),
     }
 }
 
@@ -167,17 +182,46 @@ mod tests {
 
     #[test]
     fn patterns_that_cover_too_much_or_no_name_are_refused() {
-        for pattern in ["*", "**", "*.com", "**.com", "*.*", "*.*.com", "x*.com", "a.b*.example.com", "a.**.com",
-            "a.example.*", "**a.example.com", "", ".", "a..b", "10.0.0.1", "::1", "[::1]", "https://x.y", "x.y:443",
-            "x y.z", "bücher.de", "x.y.", "example.123"]
-        {
+        for pattern in [
+            "*",
+            "**",
+            "*.com",
+            "**.com",
+            "*.*",
+            "*.*.com",
+            "x*.com",
+            "a.b*.example.com",
+            "a.**.com",
+            "a.example.*",
+            "**a.example.com",
+            "",
+            ".",
+            "a..b",
+            "10.0.0.1",
+            "::1",
+            "[::1]",
+            "https://x.y",
+            "x.y:443",
+            "x y.z",
+            "bücher.de",
+            "x.y.",
+            "example.123",
+        ] {
             assert!(HostPattern::parse(pattern).is_err(), "{pattern}");
         }
     }
 
     #[test]
     fn the_literal_tail_follows_the_last_wildcard() {
-        assert_eq!(HostPattern::parse("*.b.*.example.com").unwrap().literal_tail(), "example.com");
-        assert_eq!(HostPattern::parse("**.example.com").unwrap().literal_tail(), "example.com");
+        assert_eq!(
+            HostPattern::parse("*.b.*.example.com")
+                .unwrap()
+                .literal_tail(),
+            "example.com"
+        );
+        assert_eq!(
+            HostPattern::parse("**.example.com").unwrap().literal_tail(),
+            "example.com"
+        );
     }
 }

@@ -2,30 +2,86 @@
 
 use std::sync::Arc;
 
-use super::{Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, filesystem, network};
+use super::{
+    Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, filesystem, network,
+};
 use crate::source::{Diagnostic, Source};
 use crate::yaml::{self, Fields, View};
 
 type Fault = Box<Diagnostic>;
 
-const KNOWN: &[&str] = &["version", "filesystem_policy", "landlock", "process", "network_policies", "box"];
+const KNOWN: &[&str] = &[
+    "version",
+    "filesystem_policy",
+    "landlock",
+    "process",
+    "network_policies",
+    "box",
+];
 /// Keys of the full schema that later versions enforce.
 const LATER: &[&str] = &[
-    "network_middlewares", "resources", "devices", "inference", "privacy", "agents", "budgets", "ports", "include",
-    "presets", "seccomp", "secrets", "providers", "middlewares", "sync",
+    "network_middlewares",
+    "resources",
+    "devices",
+    "inference",
+    "privacy",
+    "agents",
+    "budgets",
+    "ports",
+    "include",
+    "presets",
+    "seccomp",
+    "secrets",
+    "providers",
+    "middlewares",
+    "sync",
 ];
 /// Capabilities that no policy gives: each of them opens a way around the router or out of the box.
 pub const NEVER: &[&str] = &[
-    "NET_RAW", "NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE", "MKNOD", "BPF", "SYS_MODULE", "SYS_RAWIO", "SYS_BOOT",
-    "SYS_TIME", "PERFMON", "CHECKPOINT_RESTORE", "MAC_ADMIN", "MAC_OVERRIDE", "DAC_READ_SEARCH", "SYSLOG",
-    "SYS_TTY_CONFIG", "SYS_PACCT", "LINUX_IMMUTABLE", "WAKE_ALARM", "BLOCK_SUSPEND", "AUDIT_CONTROL", "AUDIT_READ",
-    "NET_BROADCAST", "IPC_OWNER", "LEASE", "SYS_RESOURCE", "SYS_NICE",
+    "NET_RAW",
+    "NET_ADMIN",
+    "SYS_ADMIN",
+    "SYS_PTRACE",
+    "MKNOD",
+    "BPF",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_BOOT",
+    "SYS_TIME",
+    "PERFMON",
+    "CHECKPOINT_RESTORE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "SYSLOG",
+    "SYS_TTY_CONFIG",
+    "SYS_PACCT",
+    "LINUX_IMMUTABLE",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "NET_BROADCAST",
+    "IPC_OWNER",
+    "LEASE",
+    "SYS_RESOURCE",
+    "SYS_NICE",
     "SYS_CHROOT",
 ];
 /// Capabilities that a relaxed box may keep: what package managers and compilers run as root need.
 pub const GRANTABLE: &[&str] = &[
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETGID", "SETUID", "SETPCAP", "SETFCAP", "KILL",
-    "NET_BIND_SERVICE", "IPC_LOCK", "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "SETFCAP",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "IPC_LOCK",
+    "AUDIT_WRITE",
 ];
 /// Kernel ABIs of Landlock end far below; a greater number is a slip.
 const MAX_ABI: u32 = 16;
@@ -41,7 +97,10 @@ pub enum Authority {
     User,
 }
 
-pub(super) fn load(source: &Source, authority: Authority) -> Result<(Policy, Vec<Diagnostic>), Fault> {
+pub(super) fn load(
+    source: &Source,
+    authority: Authority,
+) -> Result<(Policy, Vec<Diagnostic>), Fault> {
     let file: Arc<str> = source.name.as_str().into();
     let tree = yaml::parse(source)?;
     let fields = View::root(source, &file, &tree).fields(KNOWN, LATER)?;
@@ -49,7 +108,11 @@ pub(super) fn load(source: &Source, authority: Authority) -> Result<(Policy, Vec
     let (mode, capabilities) = box_key(&fields, authority)?;
     let mut warnings = Vec::new();
     refuse_what_would_be_ignored(&fields, mode)?;
-    let name = source.name.strip_prefix(crate::source::BUILTIN_PREFIX).unwrap_or(&source.name).to_owned();
+    let name = source
+        .name
+        .strip_prefix(crate::source::BUILTIN_PREFIX)
+        .unwrap_or(&source.name)
+        .to_owned();
     let policy = if mode == Mode::Unconfined {
         unconfined(name)
     } else {
@@ -74,8 +137,15 @@ fn unconfined(name: String) -> Policy {
     Policy {
         name,
         mode: Mode::Unconfined,
-        filesystem: Filesystem { read_only: Vec::new(), read_write: vec!["/".into()], include_workdir: true },
-        landlock: Landlock { best_effort: true, minimum_abi: 1 },
+        filesystem: Filesystem {
+            read_only: Vec::new(),
+            read_write: vec!["/".into()],
+            include_workdir: true,
+        },
+        landlock: Landlock {
+            best_effort: true,
+            minimum_abi: 1,
+        },
         process: Process::default(),
         network: Vec::new(),
     }
@@ -84,12 +154,21 @@ fn unconfined(name: String) -> Policy {
 /// A key that this kind of box cannot honour is a fault: it would be ignored.
 fn refuse_what_would_be_ignored(fields: &Fields<'_>, mode: Mode) -> Result<(), Fault> {
     let idle: &[&str] = match mode {
-        Mode::Unconfined => &["filesystem_policy", "landlock", "process", "network_policies"],
+        Mode::Unconfined => &[
+            "filesystem_policy",
+            "landlock",
+            "process",
+            "network_policies",
+        ],
         Mode::Offline => &["network_policies"],
         Mode::Confined | Mode::Relaxed => &[],
     };
     match idle.iter().find_map(|key| fields.get(key)) {
-        Some(view) => Err(view.fault(format!("`{}` means nothing in a box of mode `{}`", view.name, mode.word()))),
+        Some(view) => Err(view.fault(format!(
+            "`{}` means nothing in a box of mode `{}`",
+            view.name,
+            mode.word()
+        ))),
         None => Ok(()),
     }
 }
@@ -112,7 +191,13 @@ fn box_key(fields: &Fields<'_>, authority: Authority) -> Result<(Mode, Vec<Strin
         return Ok((Mode::Confined, Vec::new()));
     };
     let keys = view.fields(&["mode", "capabilities"], &[])?;
-    let modes = [Mode::Offline, Mode::Confined, Mode::Relaxed, Mode::Unconfined].map(|mode| (mode.word(), mode));
+    let modes = [
+        Mode::Offline,
+        Mode::Confined,
+        Mode::Relaxed,
+        Mode::Unconfined,
+    ]
+    .map(|mode| (mode.word(), mode));
     let mode = match keys.get("mode") {
         Some(view) => {
             let mode = view.word(&modes)?;
@@ -152,7 +237,10 @@ fn capabilities(view: &View<'_>) -> Result<Vec<String>, Fault> {
 }
 
 fn landlock(view: Option<View<'_>>) -> Result<Landlock, Fault> {
-    let mut landlock = Landlock { best_effort: false, minimum_abi: 1 };
+    let mut landlock = Landlock {
+        best_effort: false,
+        minimum_abi: 1,
+    };
     let Some(view) = view else {
         return Ok(landlock);
     };
@@ -167,11 +255,21 @@ fn landlock(view: Option<View<'_>>) -> Result<Landlock, Fault> {
 }
 
 fn process(view: Option<View<'_>>, capabilities: Vec<String>) -> Result<Process, Fault> {
-    let mut process = Process { run_as_user: None, run_as_group: None, capabilities };
+    let mut process = Process {
+        run_as_user: None,
+        run_as_group: None,
+        capabilities,
+    };
     if let Some(view) = view {
         let keys = view.fields(&["run_as_user", "run_as_group"], &[])?;
-        process.run_as_user = keys.get("run_as_user").map(|view| identity(&view)).transpose()?;
-        process.run_as_group = keys.get("run_as_group").map(|view| identity(&view)).transpose()?;
+        process.run_as_user = keys
+            .get("run_as_user")
+            .map(|view| identity(&view))
+            .transpose()?;
+        process.run_as_group = keys
+            .get("run_as_group")
+            .map(|view| identity(&view))
+            .transpose()?;
     }
     Ok(process)
 }
@@ -182,8 +280,11 @@ fn identity(view: &View<'_>) -> Result<Identity, Fault> {
     let number = match &view.node.value {
         yaml::Value::Int(number) => *number,
         yaml::Value::Text(text) if text == "sandbox" => return Ok(Identity::Sandbox),
-        yaml::Value::Text(text) if !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit()) => {
-            text.parse().map_err(|_| view.fault(format!("`{}` {WORDS}", view.name)))?
+        yaml::Value::Text(text)
+            if !text.is_empty() && text.len() <= 10 && text.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            text.parse()
+                .map_err(|_| view.fault(format!("`{}` {WORDS}", view.name)))?
         }
         yaml::Value::Text(text) if text == "root" => 0,
         _ => return Err(view.fault(format!("`{}` {WORDS}", view.name))),

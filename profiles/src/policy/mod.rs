@@ -101,7 +101,11 @@ impl NetworkLayer {
     /// A layer with its index.
     pub fn new(policy: impl Into<String>, entries: Vec<NetworkEntry>) -> NetworkLayer {
         let index = HostIndex::new(&entries);
-        NetworkLayer { policy: policy.into(), entries, index }
+        NetworkLayer {
+            policy: policy.into(),
+            entries,
+            index,
+        }
     }
 }
 
@@ -147,9 +151,20 @@ pub struct Endpoint {
 
 impl PartialEq for Endpoint {
     fn eq(&self, other: &Self) -> bool {
-        (&self.host, &self.ports, self.protocol, self.tls, self.enforcement)
-            == (&other.host, &other.ports, other.protocol, other.tls, other.enforcement)
-            && (&self.path, &self.rules, &self.deny_rules) == (&other.path, &other.rules, &other.deny_rules)
+        (
+            &self.host,
+            &self.ports,
+            self.protocol,
+            self.tls,
+            self.enforcement,
+        ) == (
+            &other.host,
+            &other.ports,
+            other.protocol,
+            other.tls,
+            other.enforcement,
+        ) && (&self.path, &self.rules, &self.deny_rules)
+            == (&other.path, &other.rules, &other.deny_rules)
     }
 }
 
@@ -227,7 +242,10 @@ impl Policy {
     ///
     /// # Errors
     /// As [`Policy::load`], or the text relaxes the box and its author may not.
-    pub fn load_as(source: &Source, authority: Authority) -> Result<(Policy, Vec<Diagnostic>), Box<Diagnostic>> {
+    pub fn load_as(
+        source: &Source,
+        authority: Authority,
+    ) -> Result<(Policy, Vec<Diagnostic>), Box<Diagnostic>> {
         load::load(source, authority)
     }
 }

@@ -9,13 +9,43 @@ type Fault = Box<Diagnostic>;
 
 /// Methods that a rule may name. A misspelt method in a deny rule would deny nothing, so others are refused.
 const METHODS: &[&str] = &[
-    "GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "QUERY", "PROPFIND", "PROPPATCH",
-    "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH", "MKCALENDAR", "PURGE", "*",
+    "GET",
+    "HEAD",
+    "OPTIONS",
+    "POST",
+    "PUT",
+    "PATCH",
+    "DELETE",
+    "TRACE",
+    "CONNECT",
+    "QUERY",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+    "SEARCH",
+    "MKCALENDAR",
+    "PURGE",
+    "*",
 ];
 /// Matchers of a rule that later versions enforce.
 const LATER: &[&str] = &[
-    "query", "operation_type", "operation_name", "fields", "tool", "params", "rpc_method", "command", "mcp", "graphql",
-    "headers", "body",
+    "query",
+    "operation_type",
+    "operation_name",
+    "fields",
+    "tool",
+    "params",
+    "rpc_method",
+    "command",
+    "mcp",
+    "graphql",
+    "headers",
+    "body",
 ];
 /// Rules in one list.
 const MAX_RULES: usize = 1024;
@@ -30,7 +60,11 @@ pub(super) enum Access {
 
 impl Access {
     pub fn load(view: &View<'_>) -> Result<Access, Fault> {
-        view.word(&[("read-only", Access::ReadOnly), ("read-write", Access::ReadWrite), ("full", Access::Full)])
+        view.word(&[
+            ("read-only", Access::ReadOnly),
+            ("read-write", Access::ReadWrite),
+            ("full", Access::Full),
+        ])
     }
 
     /// The set as rules, all at the place of the word; none stands for every request.
@@ -40,14 +74,20 @@ impl Access {
             Access::ReadWrite => &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"],
             Access::Full => &[],
         };
-        methods.iter().map(|method| rule(view, (*method).to_owned(), "**")).collect()
+        methods
+            .iter()
+            .map(|method| rule(view, (*method).to_owned(), "**"))
+            .collect()
     }
 }
 
 /// `rules: [{allow: {method, path}}]`.
 pub(super) fn allow_rules(view: &View<'_>) -> Result<Vec<HttpRule>, Fault> {
     let items = limited(view)?;
-    items.iter().map(|item| matcher(&item.fields(&["allow"], &["deny"])?.need("allow")?)).collect()
+    items
+        .iter()
+        .map(|item| matcher(&item.fields(&["allow"], &["deny"])?.need("allow")?))
+        .collect()
 }
 
 /// `deny_rules: [{method, path}]`.
@@ -85,5 +125,10 @@ fn matcher(view: &View<'_>) -> Result<HttpRule, Fault> {
 
 fn rule(view: &View<'_>, method: String, path: &str) -> Result<HttpRule, Fault> {
     let glob = Glob::new(path).map_err(|message| view.fault(message))?;
-    Ok(HttpRule { method, path: path.to_owned(), at: view.at(), glob })
+    Ok(HttpRule {
+        method,
+        path: path.to_owned(),
+        at: view.at(),
+        glob,
+    })
 }

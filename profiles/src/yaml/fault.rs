@@ -10,7 +10,11 @@ use crate::source::{Diagnostic, Location, Source};
 pub(super) fn explain(source: &Source, error: &Error) -> Box<Diagnostic> {
     let error = error.without_snippet();
     let (line, column) = error.location().map_or((1, 1), place);
-    let at = Location { file: source.name.as_str().into(), line, column };
+    let at = Location {
+        file: source.name.as_str().into(),
+        line,
+        column,
+    };
     let (message, hint) = words(error);
     let fault = source.fault(at, message);
     match hint {
@@ -22,9 +26,15 @@ pub(super) fn explain(source: &Source, error: &Error) -> Box<Diagnostic> {
 fn words(error: &Error) -> (String, Option<&'static str>) {
     const STAR: &str = "a text that begins with `*` or `&` must stand in quotes: \"*.example.com\"";
     match error {
-        Error::DuplicateMappingKey { key: Some(key), .. } => (format!("the key `{key}` stands twice in this mapping"), None),
+        Error::DuplicateMappingKey { key: Some(key), .. } => (
+            format!("the key `{key}` stands twice in this mapping"),
+            None,
+        ),
         Error::DuplicateMappingKey { .. } => ("a key stands twice in this mapping".into(), None),
-        Error::MultipleDocuments { .. } => ("a second document begins here; one file holds one document".into(), None),
+        Error::MultipleDocuments { .. } => (
+            "a second document begins here; one file holds one document".into(),
+            None,
+        ),
         Error::MergeKeyNotAllowed { .. } => ("merge keys (`<<`) are not allowed".into(), None),
         Error::UnknownAnchor { .. } => ("anchors and aliases are not allowed".into(), Some(STAR)),
         Error::AliasError { error, .. } => words(error),
@@ -33,7 +43,10 @@ fn words(error: &Error) -> (String, Option<&'static str>) {
                 ("anchors and aliases are not allowed".into(), Some(STAR))
             }
             BudgetBreach::Depth { .. } => ("the text is nested too deeply".into(), None),
-            BudgetBreach::Documents { .. } => ("a second document begins here; one file holds one document".into(), None),
+            BudgetBreach::Documents { .. } => (
+                "a second document begins here; one file holds one document".into(),
+                None,
+            ),
             BudgetBreach::MergeKeys { .. } => ("merge keys (`<<`) are not allowed".into(), None),
             _ => ("the text is larger than any policy may be".into(), None),
         },

@@ -17,10 +17,15 @@ const MAX_NODES: usize = 100_000;
 /// Read one document.
 pub(crate) fn parse(source: &Source) -> Result<Node, Box<Diagnostic>> {
     if source.text.len() > MAX_TEXT_BYTES {
-        let at = Location { file: source.name.as_str().into(), line: 1, column: 1 };
+        let at = Location {
+            file: source.name.as_str().into(),
+            line: 1,
+            column: 1,
+        };
         return Err(source.fault(at, "the text is longer than 1 MiB"));
     }
-    serde_saphyr::from_str_with_options::<Node>(&source.text, options()).map_err(|error| fault::explain(source, &error))
+    serde_saphyr::from_str_with_options::<Node>(&source.text, options())
+        .map_err(|error| fault::explain(source, &error))
 }
 
 /// Strict: no anchors, no aliases, no merge keys, no foreign tags, one document, `true` and `false` only.
@@ -56,7 +61,11 @@ impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Value>::deserialize(deserializer)?;
         let (line, column) = place(spanned.referenced);
-        Ok(Node { value: spanned.value, line, column })
+        Ok(Node {
+            value: spanned.value,
+            line,
+            column,
+        })
     }
 }
 
@@ -92,7 +101,9 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u128<E: serde::de::Error>(self, v: u128) -> Result<Value, E> {
-        i128::try_from(v).map(Value::Int).map_err(|_| E::custom("the number is too large"))
+        i128::try_from(v)
+            .map(Value::Int)
+            .map_err(|_| E::custom("the number is too large"))
     }
 
     fn visit_f64<E>(self, v: f64) -> Result<Value, E> {
@@ -119,7 +130,10 @@ impl<'de> Visitor<'de> for ValueVisitor {
         deserializer.deserialize_any(self)
     }
 
-    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn visit_newtype_struct<D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 
@@ -134,7 +148,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut pairs: Vec<(Key, Node)> = Vec::new();
         while let Some(node) = map.next_key::<Node>()? {
-            let key = Key { text: key_text(node.value).map_err(A::Error::custom)?, line: node.line, column: node.column };
+            let key = Key {
+                text: key_text(node.value).map_err(A::Error::custom)?,
+                line: node.line,
+                column: node.column,
+            };
             pairs.push((key, map.next_value::<Node>()?));
         }
         Ok(Value::Map(pairs))

@@ -27,12 +27,21 @@ pub(crate) struct Fields<'a> {
 impl<'a> View<'a> {
     /// The whole document.
     pub fn root(source: &'a Source, file: &'a Arc<str>, node: &'a Node) -> View<'a> {
-        View { source, file, node, name: "the document" }
+        View {
+            source,
+            file,
+            node,
+            name: "the document",
+        }
     }
 
     /// Where the value begins.
     pub fn at(&self) -> Location {
-        Location { file: self.file.clone(), line: self.node.line, column: self.node.column }
+        Location {
+            file: self.file.clone(),
+            line: self.node.line,
+            column: self.node.column,
+        }
     }
 
     /// A fault at this value.
@@ -41,7 +50,11 @@ impl<'a> View<'a> {
     }
 
     fn wrong_type(&self, wanted: &str) -> Fault {
-        self.fault(format!("`{}` must be {wanted}, not {}", self.name, self.node.value.kind()))
+        self.fault(format!(
+            "`{}` must be {wanted}, not {}",
+            self.name,
+            self.node.value.kind()
+        ))
     }
 
     /// A mapping with no keys but `known`; a key of `later` is refused as not supported yet.
@@ -51,11 +64,20 @@ impl<'a> View<'a> {
             if known.contains(&key.text.as_str()) {
                 continue;
             }
-            let at = Location { file: self.file.clone(), line: key.line, column: key.column };
+            let at = Location {
+                file: self.file.clone(),
+                line: key.line,
+                column: key.column,
+            };
             if later.contains(&key.text.as_str()) {
-                return Err(self.source.fault(at, format!("`{}` is not supported yet", key.text)));
+                return Err(self
+                    .source
+                    .fault(at, format!("`{}` is not supported yet", key.text)));
             }
-            let fault = self.source.fault(at, format!("unknown key `{}` in {}", key.text, self.title()));
+            let fault = self.source.fault(
+                at,
+                format!("unknown key `{}` in {}", key.text, self.title()),
+            );
             return Err(match suggest::nearest(&key.text, known) {
                 Some(word) => fault.with_hint(format!("did you mean `{word}`?")),
                 None => fault.with_hint(format!("known keys here: {}", known.join(", "))),
@@ -65,7 +87,11 @@ impl<'a> View<'a> {
     }
 
     fn title(&self) -> String {
-        if self.name == "the document" { self.name.to_owned() } else { format!("`{}`", self.name) }
+        if self.name == "the document" {
+            self.name.to_owned()
+        } else {
+            format!("`{}`", self.name)
+        }
     }
 
     fn pairs(&self) -> Result<&'a [(Key, Node)], Fault> {
@@ -78,7 +104,20 @@ impl<'a> View<'a> {
 
     /// A mapping whose keys are names of the author's choice.
     pub fn entries(&self) -> Result<Vec<(&'a Key, View<'a>)>, Fault> {
-        Ok(self.pairs()?.iter().map(|(key, node)| (key, View { node, name: &key.text, ..*self })).collect())
+        Ok(self
+            .pairs()?
+            .iter()
+            .map(|(key, node)| {
+                (
+                    key,
+                    View {
+                        node,
+                        name: &key.text,
+                        ..*self
+                    },
+                )
+            })
+            .collect())
     }
 
     /// A list.
@@ -102,9 +141,9 @@ impl<'a> View<'a> {
     pub fn text(&self) -> Result<&'a str, Fault> {
         match &self.node.value {
             Value::Text(text) => Ok(text),
-            Value::Int(_) | Value::Bool(_) | Value::Float(_) => {
-                Err(self.wrong_type("a text").with_hint("put it in quotes if it is meant as text"))
-            }
+            Value::Int(_) | Value::Bool(_) | Value::Float(_) => Err(self
+                .wrong_type("a text")
+                .with_hint("put it in quotes if it is meant as text")),
             _ => Err(self.wrong_type("a text")),
         }
     }
@@ -124,7 +163,10 @@ impl<'a> View<'a> {
         };
         match u32::try_from(number) {
             Ok(number) if (low..=high).contains(&number) => Ok(number),
-            _ => Err(self.fault(format!("`{}` is {number}, but must be from {low} to {high}", self.name))),
+            _ => Err(self.fault(format!(
+                "`{}` is {number}, but must be from {low} to {high}",
+                self.name
+            ))),
         }
     }
 
@@ -149,11 +191,18 @@ impl<'a> Fields<'a> {
         self.pairs
             .iter()
             .find(|(k, _)| k.text == key)
-            .map(|(k, node)| View { node, name: &k.text, ..self.view })
+            .map(|(k, node)| View {
+                node,
+                name: &k.text,
+                ..self.view
+            })
     }
 
     /// The value under `key`, which must stand there.
     pub fn need(&self, key: &str) -> Result<View<'a>, Fault> {
-        self.get(key).ok_or_else(|| self.view.fault(format!("{} lacks `{key}`", self.view.title())))
+        self.get(key).ok_or_else(|| {
+            self.view
+                .fault(format!("{} lacks `{key}`", self.view.title()))
+        })
     }
 }
