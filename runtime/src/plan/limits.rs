@@ -44,10 +44,11 @@ pub fn check_rlimits(given: &[PosixRlimit], host: &HostFacts) -> Result<(), Refu
     Ok(())
 }
 
-/// Refuses a score below our own without the right to set it.
+/// Refuses a score that only `CAP_SYS_RESOURCE` may set. The kernel's floor for others is 0 or our own negative score:
+/// a shim that raised its score by one may still start a box at 0.
 pub fn check_oom_score(score: Option<i32>, host: &HostFacts) -> Result<(), Refusal> {
     match score {
-        Some(score) if score < host.oom_score_adj && !host.cap_sys_resource => Err(
+        Some(score) if score < host.oom_score_adj.min(0) && !host.cap_sys_resource => Err(
             Refusal::NoSysResource(format!("the OOM score adjustment {score}")),
         ),
         _ => Ok(()),
