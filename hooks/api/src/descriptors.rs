@@ -7,9 +7,10 @@ use crate::Backend;
 /// The descriptors of a registration, in wire order.
 #[derive(Debug)]
 pub struct RegisterFds {
-    /// TCP listener inside the box's network namespace; accepted sockets' `getsockname` is the original destination.
+    /// TCP listener inside the box's network namespace; accepted sockets' `getsockname` is the original
+    /// destination. Non-blocking.
     pub listener: OwnedFd,
-    /// UDP socket on port 53 there, with IP_PKTINFO and IP_TRANSPARENT.
+    /// UDP socket on port 53 there, with IP_PKTINFO and IP_TRANSPARENT. Non-blocking.
     pub dns: OwnedFd,
     /// The network namespace.
     pub netns: OwnedFd,

@@ -1,4 +1,5 @@
 //! The laws of the wire: what is sent arrives whole, with its descriptors, and nothing else is taken for a message.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

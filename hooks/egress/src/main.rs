@@ -18,6 +18,7 @@ mod verify;
 use std::path::Path;
 use std::process::ExitCode;
 
+use nemoclaw_api::Backend;
 use nemoclaw_policy::handover;
 
 use crate::error::{HookError, sentence};
@@ -58,9 +59,11 @@ fn create() -> ExitCode {
     let (directory, state) = state;
     match hook::create(&state, &directory) {
         Ok(guarded) => {
-            let by = guarded
-                .backend
-                .map_or_else(|| "offline".to_owned(), |backend| format!("{backend:?}"));
+            let by = match guarded.backend {
+                Some(Backend::SkLookup) => "sk_lookup",
+                Some(Backend::Tproxy) => "tproxy",
+                None => "offline",
+            };
             let (took, router) = (guarded.took.as_micros(), guarded.router.as_micros());
             let name = guarded.sandbox;
             printer::talk(&format!(

@@ -1,4 +1,5 @@
 //! What a program in a guarded sandbox sees, with both back-ends: its traffic comes to the router, all else is refused.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 mod common;
 
@@ -145,8 +146,26 @@ fn the_sandboxs_own_services_work() {
                 "own service",
             );
         }
+        sees(inner, name, "local6 18790", "own service");
+        sees(
+            inner,
+            name,
+            "serve_beside 93.184.216.34 8443",
+            "own service",
+        );
         sees(inner, name, "tcp 127.0.0.1 9", "ECONNREFUSED");
         sees(inner, name, "tcp 127.0.0.1 15001", "ECONNREFUSED");
+    });
+}
+
+#[test]
+fn nobody_squats_on_the_routers_sockets() {
+    with_each(|inner, name| {
+        for pair in ["tcp 15001", "udp 53"] {
+            for option in ["addr", "port"] {
+                sees(inner, name, &format!("squat {pair} {option}"), "EADDRINUSE");
+            }
+        }
     });
 }
 

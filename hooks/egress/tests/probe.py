@@ -165,6 +165,33 @@ def local(listen, port, address):
         served.close()
 
 
+def local6(port):
+    served = serve_on("::1", port)
+    try:
+        return tcp6("::1", port)
+    finally:
+        served.close()
+
+
+def squat(kind, port, option):
+    """Bind the router's own pair, with the option that makes it shareable."""
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR if option == "addr" else socket.SO_REUSEPORT, 1)
+    s.setsockopt(socket.SOL_IP, 15, 1)
+    s.bind(("198.18.0.1", int(port)))
+    if kind == "tcp":
+        s.listen()
+    return "squatted"
+
+
+def serve_beside(address, port):
+    """Serve on a port while a connection to that port outside is open."""
+    out = socket.create_connection((address, int(port)), 2)
+    result = local("0.0.0.0", port, "127.0.0.1")
+    out.close()
+    return result
+
+
 def serve_on(address, port):
     import threading
 

@@ -75,17 +75,17 @@ pub fn sk_lookup(map: BorrowedFd<'_>) -> Vec<u64> {
     decide(&mut a);
     select(&mut a, map.as_raw_fd());
     a.at(Label::Pass);
-    a.emit(op::SET, 0, 0, 0, 1);
-    a.emit(op::EXIT, 0, 0, 0, 0);
+    a.set(0, 1);
+    a.exit();
     a.at(Label::Drop);
-    a.emit(op::SET, 0, 0, 0, 0);
-    a.emit(op::EXIT, 0, 0, 0, 0);
+    a.set(0, 0);
+    a.exit();
     a.finish()
 }
 
 /// Leave alone what is not egress; drop what is neither TCP nor DNS; else write the key of the socket.
 fn decide(a: &mut Assembler) {
-    a.emit(op::MOVE, 6, 1, 0, 0);
+    a.copy(6, 1);
     a.load(2, FAMILY);
     a.jump(op::IF_NOT, 2, AF_INET, Label::Pass); // IPv6 goes nowhere but to ::1
     a.load(2, INGRESS_IFINDEX);
@@ -96,9 +96,9 @@ fn decide(a: &mut Assembler) {
     // Before the next test: with its source bound to 127.0.0.11 too, a query would look like one to itself.
     a.jump(op::IF_EQUAL, 7, DOCKER_RESOLVER, Label::Resolver);
     a.load(3, REMOTE_IP4);
-    a.emit_to(op::IF_SAME, 3, 7, Label::Pass); // own address to own address
-    a.emit(op::MOVE, 3, 7, 0, 0);
-    a.emit(op::AND, 3, 0, 0, FIRST_BYTE);
+    a.jump_if_same(3, 7, Label::Pass); // own address to own address
+    a.copy(3, 7);
+    a.and(3, FIRST_BYTE);
     a.jump(op::IF_EQUAL, 3, 127, Label::Pass); // the sandbox's own services
     a.jump(op::IF_EQUAL, 8, TCP, Label::Stream);
     a.jump(op::IF_NOT, 8, UDP, Label::Drop);
@@ -107,29 +107,28 @@ fn decide(a: &mut Assembler) {
     a.at(Label::Resolver);
     a.jump(op::IF_NOT, 8, UDP, Label::Stream);
     a.at(Label::Datagram);
-    a.emit(op::STORE_WORD, 10, 0, KEY, 1);
+    a.store(KEY, DNS_KEY);
     a.jump(op::JUMP, 0, 0, Label::Select);
     a.at(Label::Stream);
-    a.emit(op::STORE_WORD, 10, 0, KEY, 0);
+    a.store(KEY, LISTENER_KEY);
 }
 
 /// Give it the socket at the key. Without one the router is gone: drop, which the kernel tells as a refusal.
 fn select(a: &mut Assembler, map: i32) {
     a.at(Label::Select);
-    a.emit(op::LOAD_MAP, 1, 1, 0, map);
-    a.emit(0, 0, 0, 0, 0);
-    a.emit(op::MOVE, 2, 10, 0, 0);
-    a.emit(op::ADD, 2, 0, 0, i32::from(KEY));
-    a.emit(op::CALL, 0, 0, 0, MAP_LOOKUP_ELEM);
+    a.load_map(1, map);
+    a.copy(2, 10);
+    a.add(2, i32::from(KEY));
+    a.call(MAP_LOOKUP_ELEM);
     a.jump(op::IF_NULL, 0, 0, Label::Drop);
-    a.emit(op::MOVE, 7, 0, 0, 0);
-    a.emit(op::MOVE, 1, 6, 0, 0);
-    a.emit(op::MOVE, 2, 0, 0, 0);
-    a.emit(op::SET, 3, 0, 0, 0);
-    a.emit(op::CALL, 0, 0, 0, SK_ASSIGN);
-    a.emit(op::MOVE, 8, 0, 0, 0);
-    a.emit(op::MOVE, 1, 7, 0, 0);
-    a.emit(op::CALL, 0, 0, 0, SK_RELEASE);
+    a.copy(7, 0);
+    a.copy(1, 6);
+    a.copy(2, 0);
+    a.set(3, 0);
+    a.call(SK_ASSIGN);
+    a.copy(8, 0);
+    a.copy(1, 7);
+    a.call(SK_RELEASE);
     a.jump(op::IF_NOT, 8, 0, Label::Drop);
 }
 
@@ -138,8 +137,9 @@ impl Assembler {
         self.places.push((label, self.code.len()));
     }
 
+    /// From the context, which register 6 holds.
     fn load(&mut self, register: u8, offset: i16) {
-        self.emit(op::LOAD_WORD, register, 6, offset, 0);
+        self.push(instruction(op::LOAD_WORD, register, 6, offset, 0));
     }
 
     fn jump(&mut self, code: u8, register: u8, value: i32, to: Label) {
@@ -147,14 +147,54 @@ impl Assembler {
             .push((instruction(code, register, 0, 0, value), Some(to)));
     }
 
-    fn emit_to(&mut self, code: u8, left: u8, right: u8, to: Label) {
+    fn jump_if_same(&mut self, left: u8, right: u8, to: Label) {
         self.code
-            .push((instruction(code, left, right, 0, 0), Some(to)));
+            .push((instruction(op::IF_SAME, left, right, 0, 0), Some(to)));
     }
 
-    fn emit(&mut self, code: u8, to: u8, from: u8, offset: i16, value: i32) {
-        self.code
-            .push((instruction(code, to, from, offset, value), None));
+    fn copy(&mut self, to: u8, from: u8) {
+        self.push(instruction(op::MOVE, to, from, 0, 0));
+    }
+
+    fn set(&mut self, register: u8, value: i32) {
+        self.push(instruction(op::SET, register, 0, 0, value));
+    }
+
+    fn add(&mut self, register: u8, value: i32) {
+        self.push(instruction(op::ADD, register, 0, 0, value));
+    }
+
+    fn and(&mut self, register: u8, value: i32) {
+        self.push(instruction(op::AND, register, 0, 0, value));
+    }
+
+    /// Onto the stack, whose end register 10 holds.
+    fn store(&mut self, place: i16, value: u32) {
+        self.push(instruction(
+            op::STORE_WORD,
+            10,
+            0,
+            place,
+            value.cast_signed(),
+        ));
+    }
+
+    /// Takes two places; the source 1 says that the number is a map's descriptor.
+    fn load_map(&mut self, register: u8, map: i32) {
+        self.push(instruction(op::LOAD_MAP, register, 1, 0, map));
+        self.push(0);
+    }
+
+    fn call(&mut self, function: i32) {
+        self.push(instruction(op::CALL, 0, 0, 0, function));
+    }
+
+    fn exit(&mut self) {
+        self.push(instruction(op::EXIT, 0, 0, 0, 0));
+    }
+
+    fn push(&mut self, code: u64) {
+        self.code.push((code, None));
     }
 
     fn finish(self) -> Vec<u64> {
@@ -180,6 +220,9 @@ fn instruction(code: u8, to: u8, from: u8, offset: i16, value: i32) -> u64 {
     u64::from(code) | registers << 8 | offset << 16 | value << 32
 }
 
+#[cfg(target_endian = "big")]
+compile_error!("the capture program is written for little-endian machines");
+
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -200,6 +243,3 @@ mod tests {
         assert_eq!(program.last().unwrap().to_le_bytes()[0], op::EXIT);
     }
 }
-
-#[cfg(target_endian = "big")]
-compile_error!("the capture program is written for little-endian machines");

@@ -11,10 +11,7 @@ use crate::error::HookError;
 use crate::namespace::Namespace;
 use crate::netlink::nft::{self, Family};
 use crate::netlink::route::Change;
-use crate::netlink::{Message, Socket, message};
-
-/// `struct nfgenmsg`.
-const NFT_FIXED: usize = 4;
+use crate::netlink::{Message, Socket};
 
 /// The sandbox that the namespace is guarded for already.
 ///
@@ -27,17 +24,11 @@ pub fn guarded_for(nft: &mut Socket) -> Result<Option<String>, HookError> {
             what: "ask for its nf_tables",
             source,
         }),
-        Ok(answers) => {
-            let body = answers
+        Ok(answers) => Ok(Some(
+            answers
                 .first()
-                .map_or(&[][..], |body| body.get(NFT_FIXED..).unwrap_or(&[]));
-            let note = message::attributes(body)
-                .into_iter()
-                .find(|(kind, _)| *kind == nft::USER_DATA);
-            Ok(Some(note.map_or_else(String::new, |(_, name)| {
-                String::from_utf8_lossy(name).into_owned()
-            })))
-        }
+                .map_or_else(String::new, |answer| nft::note(answer)),
+        )),
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::message::{ACK, APPEND, CREATE, EXCLUSIVE, Message};
+use super::message::{self, ACK, APPEND, CREATE, EXCLUSIVE, Message};
 
 const SUBSYSTEM: u16 = 10 << 8;
 const BATCH_BEGIN: u16 = 16;
@@ -22,7 +22,9 @@ const ACCEPT: i32 = 1;
 const JUMP: i32 = -3;
 const IPV4: u8 = 2;
 /// NFTA_TABLE_USERDATA: the kernel keeps it and does not look at it.
-pub const USER_DATA: u16 = 6;
+const USER_DATA: u16 = 6;
+/// `struct nfgenmsg`.
+const FIXED: usize = 4;
 
 /// The family of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +137,7 @@ impl Table {
     pub fn messages(&self) -> Vec<Message> {
         let table = request(NEW_TABLE, CREATE | EXCLUSIVE, self.family)
             .with_text(1, self.name)
-            .with(USER_DATA, self.note.as_bytes());
+            .with(USER_DATA, &comment(&self.note));
         let chains = self.chains.iter().map(|chain| self.chain(chain));
         let rules = self
             .chains
@@ -181,7 +183,23 @@ impl Table {
     }
 }
 
-/// Asks for a table; the answer's attributes hold its note.
+/// A note as `nft list` shows it: kind 0 (comment), length, text, zero. The note has at most 200 bytes.
+fn comment(note: &str) -> Vec<u8> {
+    let length = u8::try_from(note.len() + 1).unwrap_or(u8::MAX);
+    [&[0, length], note.as_bytes(), &[0]].concat()
+}
+
+/// The note in the answer to a [`question`]; empty where there is none.
+pub fn note(answer: &[u8]) -> String {
+    let attributes = message::attributes(answer.get(FIXED..).unwrap_or(&[]));
+    let found = attributes.into_iter().find(|(kind, _)| *kind == USER_DATA);
+    let text = found.and_then(|(_, value)| value.get(2..)).unwrap_or(&[]);
+    String::from_utf8_lossy(text)
+        .trim_end_matches('\0')
+        .to_owned()
+}
+
+/// Asks for a table; the answer holds its note.
 pub fn question(family: Family, name: &str) -> Message {
     request(GET_TABLE, 0, family).with_text(1, name)
 }
