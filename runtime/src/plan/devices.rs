@@ -23,8 +23,7 @@ pub fn allow_everything(resources: &LinuxResources) -> bool {
         .iter()
         .flatten()
         .filter(|rule| about_all(rule.major(), rule.minor()))
-        .filter(|rule| matches!(rule.typ(), None | Some(LinuxDeviceType::A)))
-        .next_back()
+        .rfind(|rule| matches!(rule.typ(), None | Some(LinuxDeviceType::A)))
         .is_some_and(|rule| rule.allow())
 }
 

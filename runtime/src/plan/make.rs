@@ -1,6 +1,6 @@
 //! Putting the plan together: each part is decided in its own file, here they meet.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use libcontainer::oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 use nemoclaw_policy::handover::{Egress, Handover};
@@ -12,9 +12,9 @@ use super::paths::PathRules;
 use super::places::Places;
 use super::users::Users;
 use super::{
-    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, annotations, devices,
-    environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process, sysctl,
-    trust, unconfined,
+    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, annotations, devices,
+    environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process, sources,
+    sysctl, trust, unconfined,
 };
 
 /// The hand-over's version.
@@ -73,10 +73,8 @@ impl<'a> Given<'a> {
 /// A sandbox.
 fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
     let mut remarks = Vec::new();
-    let namespaces = namespaces::planned(
-        given.linux.namespaces().as_deref().unwrap_or_default(),
-        inputs.host,
-    )?;
+    let listed = given.linux.namespaces().as_deref().unwrap_or_default();
+    let namespaces = namespaces::planned(listed, inputs.host)?;
     if namespaces.network_of.is_none() && !inputs.host.egress_hook_present {
         return Err(Refusal::NoEgressHook(inputs.host.egress_hook.clone()));
     }
@@ -90,80 +88,107 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
             cwd.display()
         ));
     }
-    let mut box_mounts = mounts::confined(
-        given.normalised(inputs.bundle)?,
-        &rules,
-        inputs.host,
-        &mut remarks,
-    )?;
-    let user = Users::of(inputs, given, &box_mounts, &rules)?;
-    let places = Places::of(inputs, given, &box_mounts, &rules, &mut remarks)?;
-    mounts::add_shared_memory(&mut box_mounts);
-    if places.tmpfs {
-        mounts::add_tmp(&mut box_mounts);
+    let tree = Tree::of(inputs, given, (&namespaces, &rules), &mut remarks)?;
+    let confinement = confinement(inputs, given, &tree, (&namespaces, &rules), &mut remarks)?;
+    let (linux, limits) = linux(given.linux, &namespaces);
+    let egress = namespaces
+        .network_of
+        .is_none()
+        .then_some(inputs.host.egress_hook.as_path());
+    let parts = Parts {
+        process: super::exec_process(given.process, &confinement),
+        linux,
+        mounts: tree.mounts,
+        readonly: Some(false),
+        egress,
+    };
+    let directories = tree.places.made(tree.user.on_host);
+    Ok(Plan {
+        spec: assembled(inputs, given, parts),
+        walls: Some(tree.places.walls),
+        confinement,
+        handover: egress.map(|_| handover(inputs)),
+        remarks,
+        limits,
+        directories,
+        trust: tree.trust,
+    })
+}
+
+/// The box's file tree and who lives in it.
+struct Tree {
+    mounts: Vec<Mount>,
+    places: Places,
+    user: Users,
+    trust: Option<Trust>,
+}
+
+impl Tree {
+    fn of(
+        inputs: &Inputs<'_>,
+        given: &Given<'_>,
+        (namespaces, rules): (&Namespaces, &PathRules),
+        remarks: &mut Vec<String>,
+    ) -> Result<Tree, Refusal> {
+        let mut all = mounts::confined(
+            given.normalised(inputs.bundle)?,
+            rules,
+            inputs.host,
+            remarks,
+        )?;
+        sources::check_policies(&all, rules, inputs.texts)?;
+        let user = Users::of(inputs, given, &all, rules)?;
+        let places = Places::of(inputs, given, &all, rules, remarks)?;
+        mounts::add_shared_memory(&mut all);
+        if places.tmpfs {
+            mounts::add_tmp(&mut all);
+        }
+        let trust = trust::planned(inputs, namespaces, &mut all);
+        Ok(Tree {
+            mounts: all,
+            places,
+            user,
+            trust,
+        })
     }
-    let trust = trust::planned(inputs, &namespaces, &mut box_mounts);
-    let ours = if trust.is_some() {
+}
+
+/// What init and every exec'ed process get.
+fn confinement(
+    inputs: &Inputs<'_>,
+    given: &Given<'_>,
+    tree: &Tree,
+    (namespaces, rules): (&Namespaces, &PathRules),
+    remarks: &mut Vec<String>,
+) -> Result<Confinement, Refusal> {
+    let nodes = devices::check(given.linux.devices().as_deref())?;
+    let ours = if tree.trust.is_some() {
         trust::readable_files(inputs)
     } else {
-        Vec::<PathBuf>::new()
+        Vec::new()
     };
-    let nodes = devices::check(given.linux.devices().as_deref())?;
     let ground = Ground {
         policy: inputs.policy,
-        rules: &rules,
+        rules,
         host: inputs.host,
         devices: &nodes,
         ours: &ours,
         shared: namespaces.shared,
     };
-    let landlock = places.adjusted(landlock::planned(&ground, &mut remarks)?);
-    let environment = variables(
-        inputs,
-        given,
-        |path| places.may_write(path, &rules),
-        &user,
-        trust.is_some(),
-    );
-    let rlimits = limits::rlimits(
-        given.process.rlimits().as_deref().unwrap_or_default(),
-        inputs.host,
-    )?;
-    let confinement = Confinement {
+    let landlock = tree.places.adjusted(landlock::planned(&ground, remarks)?);
+    let may_write = |path: &Path| tree.places.may_write(path, rules);
+    let given_limits = given.process.rlimits().as_deref().unwrap_or_default();
+    Ok(Confinement {
         landlock: Some(landlock),
         seccomp: SeccompPlan {
             engine: given.linux.seccomp().clone(),
             agent: true,
         },
         no_new_privileges: true,
-        capabilities: Some(user.capabilities.clone()),
-        environment,
-        user: user.forced,
-        rlimits,
-    };
-    let (linux, limits) = linux(given.linux, &namespaces);
-    let process = super::exec_process(given.process, &confinement);
-    let egress = namespaces
-        .network_of
-        .is_none()
-        .then_some(inputs.host.egress_hook.as_path());
-    let parts = Parts {
-        process,
-        linux,
-        mounts: box_mounts,
-        readonly: Some(false),
-        egress,
-    };
-    let directories = places.made(user.on_host);
-    Ok(Plan {
-        spec: assembled(inputs, given, parts),
-        walls: Some(places.walls),
-        confinement,
-        handover: egress.map(|_| handover(inputs)),
-        remarks,
-        limits,
-        directories,
-        trust,
+        capabilities: Some(tree.user.capabilities.clone()),
+        environment: variables(inputs, given, may_write, &tree.user, tree.trust.is_some()),
+        user: tree.user.forced,
+        rlimits: limits::rlimits(given_limits, inputs.host)?,
     })
 }
 

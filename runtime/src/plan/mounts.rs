@@ -87,21 +87,18 @@ pub fn confined(
         }
         let destination = mount.destination().clone();
         let mut options = private(mount.options().as_deref().unwrap_or_default());
-        if !keeps_flags(&destination) {
-            if !rules.mount_writable(&destination) {
-                if is_volume(&mount) && !asks_readonly(&mount) {
-                    let shown = destination.display();
-                    remarks.push(format!(
-                        "the mount on `{shown}` is read-only: the policy does not let it be written"
-                    ));
-                }
-                // The walls make it read-only in any case, after mount points inside it could be made.
-                let holds_mounts = destinations
-                    .iter()
-                    .any(|other| *other != destination && other.starts_with(&destination));
-                if !holds_mounts || destination.starts_with("/sys") {
-                    readonly(&mut options, is_bind(&mount));
-                }
+        if !keeps_flags(&destination) && !rules.mount_writable(&destination) {
+            if is_volume(&mount) && !asks_readonly(&mount) {
+                let shown = destination.display();
+                remarks.push(format!(
+                    "the mount on `{shown}` is read-only: the policy does not let it be written"
+                ));
+            }
+            // The walls make it read-only in any case, after mount points inside it could be made.
+            let below =
+                |other: &&PathBuf| **other != destination && other.starts_with(&destination);
+            if destination.starts_with("/sys") || !destinations.iter().any(|other| below(&other)) {
+                readonly(&mut options, is_bind(&mount));
             }
         }
         if !keeps_flags(&destination) || is_bind(&mount) {

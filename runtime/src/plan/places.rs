@@ -95,11 +95,9 @@ impl Places {
             .iter()
             .any(|mount| path.starts_with(mount.destination()));
         let missing = inputs.rootfs.kind(&path) == PathKind::Missing;
-        if missing
-            && !under_mount
-            && !self.walls.readonly_root
-            && !(self.tmpfs && path.starts_with(TMP))
-        {
+        let elsewhere =
+            under_mount || self.walls.readonly_root || (self.tmpfs && path.starts_with(TMP));
+        if missing && !elsewhere {
             self.make.push((path.clone(), false));
         }
         self.walls.readonly.push(path);

@@ -1,12 +1,13 @@
 //! What the spec asks about its policy.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
 use libcontainer::oci_spec::runtime::Spec;
 use nemoclaw_policy::handover::{POLICY_ANNOTATION, POLICY_ENVIRONMENT};
 use nemoclaw_policy::resolve::Request;
 
-use super::mounts;
+use super::mounts::{asks_readonly, is_bind};
 
 /// Collects the policy's names from the annotation and the environment, and the host directories the box could write.
 pub fn policy_request(spec: &Spec, handler: Option<String>) -> Request {
@@ -35,14 +36,22 @@ pub fn policy_request(spec: &Spec, handler: Option<String>) -> Request {
     }
 }
 
-/// Sources of bind mounts that are not asked to be read-only.
+/// Sources of bind mounts that are not asked to be read-only: as given, and without symbolic links where one leads on.
 fn sources(spec: &Spec) -> Vec<PathBuf> {
-    spec.mounts()
+    let writable = spec
+        .mounts()
         .iter()
         .flatten()
-        .filter(|mount| mounts::is_bind(mount) && !mounts::asks_readonly(mount))
-        .filter_map(|mount| mount.source().as_deref())
-        .filter(|source| source.is_absolute())
-        .map(Path::to_path_buf)
+        .filter(|mount| is_bind(mount) && !asks_readonly(mount));
+    let given = writable
+        .filter_map(|mount| mount.source().clone())
+        .filter(|source| source.is_absolute());
+    given
+        .flat_map(|source| {
+            let real = fs::canonicalize(&source)
+                .ok()
+                .filter(|real| *real != source);
+            [Some(source), real].into_iter().flatten()
+        })
         .collect()
 }

@@ -2,6 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use libcontainer::oci_spec::runtime::Mount;
+use nemoclaw_policy::handover::PolicyText;
+
+use super::mounts::{asks_readonly, is_bind};
+use super::paths::PathRules;
 use super::{HostFacts, Refusal, SourceKind};
 
 /// Nothing of these may be mounted: they are the kernel's.
@@ -63,6 +68,35 @@ pub fn check(source: &Path, host: &HostFacts) -> Result<PathBuf, Refusal> {
         return refused("it holds the runtime's own state or configuration");
     }
     Ok(path.to_path_buf())
+}
+
+/// Refuses a volume by which the box could rewrite its own policy.
+pub fn check_policies(
+    mounts: &[Mount],
+    rules: &PathRules,
+    texts: &[PolicyText],
+) -> Result<(), Refusal> {
+    let writable =
+        |mount: &&Mount| rules.mount_writable(mount.destination()) && !asks_readonly(mount);
+    for mount in mounts
+        .iter()
+        .filter(|mount| is_bind(mount))
+        .filter(writable)
+    {
+        let source = mount.source().as_deref().unwrap_or(Path::new("/"));
+        if texts
+            .iter()
+            .filter_map(|text| text.path.as_deref())
+            .any(|path| path.starts_with(source))
+        {
+            let why = "it holds the policy in force, which the sandbox could then change";
+            return Err(Refusal::Source {
+                source_path: source.to_path_buf(),
+                why,
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

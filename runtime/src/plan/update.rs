@@ -1,6 +1,6 @@
 //! `update`: the engine's new resources, met with what the sandbox may have.
 
-use libcontainer::oci_spec::runtime::LinuxResources;
+use libcontainer::oci_spec::runtime::{LinuxPids, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 use super::{Refusal, devices};
@@ -26,13 +26,12 @@ pub fn meet_resources(
     if limits.pids == 0 {
         return Ok(update.clone());
     }
-    if let Some(pids) = update.pids() {
-        if pids.limit() <= 0 || pids.limit() > limits.pids {
-            return Err(Refusal::LimitLifted {
-                what: "processes",
-                limit: limits.pids,
-            });
-        }
+    let lifts = |pids: &LinuxPids| pids.limit() <= 0 || pids.limit() > limits.pids;
+    if update.pids().as_ref().is_some_and(lifts) {
+        return Err(Refusal::LimitLifted {
+            what: "processes",
+            limit: limits.pids,
+        });
     }
     let unified = update.unified().iter().flatten();
     if unified
@@ -55,7 +54,7 @@ pub fn meet_resources(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::{LinuxDeviceCgroup, LinuxPids};
+    use libcontainer::oci_spec::runtime::LinuxDeviceCgroup;
 
     const LIMITS: ResourceLimits = ResourceLimits { pids: 1024 };
 

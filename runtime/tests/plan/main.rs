@@ -2,6 +2,8 @@
 //!
 //! The configs in `samples/` are as written but for shortened seccomp profiles.
 
+#![allow(clippy::unwrap_used)] // helpers of tests
+
 mod bundle;
 mod exec;
 mod refusals;
@@ -36,6 +38,7 @@ struct World {
     policy: Policy,
     host: HostFacts,
     rootfs: RootfsFacts,
+    policy_path: Option<PathBuf>,
 }
 
 impl World {
@@ -48,6 +51,7 @@ impl World {
             policy: policy(),
             host: host(&spec),
             rootfs: rootfs(),
+            policy_path: None,
         }
     }
 
@@ -59,7 +63,7 @@ impl World {
         let spec = self.spec();
         let texts = [PolicyText {
             name: "default".to_owned(),
-            path: None,
+            path: self.policy_path.clone(),
             text: "version: 1\n".to_owned(),
         }];
         plan::make(&Inputs {

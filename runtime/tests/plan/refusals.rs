@@ -8,7 +8,7 @@ use super::World;
 
 /// The refusal's sentence; fails when there is a plan.
 fn sentence(world: &World) -> String {
-    let sentence = world.plan().expect_err("a refusal").to_string();
+    let sentence = world.plan().unwrap_err().to_string();
     assert!(
         !sentence.contains('\n') && !sentence.ends_with('.'),
         "{sentence}"

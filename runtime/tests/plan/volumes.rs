@@ -159,3 +159,21 @@ fn the_policys_choice_sees_what_the_box_could_write() {
     assert!(request.writable_mounts.contains(&"/home/a".into()));
     assert!(!request.writable_mounts.contains(&"/home/b".into()));
 }
+
+#[test]
+fn a_writable_volume_that_holds_the_policy_in_force_is_refused() {
+    let mut world = World::of("docker20-bridge");
+    world.policy_path = Some("/home/a/policies/mine.yaml".into());
+    world.mount("/home/link", "/sandbox", &["rbind"]).canonical = "/home/a".into();
+    assert!(
+        world
+            .plan()
+            .unwrap_err()
+            .to_string()
+            .contains("holds the policy in force")
+    );
+    let mut world = World::of("docker20-bridge");
+    world.policy_path = Some("/home/a/policies/mine.yaml".into());
+    world.mount("/home/a", "/data", &["rbind"]);
+    assert!(world.plan().is_ok());
+}

@@ -1,0 +1,45 @@
+//! Policy `unconfined`: the engine's config as it stands.
+
+use serde_json::json;
+
+use crate::harness::{id, node};
+
+const PROBE: &str = "grep -E '^(CapBnd|NoNewPrivs|Seccomp:)' /proc/self/status; mkdir /sandbox/made 2>/dev/null || echo refused";
+
+#[test]
+fn a_profile_is_loaded_without_no_new_privs_in_run_and_exec() {
+    let Some(node) = node() else { return };
+    let node = node.under("unconfined");
+    let box_id = id();
+    let profile = json!({
+        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }]
+    });
+    let change = |config: &mut serde_json::Value| config["linux"]["seccomp"] = profile.clone();
+    let expected = "CapBnd:\t0000000000002001\nNoNewPrivs:\t0\nSeccomp:\t2\nrefused\n";
+    node.config(PROBE, change);
+    let first = node.run(&box_id);
+    assert_eq!(first.out, expected, "{}", first.err);
+    node.config("sleep 60", change);
+    node.up(&box_id);
+    let later = node.call(&["exec", &box_id, "sh", "-c", PROBE]);
+    assert_eq!(later.out, expected, "{}", later.err);
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
+
+#[test]
+fn a_listener_is_refused_with_a_sentence() {
+    let Some(node) = node() else { return };
+    let node = node.under("unconfined");
+    let box_id = id();
+    node.config("true", |config| {
+        config["linux"]["seccomp"] = json!({
+            "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/tmp/none",
+            "syscalls": [{ "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY" }]
+        });
+    });
+    let said = node.run(&box_id);
+    assert!(said.err.contains("SCMP_ACT_NOTIFY"), "{}", said.err);
+    node.assert_nothing_left(&box_id);
+}
