@@ -6,11 +6,12 @@
 //! read-only, then the clones go back on their places.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use serde::{Deserialize, Serialize};
 
@@ -169,8 +170,26 @@ impl Clone {
             mount::change(self.tree.as_fd(), Reach::Tree, set, Attributes::default())
                 .map_err(|error| failed("set the mount flags of", error))?;
         }
-        let place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+        let mut place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+        let kernels = matches!(self.fate, Fate::Kept | Fate::Devices);
+        if kernels && openat2::is_mount_root(place.as_fd()).map_err(|error| failed("look at", error))? {
+            // The clone replaces it; left below, it would only be seen twice. init holds no directory in it.
+            self.detach_original(root).map_err(|error| failed("detach", error))?;
+            place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+        }
         mount::attach(self.tree.as_fd(), place.as_fd()).map_err(|error| failed("mount", error))
+    }
+
+    /// Unmount what the clone was taken from, named by its directory's descriptor and its last name.
+    fn detach_original(&self, root: BorrowedFd<'_>) -> Result<(), Errno> {
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        let parent = openat2::open_in(root, parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        nix::unistd::fchdir(parent.as_raw_fd())?;
+        match umount2(Path::new(name), MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+            // Locked by another user namespace: then the clone lies on top of it.
+            Err(Errno::EINVAL) => Ok(()),
+            other => other,
+        }
     }
 }
 

@@ -49,6 +49,19 @@ pub fn identity(fd: BorrowedFd<'_>) -> Result<((u64, u64), bool), Errno> {
 /// # Errors
 /// The kernel's error.
 pub fn mount_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
+    look(fd).map(|answer| answer.stx_mnt_id)
+}
+
+/// Whether a descriptor stands on the root of a mount.
+///
+/// # Errors
+/// The kernel's error.
+pub fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+    let bit = u64::try_from(libc::STATX_ATTR_MOUNT_ROOT).unwrap_or_default();
+    look(fd).map(|answer| answer.stx_attributes & bit != 0)
+}
+
+fn look(fd: BorrowedFd<'_>) -> Result<libc::statx, Errno> {
     // SAFETY: `statx` is plain integers, for which all zeroes is a value.
     let mut answer: libc::statx = unsafe { std::mem::zeroed() };
     // SAFETY: the path is an empty C string, `fd` is open, and `answer` is one `struct statx` that lives across the
@@ -56,5 +69,5 @@ pub fn mount_id(fd: BorrowedFd<'_>) -> Result<u64, Errno> {
     let result = unsafe {
         libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &raw mut answer)
     };
-    Errno::result(result).map(|_| answer.stx_mnt_id)
+    Errno::result(result).map(|_| answer)
 }
