@@ -260,6 +260,12 @@ impl Chooser<'_> {
     fn meet(mut self, layers: Vec<Loaded>) -> Result<Resolved, ResolveError> {
         let mut texts: Vec<PolicyText> = Vec::with_capacity(layers.len());
         let mut met: Option<Policy> = None;
+        let unconfined = |loaded: &&Loaded| loaded.policy.mode == Mode::Unconfined;
+        let neutral: Vec<String> = layers
+            .iter()
+            .filter(unconfined)
+            .map(|loaded| loaded.text.name.clone())
+            .collect();
         for Loaded { policy, text } in layers {
             let next = match met.take() {
                 None => policy,
@@ -281,6 +287,10 @@ impl Chooser<'_> {
             }
         }
         let policy = met.ok_or(ResolveError::Nothing)?;
+        if policy.mode != Mode::Unconfined {
+            // Met with another, an unconfined policy says nothing; the router need not know of it.
+            texts.retain(|text| !neutral.contains(&text.name));
+        }
         match policy.mode {
             Mode::Unconfined => self.remarks.push(format!(
                 "policy `{}`: this container is no sandbox",

@@ -24,7 +24,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// A text that came from no file. Only names that begin with `builtin:` may hold the key `box`.
+    /// A text that came from no file.
     pub fn text(name: impl Into<String>, text: &str) -> Source {
         Source {
             name: name.into(),
@@ -71,11 +71,6 @@ impl Source {
             path: Some(path.to_owned()),
             text: text.into(),
         })
-    }
-
-    /// Whether this is text of ours, shipped in the binary.
-    pub fn is_builtin(&self) -> bool {
-        self.path.is_none() && self.name.starts_with(BUILTIN_PREFIX)
     }
 
     /// A fault at `at`, with the source line for the caret.

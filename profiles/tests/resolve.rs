@@ -153,9 +153,13 @@ fn unconfined_needs_the_node_whoever_asks() {
             .iter()
             .any(|remark| remark.contains("no sandbox"))
     );
+    let met = node.ask("unconfined", "strict", "").unwrap();
+    assert_eq!(met.policy.mode, Mode::Confined);
+    let names: Vec<&str> = met.texts.iter().map(|text| text.name.as_str()).collect();
     assert_eq!(
-        node.ask("unconfined", "strict", "").unwrap().policy.mode,
-        Mode::Confined
+        names,
+        ["strict"],
+        "the router is told of no unconfined policy"
     );
     assert_eq!(
         node.ask("", "unconfined", "").unwrap().policy.mode,
