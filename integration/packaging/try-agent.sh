@@ -1,23 +1,25 @@
 # What the agent of try.sh does. Each line tries one thing and says what came of it; an unexpected end is an error.
 failures=0
-show() { printf '  %-8s %-46s %s\n' "$1" "$2" "$3"; }
+show() { printf '  %-8s %-40s %s\n' "$1" "$2" "$(printf '%s\n' "$3" | head -n 1 | sed -E "$plain" | cut -c 1-100)"; }
+# Without the program's name, the line of the script, and curl's number.
+plain='s/^[a-z]+: ([0-9]+: )?(\([0-9]+\) )?//'
 
 # may WHAT COMMAND...: this must work.
 may() {
   what=$1; shift
-  if out=$("$@" 2>&1); then show allowed "$what" "$(printf %s "$out" | head -n 1 | cut -c 1-60)"; else
+  if out=$("$@" 2>&1); then show allowed "$what" "$out"; else
     show FAILED "$what" "$out"; failures=$((failures + 1)); fi
 }
 # may_not WHAT COMMAND...: this must be stopped.
 may_not() {
   what=$1; shift
   if out=$("$@" 2>&1); then show LEAKED "$what" "$out"; failures=$((failures + 1)); else
-    show stopped "$what" "$(printf %s "$out" | tail -n 1 | sed 's/.*: //' | cut -c 1-60)"; fi
+    show stopped "$what" "$out"; fi
 }
 write() { echo hello >"$1"; }
 post() {
   answer=$(curl -sS -m 5 -w '\n%{http_code}' -d '{"drop": "everything"}' "$DEMO/hello.json") || { echo "$answer"; return 1; }
-  case $answer in *403) printf '%s\n' "$answer" | head -n 1 | sed 's/: /:/g'; return 1 ;; *) echo "$answer" ;; esac
+  case $answer in *403) echo "403 $answer"; return 1 ;; *) echo "$answer" ;; esac
 }
 
 echo 'Files:'

@@ -35,12 +35,25 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Those of this process.
-    pub fn inherited() -> Self {
+    /// Those of this process; none for a command that gets a terminal, so that only the terminal is heard.
+    pub fn of(terminal: bool) -> Self {
+        if terminal {
+            Self::none()
+        } else {
+            Self {
+                stdin: Stdio::inherit(),
+                stdout: Stdio::inherit(),
+                stderr: Stdio::inherit(),
+            }
+        }
+    }
+
+    /// None at all.
+    pub fn none() -> Self {
         Self {
-            stdin: Stdio::inherit(),
-            stdout: Stdio::inherit(),
-            stderr: Stdio::inherit(),
+            stdin: Stdio::null(),
+            stdout: Stdio::null(),
+            stderr: Stdio::null(),
         }
     }
 }

@@ -86,7 +86,7 @@ fn live(
         process: &sandbox.path(file),
         console: path.as_deref(),
     };
-    let pid = engine.exec(sandbox, &tenant, Streams::inherited())?;
+    let pid = engine.exec(sandbox, &tenant, Streams::of(terminal))?;
     match console
         .map(ConsoleSocket::receive)
         .transpose()?

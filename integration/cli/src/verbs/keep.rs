@@ -148,13 +148,8 @@ fn begin(
     let policy = record.policy.as_deref();
     let (pid, pipes) = if record.terminal {
         let console = ConsoleSocket::bind(node)?;
-        let nothing = Streams {
-            stdin: Stdio::null(),
-            stdout: Stdio::null(),
-            stderr: Stdio::null(),
-        };
         let path = console.path().to_owned();
-        let pid = engine.create(sandbox, policy, Some(&path), nothing)?;
+        let pid = engine.create(sandbox, policy, Some(&path), Streams::none())?;
         (pid, vec![(Stream::Terminal, console.receive()?)])
     } else {
         let (out, out_end) = pipe2(OFlag::O_CLOEXEC)?;

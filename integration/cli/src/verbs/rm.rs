@@ -2,18 +2,14 @@
 
 use std::io::{BufRead, IsTerminal};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use crate::args::Rm;
-use crate::direct::boxes::{Sandbox, State};
+use crate::direct::boxes::State;
 use crate::direct::engine::Engine;
 use crate::fault::Fault;
 use crate::node::Node;
 use crate::printer::Printer;
 use crate::verbs::{pick, stop};
-
-/// How long the keeper may take to write down the end.
-const KEEPER: Duration = Duration::from_secs(3);
 
 /// Run it.
 pub fn run(node: &Node, args: &Rm, no_input: bool, printer: Printer) -> anyhow::Result<ExitCode> {
@@ -36,9 +32,6 @@ pub fn run(node: &Node, args: &Rm, no_input: bool, printer: Printer) -> anyhow::
         }
     }
     stop::stop(node, &sandbox)?;
-    if sandbox.directory.exists() {
-        wait_for_keeper(&sandbox)?;
-    }
     // Its owner may have removed it meanwhile.
     if sandbox.directory.exists() {
         Engine::new(node)?.delete(&sandbox)?;
@@ -46,14 +39,4 @@ pub fn run(node: &Node, args: &Rm, no_input: bool, printer: Printer) -> anyhow::
     }
     printer.data(&sandbox.name)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The process has ended; the owner is still deleting the container and writing the exit code.
-fn wait_for_keeper(sandbox: &Sandbox) -> anyhow::Result<()> {
-    let begin = Instant::now();
-    while sandbox.directory.exists() && sandbox.state()? == State::Lost && begin.elapsed() < KEEPER
-    {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
 }

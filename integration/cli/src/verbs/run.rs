@@ -235,7 +235,7 @@ fn live(
         sandbox,
         record.policy.as_deref(),
         path.as_deref(),
-        Streams::inherited(),
+        Streams::of(record.terminal),
     )?;
     sandbox.write("started.json", &Process::of(pid.as_raw())?)?;
     let terminal = console

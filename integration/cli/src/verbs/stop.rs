@@ -15,6 +15,8 @@ use crate::verbs::pick;
 const GRACE: Duration = Duration::from_secs(10);
 /// How long the end may take after SIGKILL.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+/// How long its owner may take to delete the container and write down the end; without an owner it stays lost.
+const OWNER: Duration = Duration::from_secs(3);
 /// How often its state is looked at.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -29,7 +31,7 @@ pub fn run(node: &Node, args: &Target, printer: Printer) -> anyhow::Result<ExitC
 /// Stop it and wait until it has ended; nothing to do when it does not run.
 pub fn stop(node: &Node, sandbox: &Sandbox) -> anyhow::Result<()> {
     if !matches!(sandbox.state()?, State::Running(_)) {
-        return Ok(());
+        return wait_for_owner(sandbox);
     }
     let engine = Engine::new(node)?;
     for (signal, patience) in [("TERM", GRACE), ("KILL", AFTER_KILL)] {
@@ -39,7 +41,7 @@ pub fn stop(node: &Node, sandbox: &Sandbox) -> anyhow::Result<()> {
             return Err(error);
         }
         if ended_within(sandbox, patience)? {
-            return Ok(());
+            return wait_for_owner(sandbox);
         }
     }
     Err(Fault::new(format!("sandbox `{}` lives on after SIGKILL", sandbox.name)).into())
@@ -55,4 +57,12 @@ fn ended_within(sandbox: &Sandbox, patience: Duration) -> anyhow::Result<bool> {
         std::thread::sleep(TICK);
     }
     Ok(false)
+}
+
+fn wait_for_owner(sandbox: &Sandbox) -> anyhow::Result<()> {
+    let begin = Instant::now();
+    while sandbox.directory.exists() && sandbox.state()? == State::Lost && begin.elapsed() < OWNER {
+        std::thread::sleep(TICK);
+    }
+    Ok(())
 }
