@@ -9,7 +9,7 @@ use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope,
 };
 use nix::sys::prctl;
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use seccompiler::{
@@ -72,14 +72,16 @@ pub fn confine(uid: u32, gid: u32) -> Result<(), ConfineError> {
     Ok(())
 }
 
-fn system(step: &'static str, result: Result<(), nix::Error>) -> Result<(), ConfineError> {
+fn system<T>(step: &'static str, result: Result<T, nix::Error>) -> Result<T, ConfineError> {
     result.map_err(|source| ConfineError::System { step, source })
 }
 
 fn become_user(uid: Uid, gid: Gid) -> Result<(), ConfineError> {
-    let files = limits::WORKER_FILES;
+    // A node may allow less, and only CAP_SYS_RESOURCE could ask for more: what there is must do.
+    let (_, most) = system("read its limit of open files", getrlimit(Resource::RLIMIT_NOFILE))?;
+    let files = limits::WORKER_FILES.min(most);
     system(
-        "raise its limit of open files",
+        "set its limit of open files",
         setrlimit(Resource::RLIMIT_NOFILE, files, files),
     )?;
     system("forbid core dumps", setrlimit(Resource::RLIMIT_CORE, 0, 0))?;
