@@ -278,3 +278,65 @@ fn file_name(kind: LinuxNamespaceType) -> &'static str {
         LinuxNamespaceType::Time => "time",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libcontainer::oci_spec::runtime::{Linux, LinuxNamespace, Mount};
+
+    #[test]
+    fn the_hard_column_of_the_limits_is_read() {
+        let text = "Limit                     Soft Limit           Hard Limit           Units     \n\
+                    Max open files            1024                 20000                files     \n\
+                    Max core file size        0                    unlimited            bytes     \n";
+        let limits = hard_limits(text);
+        assert_eq!(limits["RLIMIT_NOFILE"], 20_000);
+        assert_eq!(limits["RLIMIT_CORE"], u64::MAX);
+        assert_eq!(limits.len(), 2);
+    }
+
+    #[test]
+    fn this_process_knows_its_own_namespaces_as_the_hosts() {
+        let mut namespace = LinuxNamespace::default();
+        namespace
+            .set_typ(LinuxNamespaceType::Network)
+            .set_path(Some("/proc/self/ns/net".into()));
+        let mut linux = Linux::default();
+        linux.set_namespaces(Some(vec![namespace]));
+        let mut spec = Spec::default();
+        spec.set_linux(Some(linux));
+        let found = joined(&spec, &[]).unwrap();
+        assert!(found[0].is_host && found[0].foreign_processes && found[0].guarded_by.is_none());
+        let guard = Guard {
+            sandbox: "box1".to_owned(),
+            pid: i32::try_from(std::process::id()).unwrap(),
+        };
+        assert_eq!(
+            joined(&spec, &[guard]).unwrap()[0].guarded_by.as_deref(),
+            Some("box1")
+        );
+    }
+
+    #[test]
+    fn sources_are_known_by_what_they_lead_to() {
+        let mut spec = Spec::default();
+        let mounts = ["/proc/self/exe", "/dev/null", "/proc", "/no/such/path"].map(|source| {
+            let mut mount = Mount::default();
+            mount
+                .set_typ(Some("bind".to_owned()))
+                .set_source(Some(source.into()));
+            mount
+        });
+        spec.set_mounts(Some(mounts.to_vec()));
+        let found = sources(&spec, Path::new("/bundle"));
+        let kind = |path: &str| found[Path::new(path)].kind;
+        assert_eq!(kind("/proc/self/exe"), SourceKind::File);
+        assert_ne!(
+            found[Path::new("/proc/self/exe")].canonical,
+            Path::new("/proc/self/exe")
+        );
+        assert_eq!(kind("/dev/null"), SourceKind::Device);
+        assert_eq!(kind("/proc"), SourceKind::Directory);
+        assert_eq!(kind("/no/such/path"), SourceKind::Missing);
+    }
+}

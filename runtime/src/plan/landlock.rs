@@ -149,3 +149,106 @@ fn rule(path: &Path, grant: Grant) -> LandlockRule {
         identity: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Process};
+
+    fn planned_for(
+        read_only: &[&str],
+        read_write: &[&str],
+        devices: &[&str],
+    ) -> Vec<(String, Grant)> {
+        let list = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let filesystem = Filesystem {
+            read_only: list(read_only),
+            read_write: list(read_write),
+            include_workdir: false,
+        };
+        let policy = Policy {
+            name: "p".to_owned(),
+            mode: Mode::Confined,
+            filesystem: filesystem.clone(),
+            landlock: Landlock {
+                best_effort: false,
+                minimum_abi: 1,
+            },
+            process: Process::default(),
+            network: Vec::new(),
+        };
+        let rules = PathRules::new(&filesystem, Path::new("/"));
+        let host = HostFacts {
+            landlock_abi: 7,
+            ..HostFacts::default()
+        };
+        let devices = list(devices);
+        let ground = Ground {
+            policy: &policy,
+            rules: &rules,
+            host: &host,
+            devices: &devices,
+            ours: &[],
+            shared: false,
+        };
+        let plan = planned(&ground, &mut Vec::new()).unwrap();
+        plan.rules
+            .into_iter()
+            .map(|rule| (rule.path.display().to_string(), rule.grant))
+            .collect()
+    }
+
+    fn has(rules: &[(String, Grant)], path: &str, grant: Grant) -> bool {
+        rules
+            .iter()
+            .any(|(at, given)| at == path && *given == grant)
+    }
+
+    #[test]
+    fn an_unlisted_proc_is_not_granted() {
+        let rules = planned_for(&["/usr"], &["/sandbox"], &[]);
+        assert!(!rules.iter().any(|(path, _)| path.starts_with("/proc")));
+        assert!(has(
+            &planned_for(&["/"], &[], &[]),
+            "/proc",
+            Grant::ReadWriteFiles
+        ));
+        assert!(has(
+            &planned_for(&["/proc"], &[], &[]),
+            "/proc",
+            Grant::ReadWriteFiles
+        ));
+    }
+
+    #[test]
+    fn the_kernels_own_places_never_become_ordinary_writable_ones() {
+        let rules = planned_for(&["/usr"], &["/dev/null", "/sys/fs", "/proc/self"], &[]);
+        assert!(has(&rules, "/sys/fs", Grant::Read));
+        assert!(has(&rules, "/proc/self", Grant::ReadWriteFiles));
+        assert_eq!(
+            rules.iter().filter(|(path, _)| path == "/dev/null").count(),
+            1
+        );
+        assert!(rules.iter().all(|(_, grant)| *grant != Grant::Write));
+    }
+
+    #[test]
+    fn an_engines_device_gets_a_rule_of_its_own() {
+        assert!(has(
+            &planned_for(&["/"], &[], &["/dev/vendor0"]),
+            "/dev/vendor0",
+            Grant::Device
+        ));
+    }
+
+    #[test]
+    fn general_rules_come_before_special_ones() {
+        let rules = planned_for(&["/", "/usr/share/x"], &["/sandbox"], &[]);
+        let depth = |path: &String| Path::new(path).components().count();
+        assert!(
+            rules
+                .windows(2)
+                .all(|pair| depth(&pair[0].0) <= depth(&pair[1].0))
+        );
+    }
+}

@@ -12,9 +12,9 @@ use super::paths::PathRules;
 use super::places::Places;
 use super::users::Users;
 use super::{
-    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, annotations, devices,
-    environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process, sources,
-    sysctl, trust, unconfined,
+    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, annotations,
+    devices, environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process,
+    sources, sysctl, trust, unconfined,
 };
 
 /// The hand-over's version.
@@ -139,9 +139,9 @@ impl Tree {
         sources::check_policies(&all, rules, inputs.texts)?;
         let user = Users::of(inputs, given, &all, rules)?;
         let places = Places::of(inputs, given, &all, rules, remarks)?;
-        mounts::add_shared_memory(&mut all);
+        added::add_shared_memory(&mut all);
         if places.tmpfs {
-            mounts::add_tmp(&mut all);
+            added::add_tmp(&mut all);
         }
         let trust = trust::planned(inputs, namespaces, &mut all);
         Ok(Tree {

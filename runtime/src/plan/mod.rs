@@ -11,6 +11,7 @@ use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;
 use serde::{Deserialize, Serialize};
 
+mod added;
 mod annotations;
 mod devices;
 mod environment;

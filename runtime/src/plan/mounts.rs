@@ -9,10 +9,6 @@ use super::{HostFacts, Refusal, sources};
 
 /// Mounts of the kernel that keep their own flags.
 pub const KEPT: [&str; 4] = ["/proc", "/dev/pts", "/dev/shm", "/dev/mqueue"];
-/// Shared memory of a box whose engine gives none: Docker's size.
-const SHM_OPTIONS: [&str; 5] = ["nosuid", "noexec", "nodev", "mode=1777", "size=67108864"];
-/// `/tmp` of an image that has none.
-const TMP_OPTIONS: [&str; 3] = ["nosuid", "nodev", "mode=1777"];
 /// File systems that a box may have mounted, beside binds.
 const TYPES: [&str; 6] = ["tmpfs", "ramfs", "devpts", "mqueue", "overlay", "cgroup"];
 
@@ -213,58 +209,9 @@ fn set(options: &mut Vec<String>, flag: &str, opposites: &[&str]) {
     }
 }
 
-/// Adds a mount of ours: a file of the box's state directory, read-only, in place of what the engine put there.
-pub fn replace_with_file(mounts: &mut Vec<Mount>, destination: &Path, source: PathBuf) {
-    mounts.retain(|mount| mount.destination() != destination);
-    mounts.push(new(
-        destination,
-        "bind",
-        source,
-        &["bind", "ro", "nosuid", "nodev", "noexec", "rprivate"],
-    ));
-}
-
-/// Adds sized shared memory when the engine gives none.
-pub fn add_shared_memory(mounts: &mut Vec<Mount>) {
-    if !mounts
-        .iter()
-        .any(|mount| mount.destination() == Path::new("/dev/shm"))
-    {
-        mounts.push(new(
-            Path::new("/dev/shm"),
-            "tmpfs",
-            PathBuf::from("shm"),
-            &SHM_OPTIONS,
-        ));
-    }
-}
-
-/// Adds a `/tmp` for an image without one.
-pub fn add_tmp(mounts: &mut Vec<Mount>) {
-    mounts.push(new(
-        Path::new(super::paths::TMP),
-        "tmpfs",
-        PathBuf::from("tmpfs"),
-        &TMP_OPTIONS,
-    ));
-}
-
-fn new(destination: &Path, typ: &str, source: PathBuf, options: &[&str]) -> Mount {
-    let mut mount = Mount::default();
-    mount
-        .set_destination(destination.to_path_buf())
-        .set_typ(Some(typ.to_owned()))
-        .set_source(Some(source))
-        .set_options(Some(
-            options.iter().map(|option| (*option).to_owned()).collect(),
-        ))
-        .set_uid_mappings(None)
-        .set_gid_mappings(None);
-    mount
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::added::{new, replace_with_file};
     use super::super::{SourceFacts, SourceKind};
     use super::*;
     use nemoclaw_policy::policy::Filesystem;

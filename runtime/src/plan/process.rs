@@ -157,3 +157,48 @@ pub fn cwd(path: &Path) -> Result<&Path, Refusal> {
         Err(Refusal::Incomplete("absolute process.cwd"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use libcontainer::oci_spec::runtime::LinuxIdMappingBuilder;
+
+    fn mapping() -> Vec<LinuxIdMapping> {
+        let map = LinuxIdMappingBuilder::default()
+            .container_id(0u32)
+            .host_id(100_000u32)
+            .size(65_536u32);
+        vec![map.build().unwrap()]
+    }
+
+    #[test]
+    fn ids_are_mapped_both_ways_and_unmapped_ones_have_none() {
+        let map = mapping();
+        assert_eq!(host_id(1000, Some(&map)), Some(101_000));
+        assert_eq!(box_id(101_000, Some(&map)), Some(1000));
+        assert_eq!(host_id(65_536, Some(&map)), None);
+        assert_eq!(box_id(1000, Some(&map)), None);
+        assert_eq!(host_id(1000, None), Some(1000));
+        assert_eq!(box_id(1000, Some(&[])), Some(1000));
+    }
+
+    #[test]
+    fn a_forced_user_loses_the_groups_of_the_one_it_replaces() {
+        let mut user = User::default();
+        user.set_additional_gids(Some(vec![0, 27]));
+        let forced = with_forced(&user, Some((5, 6)));
+        assert_eq!(
+            (forced.uid(), forced.gid(), forced.additional_gids().clone()),
+            (5, 6, None)
+        );
+        assert_eq!(with_forced(&user, None), user);
+    }
+
+    #[test]
+    fn kept_capabilities_are_never_inheritable_or_ambient() {
+        let sets = capability_sets(&["CAP_CHOWN".to_owned()]);
+        assert_eq!(sets.bounding().as_ref().map(HashSet::len), Some(1));
+        assert_eq!(sets.inheritable().as_ref().map(HashSet::len), Some(0));
+        assert_eq!(sets.ambient().as_ref().map(HashSet::len), Some(0));
+    }
+}

@@ -7,7 +7,7 @@ use nemoclaw_policy::handover::{CA_BUNDLE_FILE, RESOLV_CONF_FILE};
 use nemoclaw_policy::policy::Mode;
 
 use super::namespaces::Namespaces;
-use super::{Inputs, Trust, environment, mounts};
+use super::{Inputs, Trust, added, environment};
 
 /// Where programs look for name servers.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -22,9 +22,9 @@ pub fn planned(
         return None;
     }
     for path in environment::bundle_mounts(inputs.rootfs) {
-        mounts::replace_with_file(box_mounts, &path, inputs.box_dir.join(CA_BUNDLE_FILE));
+        added::replace_with_file(box_mounts, &path, inputs.box_dir.join(CA_BUNDLE_FILE));
     }
-    mounts::replace_with_file(
+    added::replace_with_file(
         box_mounts,
         Path::new(RESOLV_CONF),
         inputs.box_dir.join(RESOLV_CONF_FILE),
