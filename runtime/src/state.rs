@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use libcontainer::oci_spec::runtime::LinuxCapabilities;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use procfs::process::Process;
@@ -178,6 +179,8 @@ pub struct BoxState {
     pub confinement: Confinement,
     /// The compiled filters that init got.
     pub filters: Filters,
+    /// The sets that init ended with, where libcontainer's configuration names more so that filters could be loaded.
+    pub final_capabilities: Option<LinuxCapabilities>,
     /// What `update` may not lift.
     pub limits: ResourceLimits,
     /// The cgroup.

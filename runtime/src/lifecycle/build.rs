@@ -50,8 +50,6 @@ struct Planned {
     plan: Plan,
     state: BoxState,
     bundle: PathBuf,
-    /// The sets that init ends with, where it starts with more to load its filters.
-    final_capabilities: Option<LinuxCapabilities>,
 }
 
 /// Build the box; its init waits for `start`.
@@ -126,12 +124,12 @@ fn planned(context: &Context, store: &Store, request: &Request<'_>) -> Result<Pl
     })?;
     plan.remarks.iter().for_each(|remark| context.log.info(remark));
     let cgroup = place_in_cgroup(&mut plan.spec, request.id, context.global.systemd_cgroup);
-    let (state, final_capabilities) = first_state(
+    let state = first_state(
         Chosen { context, request, spec: &spec, resolved: &resolved, abi, root: store.root.clone() },
         &mut plan,
         cgroup,
     )?;
-    Ok(Planned { plan, state: BoxState { bundle: bundle.clone(), rootfs: root, ..state }, bundle, final_capabilities })
+    Ok(Planned { plan, state: BoxState { bundle: bundle.clone(), rootfs: root, ..state }, bundle })
 }
 
 /// Living boxes, whose network namespaces are guarded.
@@ -168,7 +166,7 @@ fn first_state(
     chosen: Chosen<'_>,
     plan: &mut Plan,
     cgroup: CgroupPlace,
-) -> Result<(BoxState, Option<LinuxCapabilities>)> {
+) -> Result<BoxState> {
     let degraded = match &plan.confinement.landlock {
         Some(rules) => landlock::strength(rules, chosen.abi)?,
         None => Vec::new(),
@@ -185,7 +183,7 @@ fn first_state(
     let namespaces = plan.spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
     let user_namespace = namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User);
     let creator = ProcessId::of(i32::try_from(std::process::id())?).context("cannot read this process's start time")?;
-    let state = BoxState {
+    Ok(BoxState {
         id: chosen.request.id.to_owned(),
         root: chosen.root,
         bundle: PathBuf::new(),
@@ -195,6 +193,7 @@ fn first_state(
         strength: Strength { landlock_abi: chosen.abi, degraded },
         confinement: plan.confinement.clone(),
         filters,
+        final_capabilities,
         limits: plan.limits,
         cgroup,
         user_namespace,
@@ -205,8 +204,7 @@ fn first_state(
         created: crate::log::now(),
         owner: nix::unistd::geteuid().as_raw(),
         annotations: plan::engine_annotations(chosen.spec.annotations().as_ref()).into_iter().collect(),
-    };
-    Ok((state, final_capabilities))
+    })
 }
 
 /// A filter without no_new_privs needs CAP_SYS_ADMIN: give it to libcontainer's spec, and remember what to cut down to.
@@ -242,7 +240,7 @@ fn raise(context: &Context, store: &Store, request: &Request<'_>, planned: &mut 
         confinement: planned.state.confinement.clone(),
         filters: planned.state.filters.clone(),
         kernel_abi: planned.state.strength.landlock_abi,
-        final_capabilities: planned.final_capabilities.clone(),
+        final_capabilities: planned.state.final_capabilities.clone(),
         user_namespace: None,
         preserve: request.preserve_fds,
         report: report.writer.try_clone().context("cannot copy a descriptor")?,

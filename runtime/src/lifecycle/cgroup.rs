@@ -26,7 +26,7 @@ pub enum CgroupError {
         id: String,
         /// Cause.
         #[source]
-        source: libcgroups::common::CreateCgroupSetupError,
+        source: Box<libcgroups::common::CreateCgroupSetupError>,
     },
     /// A step failed.
     #[error("cannot {step} the cgroup of container \"{id}\"")]
@@ -37,7 +37,7 @@ pub enum CgroupError {
         id: String,
         /// Cause.
         #[source]
-        source: libcgroups::common::AnyManagerError,
+        source: Box<libcgroups::common::AnyManagerError>,
     },
     /// A signal was refused.
     #[error("cannot send a signal to process {pid} of container \"{id}\": {}", .source.desc())]
@@ -69,13 +69,13 @@ impl Cgroup {
             container_name: state.id.clone(),
         };
         let manager = libcgroups::common::create_cgroup_manager(config)
-            .map_err(|source| CgroupError::Open { id: state.id.clone(), source })?;
+            .map_err(|source| CgroupError::Open { id: state.id.clone(), source: Box::new(source) })?;
         Ok(Cgroup { id: state.id.clone(), manager })
     }
 
     fn failed(&self, step: &'static str) -> impl Fn(libcgroups::common::AnyManagerError) -> CgroupError {
         let id = self.id.clone();
-        move |source| CgroupError::Step { step, id: id.clone(), source }
+        move |source| CgroupError::Step { step, id: id.clone(), source: Box::new(source) }
     }
 
     /// The processes in it; none when it is gone.

@@ -116,11 +116,10 @@ fn sweep(context: &Context, directory: &Path) {
         age.and_then(|time| SystemTime::now().duration_since(time).ok()).is_some_and(|age| age > SOCKET_AGE)
     };
     let left = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tenant-")) {
-        if old(&entry.path()) {
-            if let Err(error) = std::fs::remove_file(entry.path()) {
-                context.log.debug(&format!("cannot remove `{}`: {error}", entry.path().display()));
-            }
+    let sockets = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tenant-"));
+    for path in sockets.map(|entry| entry.path()).filter(|path| old(path)) {
+        if let Err(error) = std::fs::remove_file(&path) {
+            context.log.debug(&format!("cannot remove `{}`: {error}", path.display()));
         }
     }
 }

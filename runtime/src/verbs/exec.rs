@@ -12,7 +12,7 @@ use crate::lifecycle::console::Listening;
 use crate::lifecycle::context::Context;
 use crate::lifecycle::foreground::Foreground;
 use crate::lifecycle::tenant::{self, Request};
-use crate::state::Store;
+use crate::state::{BoxState, Store};
 
 /// Run the verb; the program's exit code.
 pub fn run(context: &Context, args: &Exec) -> Result<u8> {
@@ -20,7 +20,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
     let state = store.load(&args.id)?;
     let process = match &args.process {
         Some(path) => read(path)?,
-        None => from_arguments(&store, args)?,
+        None => from_arguments(&store, &state, args)?,
     };
     let terminal = process.terminal().unwrap_or(false);
     if terminal && args.detach && args.console_socket.is_none() {
@@ -49,13 +49,16 @@ fn read(path: &Path) -> Result<Process> {
 }
 
 /// init's process with what the arguments change.
-fn from_arguments(store: &Store, args: &Exec) -> Result<Process> {
+fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Process> {
     if args.args.is_empty() {
         bail!("exec needs a program: pass it after the container's id, or give --process");
     }
     let config = crate::bundle::config_dir(&store.directory(&args.id)?).join("config.json");
     let spec = Spec::load(&config).context("cannot read the container's configuration")?;
     let mut process = spec.process().clone().context("the container's configuration has no process")?;
+    if let Some(sets) = &state.final_capabilities {
+        process.set_capabilities(Some(sets.clone()));
+    }
     process.set_args(Some(args.args.clone())).set_terminal(Some(args.tty));
     if let Some(cwd) = &args.cwd {
         process.set_cwd(cwd.clone());

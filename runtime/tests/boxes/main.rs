@@ -1,5 +1,7 @@
 //! Real boxes on a real kernel. Needs root and busybox-static; without them every test says so and passes.
 
+#![allow(clippy::expect_used, clippy::print_stderr)] // a test may panic, and says why it is skipped
+
 mod confinement;
 mod failures;
 mod harness;
