@@ -1,0 +1,261 @@
+//! The direct engine for real: the built runtime, hook and router, this machine's kernel, no network beyond loopback.
+//!
+//! The binaries are those of `make build` (or of `NEMOCLAW_DIST`). Without them, or without root, the tests say that they
+//! are left out; in CI they must run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A machine of its own, with the router stopped and every sandbox removed at the end.
+struct Node {
+    directory: tempfile::TempDir,
+    binaries: PathBuf,
+}
+
+fn binaries() -> PathBuf {
+    let given = std::env::var_os("NEMOCLAW_DIST").map(PathBuf::from);
+    given.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/dist"))
+}
+
+/// A node, or why there can be none.
+fn node() -> Option<Node> {
+    let binaries = binaries();
+    let missing = if !nix::unistd::geteuid().is_root() {
+        Some("needs root")
+    } else if !["nemoclaw-runtime", "nemoclaw-egress", "nemoclaw-router"]
+        .iter()
+        .all(|name| binaries.join(name).exists())
+    {
+        Some("needs the binaries of `make build`")
+    } else {
+        None
+    };
+    if let Some(reason) = missing {
+        assert!(
+            std::env::var("CI").as_deref() != Ok("true"),
+            "CI must run this test, but it {reason}"
+        );
+        eprintln!("skipped: {reason}");
+        return None;
+    }
+    // Not in /tmp: a policy file there might be another's.
+    let directory = tempfile::Builder::new()
+        .prefix("nemoclaw-direct.")
+        .tempdir_in("/var/lib")
+        .unwrap();
+    let path = directory.path().display();
+    let text = format!("version: 1\nstate_dir: {path}/run\ndata_dir: {path}/data\n");
+    std::fs::write(directory.path().join("config.yaml"), text).unwrap();
+    Some(Node {
+        directory,
+        binaries,
+    })
+}
+
+impl Node {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nemoclaw"));
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .env_remove("SUDO_UID");
+        command.env("NEMOCLAW_CONFIG", self.directory.path().join("config.yaml"));
+        for (variable, name) in [
+            ("NEMOCLAW_RUNTIME", "nemoclaw-runtime"),
+            ("NEMOCLAW_ROUTER", "nemoclaw-router"),
+        ] {
+            command.env(variable, self.binaries.join(name));
+        }
+        command
+    }
+
+    fn output(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// A call that must succeed; its stdout.
+    #[track_caller]
+    fn good(&self, arguments: &[&str]) -> String {
+        let output = self.output(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {error}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A command in an offline sandbox: exit code and stdout.
+    fn run(&self, more: &[&str], script: &str) -> (Option<i32>, String) {
+        let arguments = [
+            &["run", "--policy", "offline"],
+            more,
+            &["--", "sh", "-c", script],
+        ]
+        .concat();
+        let output = self.output(&arguments);
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap(),
+        )
+    }
+
+    /// Nothing may be left of sandboxes that ended.
+    #[track_caller]
+    fn is_clean(&self) {
+        for place in ["data/direct", "run/boxes", "run/runtime"] {
+            let entries = std::fs::read_dir(self.directory.path().join(place));
+            let names: Vec<_> = entries
+                .into_iter()
+                .flatten()
+                .map(|entry| entry.unwrap().file_name())
+                .collect();
+            assert!(names.is_empty(), "{place}: {names:?}");
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let list: Value =
+            serde_json::from_slice(&self.output(&["list", "--output", "json"]).stdout)
+                .unwrap_or_default();
+        for sandbox in list["sandboxes"].as_array().into_iter().flatten() {
+            self.output(&["rm", "-f", sandbox["name"].as_str().unwrap_or_default()]);
+        }
+        self.output(&["router", "stop"]);
+    }
+}
+
+#[test]
+fn the_exit_code_is_the_command_s_or_docker_s() {
+    let Some(node) = node() else { return };
+    assert_eq!(node.run(&[], "exit 3").0, Some(3));
+    assert_eq!(node.run(&[], "sh -c 'kill -TERM $$'; exit $?").0, Some(143));
+    let run = |command: &str| {
+        node.output(&["run", "--policy", "offline", "--", command])
+            .status
+            .code()
+    };
+    assert_eq!(run("no-such-program"), Some(127));
+    assert_eq!(run("/etc/hosts"), Some(126));
+    node.is_clean();
+}
+
+#[test]
+fn the_root_is_this_machine_s_programs_and_nothing_of_its_secrets() {
+    let Some(node) = node() else { return };
+    let script = "ls -A / | tr '\\n' ' '; for path in /etc/shadow /etc/ssl/private /root /home /boot /opt; do \
+        [ -e $path ] && echo \"LEAK $path\"; done; touch /usr/x /etc/x /x /proc/x 2>/dev/null; \
+        for path in /usr/x /etc/x /x; do [ -e $path ] && echo \"WROTE $path\"; done; \
+        grep -E '^(Seccomp|NoNewPrivs|CapEff|CapBnd):' /proc/self/status | tr -d '\\t'";
+    let (_, out) = node.run(&[], script);
+    assert!(!out.contains("LEAK") && !out.contains("WROTE"), "{out}");
+    assert!(out.contains("sandbox") && out.contains("usr"), "{out}");
+    for wall in [
+        "Seccomp:2",
+        "NoNewPrivs:1",
+        "CapEff:0000000000000000",
+        "CapBnd:0000000000000000",
+    ] {
+        assert!(out.contains(wall), "{wall} is not in {out}");
+    }
+    node.is_clean();
+}
+
+#[test]
+fn it_runs_as_the_owner_of_the_mounted_sandbox_directory() {
+    let Some(node) = node() else { return };
+    let work = node.directory.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    std::os::unix::fs::chown(&work, Some(1000), Some(1000)).unwrap();
+    let volume = format!("{}:/sandbox", work.display());
+    let (code, out) = node.run(&["-v", &volume], "id -u; echo made >/sandbox/file");
+    assert_eq!((code, out.as_str()), (Some(0), "1000\n"));
+    assert_eq!(
+        std::fs::read_to_string(work.join("file")).unwrap(),
+        "made\n"
+    );
+    assert_eq!(
+        node.run(&[], "id -u").1,
+        "65532\n",
+        "without a directory it is nobody's account"
+    );
+}
+
+#[test]
+fn a_volume_outside_the_policy_s_writable_paths_is_read_only() {
+    let Some(node) = node() else { return };
+    let data = node.directory.path().join("open");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    let volume = format!("{}:/usr/share/data", data.display());
+    let (code, _) = node.run(&["-v", &volume], "echo x >/usr/share/data/file");
+    assert_ne!(code, Some(0));
+    assert_eq!(std::fs::read_dir(&data).unwrap().count(), 0);
+}
+
+#[test]
+fn a_detached_sandbox_lives_is_entered_and_ends() {
+    let Some(node) = node() else { return };
+    let script = "trap 'echo bye; exit 4' TERM; echo hello; while :; do sleep 0.1; done";
+    let name = node.good(&[
+        "run", "-d", "--name", "worker", "--policy", "offline", "--", "sh", "-c", script,
+    ]);
+    assert_eq!(name, "worker\n");
+    let exec = node.output(&[
+        "exec",
+        "wor",
+        "-e",
+        "A=5",
+        "--",
+        "sh",
+        "-c",
+        "grep Seccomp: /proc/self/status; exit $A",
+    ]);
+    assert_eq!(exec.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&exec.stdout).contains("Seccomp:\t2"));
+    let status: Value =
+        serde_json::from_str(&node.good(&["status", "worker", "--output", "json"])).unwrap();
+    assert_eq!(status["sandboxes"][0]["state"], "running");
+    assert_eq!(status["sandboxes"][0]["egress"], "offline");
+    let refused = node.output(&["rm", "worker"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("hint: run `nemoclaw rm -f worker`"));
+    assert_eq!(node.good(&["stop", "worker"]), "worker\n");
+    let list: Value = serde_json::from_str(&node.good(&["list", "--output", "json"])).unwrap();
+    assert_eq!(list["sandboxes"][0]["exit_code"], 4);
+    assert_eq!(node.good(&["logs", "worker"]), "hello\nbye\n");
+    node.good(&["rm", "worker"]);
+    node.is_clean();
+}
+
+#[test]
+fn a_failing_detached_start_tells_and_leaves_nothing() {
+    let Some(node) = node() else { return };
+    let output = node.output(&["run", "-d", "--policy", "offline", "--", "no-such-program"]);
+    assert_eq!(output.status.code(), Some(127));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("executable file not found"));
+    node.is_clean();
+}
+
+#[test]
+fn the_router_is_started_when_it_is_needed_and_refusals_are_shown() {
+    let Some(node) = node() else { return };
+    // The name service of the C library asks the router; nothing is looked up outside.
+    let run = node.output(&[
+        "run",
+        "--name",
+        "asker",
+        "--",
+        "getent",
+        "hosts",
+        "unlisted.example",
+    ]);
+    let error = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(run.status.code(), Some(2), "{error}");
+    assert!(error.contains("started: the router"), "{error}");
+    let denied = node.good(&["logs", "asker", "--denied"]);
+    assert!(denied.contains("deny dns unlisted.example"), "{denied}");
+    assert!(node.good(&["router", "status"]).contains("worker"));
+    node.good(&["router", "stop"]);
+    assert_eq!(node.output(&["router", "status"]).status.code(), Some(1));
+}
