@@ -1,14 +1,13 @@
 //! The router's two sockets, opened inside the sandbox's namespace: whoever holds them answers for every address.
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, setsockopt, sockopt,
-};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, setsockopt, sockopt};
 
 use crate::error::HookError;
+use crate::sys::socket::listen;
 
 /// Where both stand. 198.18/15 exists nowhere, so no address of the sandbox's own is taken, and none can be dialled.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -16,8 +15,9 @@ pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 pub const LISTENER_PORT: u16 = 15001;
 /// Answers come from the bound port, so it has to be 53.
 pub const DNS_PORT: u16 = 53;
-/// Connections that wait while the router's worker is started again.
-const BACKLOG: i32 = 1024;
+/// Connections that wait while the router's worker is started again: as many as the node's `somaxconn` lets. A number
+/// of our own would be held against the C library's SOMAXCONN, which is 128 in musl.
+const BACKLOG: Backlog = Backlog::MAXALLOWABLE;
 
 /// Listener and DNS socket, both non-blocking and close-on-exec.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Sockets {
     /// A port is taken.
     pub fn open() -> Result<Sockets, HookError> {
         let listener = bound(SockType::Stream, LISTENER_PORT)
-            .and_then(|fd| socket::listen(&fd, Backlog::new(BACKLOG)?).map(|()| fd))
+            .and_then(|fd| listen(fd.as_fd(), BACKLOG).map(|()| fd))
             .map_err(|source| HookError::Socket {
                 what: "TCP",
                 port: LISTENER_PORT,
