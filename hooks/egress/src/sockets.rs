@@ -1,13 +1,14 @@
 //! The router's two sockets, opened inside the sandbox's namespace: whoever holds them answers for every address.
 
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, setsockopt, sockopt};
+use nix::sys::socket::{
+    self, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, setsockopt, sockopt,
+};
 
 use crate::error::HookError;
-use crate::sys::socket::listen;
 
 /// Where both stand. 198.18/15 exists nowhere, so no address of the sandbox's own is taken, and none can be dialled.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -39,7 +40,7 @@ impl Sockets {
     /// A port is taken.
     pub fn open() -> Result<Sockets, HookError> {
         let listener = bound(SockType::Stream, LISTENER_PORT)
-            .and_then(|fd| listen(fd.as_fd(), BACKLOG).map(|()| fd))
+            .and_then(|fd| socket::listen(&fd, BACKLOG).map(|()| fd))
             .map_err(|source| HookError::Socket {
                 what: "TCP",
                 port: LISTENER_PORT,
