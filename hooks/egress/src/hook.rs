@@ -18,7 +18,7 @@ use crate::namespace::Namespace;
 use crate::netlink::{Protocol, Socket, route};
 use crate::sockets::Sockets;
 use crate::state::State;
-use crate::sys::process::netns_cookie;
+use crate::sys::socket::netns_cookie;
 use crate::{printer, verify};
 
 /// A guarded sandbox, for the log.

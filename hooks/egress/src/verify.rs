@@ -94,7 +94,7 @@ fn connection(sockets: &Sockets) -> Result<(), Errno> {
     let own: SockaddrIn = socket::getsockname(probe.as_raw_fd())?;
     for _ in 0..MOST_STRANGERS {
         await_readable(&sockets.listener)?;
-        let accepted = crate::sys::process::accept(sockets.listener.as_fd())?;
+        let accepted = crate::sys::socket::accept(sockets.listener.as_fd())?;
         let peer: SockaddrIn = socket::getpeername(accepted.as_raw_fd())?;
         if peer == own {
             let asked: SockaddrIn = socket::getsockname(accepted.as_raw_fd())?;
