@@ -3,6 +3,12 @@
 //! The binaries are those of `make build` (or of `NEMOCLAW_DIST`). Without them, or without root, the tests say that they
 //! are left out; in CI they must run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test's helpers may fail loudly"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

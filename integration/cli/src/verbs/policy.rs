@@ -60,7 +60,7 @@ fn source(config: Option<&Path>, given: &str) -> anyhow::Result<Source> {
     };
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Source {
-            name: path.display().to_string(),
+            name: with_slash(&path),
             path: Some(path),
             text: text.into(),
         }),
@@ -80,6 +80,16 @@ fn source(config: Option<&Path>, given: &str) -> anyhow::Result<Source> {
                     .into())
             }
         },
+    }
+}
+
+/// A file's name always has a slash, by which messages tell it from a policy's name.
+fn with_slash(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains('/') {
+        text
+    } else {
+        format!("./{text}")
     }
 }
 
