@@ -201,7 +201,7 @@ impl Box {
         [
             "ip rule",
             "ip -6 rule",
-            "ip route show table all",
+            "ip -4 route show table all",
             "nft list ruleset",
             "ss -lntuH",
             "ip -o link",
