@@ -21,9 +21,11 @@ work=$(mktemp -d /var/lib/nemoclaw-try.XXXXXX)
 chmod 0711 "$work"
 export NEMOCLAW_CONFIG=$work/config.yaml
 nemoclaw=$dist/nemoclaw
+# Its own name: cgroups are named after sandboxes, and a sandbox `try` of yours may be running.
+name=try-$$
 server=
 cleanup() {
-  "$nemoclaw" rm -f try >/dev/null 2>&1 || true
+  "$nemoclaw" rm -f "$name" >/dev/null 2>&1 || true
   "$nemoclaw" router stop >/dev/null 2>&1 || true
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
   # Never through a mount: the sandbox's mounts are private, so there should be none.
@@ -70,10 +72,10 @@ network_policies:
 POLICY
 
 echo "The policy:"; sed 's/^/  /' "$work/policy.yaml"; echo
-echo '$ nemoclaw run --name try --policy policy.yaml -- sh agent.sh'
+echo "\$ nemoclaw run --name $name --policy policy.yaml -- sh agent.sh"
 status=0
-"$nemoclaw" run --name try --policy "$work/policy.yaml" -e "DEMO=https://api.demo.example:$port" \
+"$nemoclaw" run --name "$name" --policy "$work/policy.yaml" -e "DEMO=https://api.demo.example:$port" \
   -- sh -c "$(cat "$here/try-agent.sh")" </dev/null || status=$?
-echo; echo '$ nemoclaw logs try --denied'
-"$nemoclaw" logs try --denied
+echo; echo "\$ nemoclaw logs $name --denied"
+"$nemoclaw" logs "$name" --denied
 exit "$status"

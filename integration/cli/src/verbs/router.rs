@@ -128,7 +128,7 @@ fn last_line(log: &Path) -> Option<String> {
         .rev()
         .map(str::trim)
         .find(|line| !line.is_empty())?;
-    Some(line.to_owned())
+    Some(line.strip_prefix("error: ").unwrap_or(line).to_owned())
 }
 
 fn wait_until_gone(node: &Node, pid: i32) -> anyhow::Result<()> {
