@@ -76,7 +76,7 @@ fn in_the_box_only_sandbox_and_tmp_are_writable() {
         for name in [
             "write_data",
             "overwrite_data",
-            "chmod_suid_data",
+            "chmod_data",
             "truncate_data",
         ] {
             assert!(

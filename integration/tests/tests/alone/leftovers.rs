@@ -1,0 +1,114 @@
+//! A box that could not start, and one that ended, leave nothing: no process, cgroup, namespace, mount, socket or state.
+
+use std::time::Duration;
+
+use nemoclaw_tests::World;
+use nemoclaw_tests::alone;
+use nemoclaw_tests::bundle::Bundle;
+use nemoclaw_tests::container::{Container, run, unique};
+use nemoclaw_tests::leftovers::Picture;
+use nemoclaw_tests::router::shared_pid;
+use nemoclaw_tests::shell::finish;
+
+fn picture(world: &World) -> Picture {
+    Picture::take(world, &world.path("state"), shared_pid(world))
+}
+
+/// Compares now with `before`, giving engines two seconds to clean up behind themselves.
+#[track_caller]
+fn nothing_new(world: &World, before: &Picture, what: &str) {
+    let mut lines = Vec::new();
+    for _ in 0..20 {
+        lines = picture(world).new_since(before);
+        if lines.is_empty() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("{what} left behind:\n{}", lines.join("\n"));
+}
+
+#[test]
+fn a_failing_hook_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    run(world, "nemoclaw-test", &[], &["nct/busybox", "true"]).ok(); // engines make their own parents once
+    let before = picture(world);
+    for _ in 0..3 {
+        run(world, "nemoclaw-badhook", &[], &["nct/busybox", "true"])
+            .fails_saying("this hook fails on purpose");
+    }
+    nothing_new(world, &before, "a failing hook");
+}
+
+#[test]
+fn an_absent_router_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    run(world, "nemoclaw-test", &[], &["nct/busybox", "true"]).ok();
+    let before = picture(world);
+    for _ in 0..3 {
+        run(world, "nemoclaw-absent", &[], &["nct/busybox", "true"])
+            .fails_saying("nemoclaw router start");
+    }
+    nothing_new(world, &before, "an absent router");
+    let left: Vec<_> = std::fs::read_dir(world.path("state-other/absent/boxes"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_box_that_ended_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    run(world, "nemoclaw-test", &[], &["nct/busybox", "true"]).ok();
+    for runtime in ["nemoclaw-test", "nemoclaw-tproxy"] {
+        let before = picture(world);
+        for _ in 0..3 {
+            run(world, runtime, &[], &["nct/busybox", "true"]).ok();
+            let container = Container::start(world, runtime, &[], &["nct/busybox", "sleep", "300"]);
+            container.exec(&["true"]).ok();
+            container.verb(&["kill"]).ok();
+        }
+        nothing_new(world, &before, &format!("a box of {runtime}"));
+    }
+}
+
+#[test]
+fn a_create_that_is_deleted_unstarted_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    let bundle = Bundle::make(world, "unstarted");
+    let before = picture(world);
+    let id = unique("unstarted");
+    let mut create = bundle.runtime("config", "test");
+    create
+        .args(["create", "--bundle"])
+        .arg(bundle.path())
+        .arg(&id);
+    finish(create, None, Duration::from_secs(20)).ok();
+    let mut delete = bundle.runtime("config", "test");
+    delete.args(["delete", "--force", &id]);
+    finish(delete, None, Duration::from_secs(20)).ok();
+    nothing_new(world, &before, "create and delete");
+}
+
+#[test]
+fn a_program_that_does_not_exist_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    run(world, "nemoclaw-test", &[], &["nct/busybox", "true"]).ok();
+    let before = picture(world);
+    run(
+        world,
+        "nemoclaw-test",
+        &[],
+        &["nct/busybox", "no-such-program"],
+    )
+    .exits(127);
+    nothing_new(world, &before, "a failed start");
+}

@@ -1,0 +1,15 @@
+//! Tests that measure or count, and so have the machine to themselves: one after another, and no other test beside.
+
+mod keyring;
+mod leftovers;
+mod reload;
+mod worker_death;
+
+/// The turn of the tests in this process; other processes wait for `turn.lock`.
+static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
+/// Waits for the turn. A test that failed before does not spoil it.
+fn turn() -> std::sync::MutexGuard<'static, ()> {
+    TURN.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
