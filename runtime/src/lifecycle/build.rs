@@ -22,7 +22,7 @@ use crate::sys::pidfd::PidFd;
 use crate::sys::{keyring, landlock as kernel, seal};
 
 /// Where libcontainer writes init's pid as soon as it is known, in the box's directory.
-pub const INIT_PID: &str = "init.pid";
+const INIT_PID: &str = "init.pid";
 /// The cgroup's parent where the engine names none.
 const CGROUP_PARENT: &str = "/nemoclaw";
 

@@ -14,8 +14,8 @@ use super::context::Context;
 use super::hooks;
 use crate::state::{BoxState, ProcessId, Store};
 
-/// How long a killed init may take to end.
-const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long a killed init is waited for before the rest is killed: a frozen one ends only when it is thawed.
+const END_LIMIT: Duration = Duration::from_millis(50);
 
 /// Steps that failed, to be told together.
 #[derive(Default)]
@@ -43,7 +43,8 @@ impl Failures {
 pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<()> {
     let box_dir = store.directory(&state.id)?;
     let mut failures = Failures::default();
-    if let Some(init) = state.init.or_else(|| init_of_unfinished(&box_dir)) {
+    // The init of a `create` that was cut short is not recorded; it is in the cgroup, which is emptied next.
+    if let Some(init) = state.init {
         failures.take(kill(init));
     }
     match Cgroup::of(state) {
@@ -62,17 +63,6 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
     failures.into_result(&state.id)
 }
 
-/// The pid that libcontainer wrote before `create` was cut short.
-fn init_of_unfinished(box_dir: &Path) -> Option<ProcessId> {
-    let pid = std::fs::read_to_string(box_dir.join(super::build::INIT_PID)).ok()?.trim().parse().ok()?;
-    let init = ProcessId::of(pid)?;
-    // init forked from a `create` that had the box's directory already, so it is younger than the pid file's directory
-    // and sits in the box's cgroup; a later owner of its pid does not wait under our name.
-    let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    let ours = ["nemoclaw:init", "youki:[2:INIT]"].contains(&name.trim_end());
-    ours.then_some(init)
-}
-
 fn kill(init: ProcessId) -> Result<()> {
     let held = match init.hold() {
         Ok(held) => held,
@@ -86,8 +76,8 @@ fn kill(init: ProcessId) -> Result<()> {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(error) => return Err(anyhow!("cannot kill process {}: {}", init.pid, error.desc())),
     }
-    // A frozen process dies when it is thawed, which emptying the cgroup does.
-    held.wait_end(Duration::from_millis(50)).ok();
+    // Whether it ended in that time or not, the cgroup is emptied next, which also thaws it.
+    held.wait_end(END_LIMIT).ok();
     reap(init.pid);
     Ok(())
 }
@@ -95,18 +85,6 @@ fn kill(init: ProcessId) -> Result<()> {
 /// Reap a child of ours; of any other process there is nothing to reap.
 fn reap(pid: i32) {
     waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)).ok();
-}
-
-/// Wait until init has ended.
-///
-/// # Errors
-/// It has not, in ten seconds.
-pub fn wait_end(init: ProcessId) -> Result<()> {
-    let ended = match init.hold() {
-        Ok(held) => held.wait_end(END_LIMIT)?,
-        Err(_) => true,
-    };
-    if ended { Ok(()) } else { Err(anyhow!("process {} did not end in {} s", init.pid, END_LIMIT.as_secs())) }
 }
 
 fn gone(directory: &Path) -> io::Result<()> {

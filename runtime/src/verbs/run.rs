@@ -22,12 +22,13 @@ pub fn run(context: &Context, args: &Run) -> Result<u8> {
     if terminal && args.detach && request.console_socket.is_none() {
         bail!("cannot give a detached container a terminal without --console-socket");
     }
-    let listening = own_console.then(|| Listening::new(&std::env::temp_dir())).transpose()?;
+    let store = context.store()?;
+    std::fs::create_dir_all(&store.root).with_context(|| format!("cannot make `{}`", store.root.display()))?;
+    let listening = own_console.then(|| Listening::new(&store.root)).transpose()?;
     if let Some(listening) = &listening {
         request.console_socket = Some(listening.path());
     }
     let state = build::build(context, &request)?;
-    let store = context.store()?;
     let outcome = (|| {
         let console = listening.map(Listening::accept).transpose()?;
         if args.detach {

@@ -4,6 +4,7 @@
 
 mod confinement;
 mod failures;
+mod foreign_calls;
 mod harness;
 mod life;
 mod unconfined;

@@ -29,6 +29,28 @@ fn a_profile_is_loaded_without_no_new_privs_in_run_and_exec() {
 }
 
 #[test]
+fn an_allow_list_without_the_seccomp_call_can_be_stacked_on_ours() {
+    let Some(node) = node() else { return };
+    let names = [
+        "execve", "read", "write", "openat", "open", "close", "mmap", "brk", "exit_group", "arch_prctl", "prctl", "getuid",
+        "fstat", "stat", "newfstatat", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "readlinkat",
+        "readlink", "getrandom", "mprotect", "ioctl", "getpid", "getppid", "rt_sigaction", "rt_sigprocmask", "getcwd",
+        "uname", "geteuid", "getgid", "getegid", "munmap", "fcntl", "wait4", "clone", "fork", "vfork", "exit",
+    ];
+    node.config("echo fine", |config| {
+        config["linux"]["seccomp"] = json!({
+            "defaultAction": "SCMP_ACT_ERRNO",
+            "syscalls": [
+                { "names": names.to_vec(), "action": "SCMP_ACT_ALLOW" },
+                { "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 }
+            ]
+        });
+    });
+    let said = node.run(&id());
+    assert_eq!(said.out, "fine\n", "{}", said.err);
+}
+
+#[test]
 fn a_listener_is_refused_with_a_sentence() {
     let Some(node) = node() else { return };
     let node = node.under("unconfined");

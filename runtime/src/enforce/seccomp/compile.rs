@@ -12,6 +12,9 @@ const LONGEST: usize = 4096;
 /// x32 calls carry this bit in their number.
 const X32_BIT: u32 = 0x4000_0000;
 
+/// The call that loads the next program.
+const LOADING: syscalls::Sysno = syscalls::Sysno::seccomp;
+
 /// What a profile says, with names turned into numbers.
 pub(super) struct Rules {
     /// What every call gets that no rule names.
@@ -34,7 +37,7 @@ pub(super) fn number(name: &str) -> Option<i64> {
     syscalls::Sysno::from_str(name).ok().map(|call| i64::from(call.id()))
 }
 
-/// A program that answers x32 calls with `ENOSYS`: their numbers match no rule, so a deny-list would let them pass.
+/// A program that refuses x32 calls: their numbers match no rule, so a deny-list would let them pass.
 /// Calls of another architecture are ended by every compiled program.
 pub(super) fn foreign_calls_guard() -> BpfProgram {
     let load = |offset| sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
@@ -67,12 +70,16 @@ pub(super) fn programs(rules: Rules) -> Result<Vec<BpfProgram>, SeccompError> {
     }
     let mut programs = Vec::new();
     if rules.default != SeccompAction::Allow {
-        programs.push(base.compile(rules.default, SeccompAction::Allow)?);
+        let refuses = !base.names(LOADING);
+        programs.push((refuses, base.compile(rules.default, SeccompAction::Allow)?));
     }
     for (action, table) in others {
-        programs.push(table.compile(SeccompAction::Allow, action)?);
+        let refuses = table.names(LOADING) && action != SeccompAction::Log;
+        programs.push((refuses, table.compile(SeccompAction::Allow, action)?));
     }
-    Ok(programs)
+    // A program that refuses seccomp(2) must be the last that is loaded. A profile has at most one.
+    programs.sort_by_key(|(refuses, _)| *refuses);
+    Ok(programs.into_iter().map(|(_, program)| program).collect())
 }
 
 /// Calls with their alternatives; `None` = always.
@@ -87,6 +94,10 @@ impl Table {
         } else if let Some(known) = entry {
             known.extend(alternatives);
         }
+    }
+
+    fn names(&self, call: syscalls::Sysno) -> bool {
+        self.0.contains_key(&i64::from(call.id()))
     }
 
     fn compile(self, otherwise: SeccompAction, on_match: SeccompAction) -> Result<BpfProgram, SeccompError> {

@@ -70,16 +70,17 @@ pub fn compile(engine: Option<&LinuxSeccomp>, agent: Option<&Profile>) -> Result
         return Ok(filters);
     }
     filters.programs.push(Program::new(&compile::foreign_calls_guard(), 0));
+    // Ours first: it allows seccomp(2), which an engine's profile need not, and each program is loaded under those before.
+    if let Some(profile) = agent {
+        let rules = agent::rules(profile)?;
+        filters.skipped += rules.skipped;
+        filters.programs.extend(compile::programs(rules)?.iter().map(|code| Program::new(code, 0)));
+    }
     if let Some(profile) = engine {
         let rules = oci::rules(profile)?;
         filters.skipped += rules.skipped;
         let flags = oci::flags(profile);
         filters.programs.extend(compile::programs(rules)?.iter().map(|code| Program::new(code, flags)));
-    }
-    if let Some(profile) = agent {
-        let rules = agent::rules(profile)?;
-        filters.skipped += rules.skipped;
-        filters.programs.extend(compile::programs(rules)?.iter().map(|code| Program::new(code, 0)));
     }
     Ok(filters)
 }

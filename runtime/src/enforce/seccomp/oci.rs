@@ -129,6 +129,17 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_refuses_to_load_more_comes_last() {
+        let profile = profile(
+            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
+                {"names":["read"],"action":"SCMP_ACT_ALLOW"},{"names":["clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}"#,
+        );
+        let programs = compile::programs(rules(&profile).expect("valid")).expect("compiles");
+        assert!(programs[0].iter().any(|step| step.k == 0x0005_0026), "ENOSYS first");
+        assert!(programs[1].iter().any(|step| step.k == 0x0005_0001), "EPERM last");
+    }
+
+    #[test]
     fn two_conditions_on_one_argument_are_alternatives() {
         let profile = profile(
             r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["personality"],"action":"SCMP_ACT_ALLOW","args":[
