@@ -1,0 +1,201 @@
+//! Real servers outside: HTTPS on 443 (h1, h2, WebSocket), HTTP on 80, and one that speaks first on 2222.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::{Netns, OUTSIDE};
+
+type Body = BoxBody<Bytes, std::convert::Infallible>;
+
+pub struct Upstream {
+    pub ca: String,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Upstream {
+    pub fn start(netns: &Netns, hosts: &[&str]) -> Upstream {
+        let (ca, config) = certificates(hosts);
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (ready, begun) = std::sync::mpsc::channel();
+        let inside = netns.descriptor();
+        let thread = std::thread::spawn(move || {
+            nix::sched::setns(inside, nix::sched::CloneFlags::CLONE_NEWNET).expect("setns");
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("runtime");
+            runtime.block_on(async move {
+                let bind =
+                    async |port: u16| TcpListener::bind((OUTSIDE, port)).await.expect("bind");
+                let (secure, plain, first) = (bind(443).await, bind(80).await, bind(2222).await);
+                tokio::spawn(https(secure, TlsAcceptor::from(config)));
+                tokio::spawn(http(plain));
+                tokio::spawn(speaks_first(first));
+                ready.send(()).expect("ready");
+                let _ = stopped.await;
+            });
+        });
+        begun.recv().expect("servers");
+        Upstream {
+            ca,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn certificates(hosts: &[&str]) -> (String, Arc<ServerConfig>) {
+    let mut params = CertificateParams::new(Vec::<String>::new()).expect("params");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca_key = KeyPair::generate().expect("key");
+    let ca = params.self_signed(&ca_key).expect("CA").pem();
+    let issuer = Issuer::new(params, ca_key);
+    let key = KeyPair::generate().expect("key");
+    let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+    let leaf = CertificateParams::new(names)
+        .expect("params")
+        .signed_by(&key, &issuer)
+        .expect("leaf");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let mut config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf.der().clone()], key)
+            .expect("config");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (ca, Arc::new(config))
+}
+
+async fn https(listener: TcpListener, acceptor: TlsAcceptor) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            if let Ok(stream) = acceptor.accept(stream).await {
+                serve(stream).await;
+            }
+        });
+    }
+}
+
+async fn http(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(serve(stream));
+    }
+}
+
+async fn speaks_first(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            stream.write_all(b"HELLO\n").await.expect("greeting");
+            let (mut from, mut to) = stream.split();
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+        });
+    }
+}
+
+async fn serve(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static) {
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let _ = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer))
+        .await;
+}
+
+async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+    if request.headers().contains_key("upgrade") {
+        let upgraded = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut stream = TokioIo::new(upgraded.await.expect("upgrade"));
+            let mut buffer = [0; 1024];
+            while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+                stream.write_all(&buffer[..length]).await.expect("echo");
+            }
+        });
+        let response = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        return Ok(response
+            .body(Full::new(Bytes::new()).boxed())
+            .expect("response"));
+    }
+    let (head, body) = request.into_parts();
+    if head.uri.path() == "/slow" {
+        let pieces = Pieces {
+            left: 1200,
+            pause: None,
+            every: Duration::from_millis(50),
+        };
+        return Ok(Response::new(pieces.boxed()));
+    }
+    let body = body.collect().await?.to_bytes();
+    let seen = serde_json::json!({
+        "method": head.method.as_str(),
+        "path": head.uri.path(),
+        "query": head.uri.query(),
+        "host": head.headers.get("host").map(|host| host.to_str().unwrap_or("?").to_owned()),
+        "authority": head.uri.authority().map(ToString::to_string),
+        "version": format!("{:?}", head.version),
+        "secret": head.headers.contains_key("x-secret"),
+        "length": body.len(),
+    });
+    Ok(Response::new(
+        Full::new(Bytes::from(seen.to_string())).boxed(),
+    ))
+}
+
+/// A body that comes in pieces.
+struct Pieces {
+    left: u32,
+    pause: Option<Pin<Box<tokio::time::Sleep>>>,
+    every: Duration,
+}
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+        }
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.left -= 1;
+        let every = self.every;
+        self.pause = Some(Box::pin(tokio::time::sleep(every)));
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece\n")))))
+    }
+}
