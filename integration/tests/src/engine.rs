@@ -108,6 +108,7 @@ pub fn down(world: &World) {
         let dir = engine.dir(world);
         end(&dir.join("docker.pid"), 20);
         end(&dir.join("containerd.pid"), 10);
+        end(&dir.join("holder.pid"), 1);
         end_shims(&format!("{}/", dir.display()));
     }
     let prefix = format!("{}/", world.dir.display());
@@ -139,7 +140,7 @@ fn end_shims(marker: &str) {
     }
 }
 
-/// Starts a daemon in `nct-eng`, in a session of its own; gives its pid.
+/// Starts a daemon in its network namespace, in a session of its own; gives its pid.
 fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
     let log_name = if engine == Engine::Plain {
         format!("{name}.log")
@@ -148,9 +149,13 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
     };
     let log = fs::File::create(world.path("log").join(log_name)).expect("log file");
     let mut command = Command::new("setsid");
+    let network = match engine {
+        Engine::Plain => netns::ENGINE,
+        Engine::Remapped => netns::REMAPPED,
+    };
     command
         .arg("nsenter")
-        .arg(format!("--net={}", netns::path(netns::ENGINE).display()));
+        .arg(format!("--net={}", netns::path(network).display()));
     if engine == Engine::Remapped {
         command.arg(format!("--mount={}", private_mounts(world)));
     }

@@ -57,7 +57,7 @@ pub fn small(world: &World, engine: Engine, name: &str) {
 /// Changes with the probe: images of an older one are made anew.
 fn key() -> String {
     let probe = fs::metadata(tools_dir().join("nemoclaw-probe")).expect("probe");
-    format!("3-{}-{}", probe.len(), probe.mtime())
+    format!("4-{}-{}", probe.len(), probe.mtime())
 }
 
 fn current(world: &World, engine: Engine, name: &str) -> bool {
@@ -122,7 +122,7 @@ fn busybox(tree: &Path) {
             "sys",
             "dev",
             "tmp",
-            "sandbox",
+            "sandbox/work",
             "dir",
             "home/agent",
             "var",
@@ -130,6 +130,7 @@ fn busybox(tree: &Path) {
     );
     applets(tree);
     copy_probe(tree, "usr/bin/nemoclaw-probe");
+    fs::write(tree.join("dir/secret"), "not for this policy\n").expect("secret");
     fs::write(
         tree.join("etc/passwd"),
         "root:x:0:0:root:/root:/bin/sh\nsandbox:x:1000:1000::/sandbox:/bin/sh\n",
@@ -180,7 +181,7 @@ fn trojans(tree: &Path) {
 
 fn links(tree: &Path) {
     for name in ["tmp", "sandbox"] {
-        fs::remove_dir(tree.join(name)).expect("folder");
+        fs::remove_dir_all(tree.join(name)).expect("folder");
         symlink("/var/tmp/nct-host-dir", tree.join(name)).expect("link");
     }
     folders(tree, &["var/tmp/nct-host-dir"]);

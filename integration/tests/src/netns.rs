@@ -14,6 +14,8 @@ use crate::shell::{run, sh};
 pub const ENGINE: &str = "nct-eng";
 /// Namespace of the servers.
 pub const SERVERS: &str = "nct-srv";
+/// Namespace of the second engine: a dockerd without a bridge removes another's `docker0`.
+pub const REMAPPED: &str = "nct-eng2";
 /// The wire's end in [`ENGINE`].
 pub const OUTER: &str = "nct-out";
 
@@ -24,7 +26,7 @@ pub fn path(name: &str) -> PathBuf {
 
 /// Makes both namespaces and the wire, where they are not there yet.
 pub fn up() {
-    for name in [ENGINE, SERVERS] {
+    for name in [ENGINE, SERVERS, REMAPPED] {
         if !path(name).exists() {
             run("ip", &["netns", "add", name]).ok();
         }
@@ -59,7 +61,7 @@ pub fn up() {
 
 /// Removes both.
 pub fn down() {
-    for name in [ENGINE, SERVERS] {
+    for name in [ENGINE, SERVERS, REMAPPED] {
         run("ip", &["netns", "del", name]);
     }
 }

@@ -56,16 +56,20 @@ fn sandbox_work_swapped_for_a_link_between_create_and_exec_gives_nothing() {
         &[],
         &["nct/busybox", "sleep", "300"],
     );
-    container.exec(&["true"]).ok();
-    container.exec(&[
-        "sh",
-        "-c",
-        "cd /sandbox && mv work old 2>/dev/null || rm -rf work; ln -s /etc work; ls -l /sandbox",
-    ]);
-    let output = container.exec(&["sh", "-c", "cat /sandbox/work/passwd && echo reached"]);
+    let steal = ["sh", "-c", "cat /sandbox/work/secret /dir/secret"];
     assert!(
-        !output.stdout.contains("reached"),
-        "the exec must not follow the agent's link: {output:?}"
+        !container
+            .exec(&steal)
+            .stdout
+            .contains("not for this policy")
+    );
+    container
+        .exec(&["sh", "-c", "cd /sandbox && mv work old && ln -s /dir work"])
+        .ok();
+    let output = container.exec(&steal);
+    assert!(
+        !output.stdout.contains("not for this policy"),
+        "the exec must not get what the agent's link names: {output:?}"
     );
 }
 

@@ -51,7 +51,7 @@ impl Source {
             .collect();
         parts
             .iter()
-            .any(|part| matches!(part.as_ref(), "tests" | "tests.rs" | "benches"))
+            .any(|part| matches!(part.as_ref(), "tests" | "tests.rs" | "benches" | "build.rs"))
     }
 
     /// Its lines before the test module, with numbers.
