@@ -1,5 +1,6 @@
 //! Docker as people use it, with our runtime: images, verbs, options, networks, user namespaces, refusals, tricks.
 
+mod direct;
 mod ease;
 mod images;
 mod networks;
