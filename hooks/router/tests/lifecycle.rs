@@ -1,4 +1,5 @@
 //! Reload, crash and end: what changes, and what must not.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]
 
 mod common;
 mod sys;
@@ -265,4 +266,39 @@ fn the_router_drains_and_ends_and_a_second_one_is_refused() {
         begin.elapsed()
     );
     assert!(!rig.socket().exists());
+}
+
+#[test]
+fn under_load_a_killed_worker_costs_only_the_requests_in_flight() {
+    if !able() {
+        return;
+    }
+    let rig = Rig::start(HOSTS);
+    let sandbox = Sandbox::new(&rig, "a", 443, &policy("read-only"));
+    let address = sandbox.address("api.test");
+    let worker = rig.status().worker_pid.expect("a worker");
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        kill(Pid::from_raw(worker), Signal::SIGKILL).expect("kill");
+        Instant::now()
+    });
+    let begin = Instant::now();
+    let mut served = Vec::new();
+    while begin.elapsed() < Duration::from_millis(1500) {
+        let answer = sandbox.curl_at("api.test", address, &["https://api.test/"]);
+        assert!(answer.status == 200 || answer.exit != 0, "{answer:?}");
+        if answer.status == 200 {
+            served.push(Instant::now());
+        }
+    }
+    let killed = killer.join().expect("killer");
+    let next = served
+        .iter()
+        .find(|at| **at > killed)
+        .expect("service again");
+    eprintln!(
+        "under load: served again {:?} after kill -9",
+        *next - killed
+    );
+    assert!(*next - killed < Duration::from_secs(1));
 }

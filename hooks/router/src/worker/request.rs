@@ -155,7 +155,8 @@ fn agree(said: &Authority, target: Target<'_>) -> Result<(), Improper> {
     })
 }
 
-/// The sender of two lengths hopes that two readers take one each.
+/// The sender of two lengths hopes that two readers take one each. hyper already takes a length out that stands beside
+/// chunks, and closes; what is left of such requests ends here, and what passes is framed anew.
 fn lengths(headers: &HeaderMap) -> Result<(), Improper> {
     let count = headers.get_all(header::CONTENT_LENGTH).iter().count();
     let chunked = headers.get_all(header::TRANSFER_ENCODING).iter().count();

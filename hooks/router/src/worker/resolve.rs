@@ -33,11 +33,14 @@ pub enum ResolveError {
     },
 }
 
+/// Addresses with the time until which they hold.
+type Kept = (Instant, Arc<[IpAddr]>);
+
 /// The node's way to resolve names.
 pub struct Resolver {
     hosts: BTreeMap<String, Vec<IpAddr>>,
     servers: ArcSwap<Vec<SocketAddr>>,
-    cache: Mutex<HashMap<String, (Instant, Arc<[IpAddr]>)>>,
+    cache: Mutex<HashMap<String, Kept>>,
 }
 
 impl Resolver {

@@ -22,6 +22,8 @@ use upstream::Upstream;
 
 /// The upstream servers' address.
 pub const OUTSIDE: &str = "203.0.113.10";
+/// The router's DNS server, which leads inside.
+pub const RESOLVER: &str = "203.0.113.53";
 
 /// Whether the tests can run; says why not.
 pub fn able() -> bool {
@@ -50,7 +52,9 @@ impl Rig {
             .tempdir()
             .expect("directory");
         let outside = Netns::new("out");
-        outside.ip(&["addr", "add", "203.0.113.10/32", "dev", "lo"]);
+        for address in [OUTSIDE, RESOLVER] {
+            outside.ip(&["addr", "add", address, "dev", "lo"]);
+        }
         let upstream = Upstream::start(&outside, hosts);
         let path = |name: &str| directory.path().join(name);
         std::fs::write(path("upstream-ca.pem"), &upstream.ca).expect("CA");
@@ -59,8 +63,8 @@ impl Rig {
             .map(|host| format!("    {host}: [{OUTSIDE}]\n"))
             .collect();
         let config = format!(
-            "version: 1\nstate_dir: {0}/state\ndata_dir: {0}/data\nrouter:\n  user: nobody\n  resolvers: [203.0.113.53]\n  \
-             extra_ca: [{0}/upstream-ca.pem]\n  hosts:\n{list}    inside.test: [10.9.8.7]\n",
+            "version: 1\nstate_dir: {0}/state\ndata_dir: {0}/data\nrouter:\n  user: nobody\n  resolvers: [{RESOLVER}]\n  \
+             extra_ca: [{0}/upstream-ca.pem]\n  hosts:\n{list}",
             directory.path().display()
         );
         std::fs::write(path("config.yaml"), config).expect("config");

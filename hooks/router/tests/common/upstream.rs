@@ -6,6 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::A;
+use hickory_proto::rr::{RData, Record, RecordType};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming};
@@ -17,10 +20,10 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Netns, OUTSIDE};
+use super::{Netns, OUTSIDE, RESOLVER};
 
 type Body = BoxBody<Bytes, std::convert::Infallible>;
 
@@ -49,6 +52,7 @@ impl Upstream {
                 tokio::spawn(https(secure, TlsAcceptor::from(config)));
                 tokio::spawn(http(plain));
                 tokio::spawn(speaks_first(first));
+                tokio::spawn(dns(UdpSocket::bind((RESOLVER, 53)).await.expect("bind")));
                 ready.send(()).expect("ready");
                 let _ = stopped.await;
             });
@@ -73,6 +77,9 @@ impl Drop for Upstream {
 
 fn certificates(hosts: &[&str]) -> (String, Arc<ServerConfig>) {
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("params");
+    params
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "The outside's CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca_key = KeyPair::generate().expect("key");
     let ca = params.self_signed(&ca_key).expect("CA").pem();
@@ -119,6 +126,24 @@ async fn speaks_first(listener: TcpListener) {
             let (mut from, mut to) = stream.split();
             let _ = tokio::io::copy(&mut from, &mut to).await;
         });
+    }
+}
+
+/// Every name but `gone.test` leads to the cloud's metadata service.
+async fn dns(socket: UdpSocket) {
+    let mut buffer = [0; 1500];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+        let mut message = Message::from_vec(&buffer[..length])
+            .expect("question")
+            .into_response();
+        let query = message.queries[0].clone();
+        if query.name().to_ascii() != "gone.test." && query.query_type() == RecordType::A {
+            let inside = RData::A(A::new(169, 254, 169, 254));
+            message.add_answer(Record::from_rdata(query.name().clone(), 60, inside));
+        }
+        let _ = socket
+            .send_to(&message.to_vec().expect("bytes"), from)
+            .await;
     }
 }
 

@@ -3,6 +3,7 @@
 mod ends;
 mod lifecycle;
 mod policies;
+mod said;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use nemoclaw_api::audit::Event;
 use nemoclaw_api::{RegisterFds, Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
@@ -316,104 +316,6 @@ impl State {
                 held,
                 &format!("the sandbox `{name}` ended while it was being registered"),
             );
-        }
-    }
-
-    fn said(&mut self, message: FromWorker) {
-        match message {
-            FromWorker::Ready => {}
-            FromWorker::Unfit(sentence) => log(&format!("the worker cannot serve: {sentence}")),
-            FromWorker::Audit(events) => self.record(&events),
-            FromWorker::Registered { sandbox, ca } => {
-                let Some(held) = self.boxes.get_mut(&sandbox) else {
-                    return;
-                };
-                let certificate = ca.certificate.clone();
-                held.saved.ca.get_or_insert(ca);
-                if let Some(reply) = held.waiting.take() {
-                    let generation = held.generation;
-                    reply.give(&Response::Registered {
-                        generation,
-                        ca_pem: certificate,
-                    });
-                    self.watch_files(&sandbox);
-                }
-            }
-            FromWorker::Rejected { sandbox, message } => {
-                log(&format!("sandbox {sandbox} is not served: {message}"));
-                if self
-                    .boxes
-                    .get(&sandbox)
-                    .is_some_and(|held| held.waiting.is_some())
-                    && let Some(held) = self.boxes.remove(&sandbox)
-                {
-                    refuse_box(held, &message);
-                }
-            }
-            FromWorker::Accepted {
-                sandbox,
-                sequence,
-                generation,
-            } => {
-                if self
-                    .boxes
-                    .get_mut(&sandbox)
-                    .is_some_and(|held| held.accepted(sequence, generation))
-                {
-                    self.note(
-                        &sandbox,
-                        Ok(format!("policy generation {generation} is in force")),
-                    );
-                }
-            }
-            FromWorker::Refused {
-                sandbox,
-                sequence,
-                fault,
-            } => {
-                let news = self
-                    .boxes
-                    .get_mut(&sandbox)
-                    .is_some_and(|held| held.refused(sequence, fault.clone()));
-                if news {
-                    self.note(&sandbox, Err(fault));
-                }
-            }
-            FromWorker::Named { sandbox, entry } => {
-                if self
-                    .boxes
-                    .get_mut(&sandbox)
-                    .is_some_and(|held| !held.named(entry))
-                {
-                    log(&format!(
-                        "sandbox {sandbox} has more names than it may have"
-                    ));
-                }
-            }
-            FromWorker::Connections(open) => {
-                for (sandbox, number) in open {
-                    if let Some(held) = self.boxes.get_mut(&sandbox) {
-                        held.set_connections(number);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What a worker that is gone had still sent: its decisions and names hold.
-    fn said_late(&mut self, message: FromWorker) {
-        match message {
-            FromWorker::Audit(_) | FromWorker::Named { .. } => self.said(message),
-            _ => {}
-        }
-    }
-
-    fn record(&mut self, events: &[Event]) {
-        for event in events {
-            if let Some(held) = self.boxes.get_mut(&event.sandbox) {
-                held.count(event);
-                self.audit.write(&event.sandbox, event);
-            }
         }
     }
 

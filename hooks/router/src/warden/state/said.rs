@@ -1,0 +1,108 @@
+//! What the worker says, and what it changes. A sandbox it names is looked up; it names no file and no process.
+
+use nemoclaw_api::Response;
+use nemoclaw_api::audit::Event;
+
+use super::{State, refuse_box};
+use crate::link::FromWorker;
+use crate::warden::log;
+
+impl State {
+    pub(super) fn said(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Ready => {}
+            FromWorker::Unfit(sentence) => log(&format!("the worker cannot serve: {sentence}")),
+            FromWorker::Audit(events) => self.record(&events),
+            FromWorker::Registered { sandbox, ca } => {
+                let Some(held) = self.boxes.get_mut(&sandbox) else {
+                    return;
+                };
+                let certificate = ca.certificate.clone();
+                held.saved.ca.get_or_insert(ca);
+                if let Some(reply) = held.waiting.take() {
+                    let generation = held.generation;
+                    reply.give(&Response::Registered {
+                        generation,
+                        ca_pem: certificate,
+                    });
+                    self.watch_files(&sandbox);
+                }
+            }
+            FromWorker::Rejected { sandbox, message } => {
+                log(&format!("sandbox {sandbox} is not served: {message}"));
+                if self
+                    .boxes
+                    .get(&sandbox)
+                    .is_some_and(|held| held.waiting.is_some())
+                    && let Some(held) = self.boxes.remove(&sandbox)
+                {
+                    refuse_box(held, &message);
+                }
+            }
+            FromWorker::Accepted {
+                sandbox,
+                sequence,
+                generation,
+            } => {
+                if self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| held.accepted(sequence, generation))
+                {
+                    self.note(
+                        &sandbox,
+                        Ok(format!("policy generation {generation} is in force")),
+                    );
+                }
+            }
+            FromWorker::Refused {
+                sandbox,
+                sequence,
+                fault,
+            } => {
+                let news = self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| held.refused(sequence, fault.clone()));
+                if news {
+                    self.note(&sandbox, Err(fault));
+                }
+            }
+            FromWorker::Named { sandbox, entry } => {
+                if self
+                    .boxes
+                    .get_mut(&sandbox)
+                    .is_some_and(|held| !held.named(entry))
+                {
+                    log(&format!(
+                        "sandbox {sandbox} has more names than it may have"
+                    ));
+                }
+            }
+            FromWorker::Connections(open) => {
+                for (sandbox, number) in open {
+                    if let Some(held) = self.boxes.get_mut(&sandbox) {
+                        held.set_connections(number);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a worker that is gone had still sent: its decisions and names hold.
+    pub(super) fn said_late(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Audit(_) | FromWorker::Named { .. } => self.said(message),
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, events: &[Event]) {
+        for event in events {
+            if let Some(held) = self.boxes.get_mut(&event.sandbox) {
+                held.count(event);
+                self.audit.write(&event.sandbox, event);
+            }
+        }
+    }
+}
