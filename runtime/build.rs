@@ -4,8 +4,13 @@ use std::process::Command;
 
 fn main() {
     let output = Command::new("git").args(["rev-parse", "HEAD"]).output();
-    let commit = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
-    let commit = commit.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_else(|| "unknown".to_owned());
+    let commit = output
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| output.stdout);
+    let commit = commit
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_else(|| "unknown".to_owned());
     // Cargo reads this line.
     #[allow(clippy::print_stdout)]
     {

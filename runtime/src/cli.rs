@@ -8,7 +8,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::log::Format;
 
 /// `--version` in runc's shape: engines read these three lines.
-const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\ncommit: ", env!("NEMOCLAW_COMMIT"), "\nspec: 1.2.1");
+const VERSION: &str = concat!(
+    "version ",
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("NEMOCLAW_COMMIT"),
+    "\nspec: 1.2.1"
+);
 /// Where libcontainer's and our state of an engine lie when it names no root.
 const DEFAULT_ROOT: &str = "/run/nemoclaw/runtime";
 /// The binary's name; `NAME` in a symlink `nemoclaw-runtime.NAME` is the handler's policy.
@@ -307,7 +313,10 @@ impl Verb {
 #[must_use]
 pub fn policy_in_name(arg0: &std::ffi::OsStr) -> Option<String> {
     let name = Path::new(arg0).file_name()?.to_str()?;
-    name.strip_prefix(BINARY)?.strip_prefix('.').filter(|policy| !policy.is_empty()).map(str::to_owned)
+    name.strip_prefix(BINARY)?
+        .strip_prefix('.')
+        .filter(|policy| !policy.is_empty())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -315,7 +324,8 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Cli {
-        Cli::try_parse_from(line.split_whitespace()).unwrap_or_else(|error| panic!("{line}: {error}"))
+        Cli::try_parse_from(line.split_whitespace())
+            .unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
     /// The argument shapes of engines, as recorded from them.
@@ -354,7 +364,9 @@ mod tests {
 
     #[test]
     fn the_program_of_an_exec_keeps_its_own_options() {
-        let Verb::Exec(exec) = parse("rt exec -t --user 1000:1000 abc ls -l --all").verb else { panic!("exec") };
+        let Verb::Exec(exec) = parse("rt exec -t --user 1000:1000 abc ls -l --all").verb else {
+            panic!("exec")
+        };
         assert_eq!(exec.args, ["ls", "-l", "--all"]);
         assert_eq!(exec.id, "abc");
         assert!(exec.tty);
@@ -363,7 +375,10 @@ mod tests {
     #[test]
     fn the_binarys_name_chooses_the_handlers_policy() {
         let policy = |name: &str| policy_in_name(std::ffi::OsStr::new(name));
-        assert_eq!(policy("/usr/bin/nemoclaw-runtime.strict"), Some("strict".to_owned()));
+        assert_eq!(
+            policy("/usr/bin/nemoclaw-runtime.strict"),
+            Some("strict".to_owned())
+        );
         assert_eq!(policy("/usr/bin/nemoclaw-runtime"), None);
         assert_eq!(policy("nemoclaw-runtime."), None);
         assert_eq!(policy("runc"), None);
@@ -372,6 +387,8 @@ mod tests {
     #[test]
     fn only_verbs_that_enter_a_box_are_sealed() {
         assert!(parse("rt create abc").verb.enters() && parse("rt exec abc true").verb.enters());
-        assert!(!parse("rt hook -- /bin/true").verb.enters() && !parse("rt delete abc").verb.enters());
+        assert!(
+            !parse("rt hook -- /bin/true").verb.enters() && !parse("rt delete abc").verb.enters()
+        );
     }
 }

@@ -48,8 +48,14 @@ impl Log {
     /// # Errors
     /// The file cannot be opened for appending.
     pub fn open(path: Option<&Path>, format: Format, debug: bool) -> std::io::Result<Log> {
-        let file = path.map(|path| OpenOptions::new().append(true).create(true).open(path)).transpose()?;
-        Ok(Log { file, format, debug })
+        let file = path
+            .map(|path| OpenOptions::new().append(true).create(true).open(path))
+            .transpose()?;
+        Ok(Log {
+            file,
+            format,
+            debug,
+        })
     }
 
     /// The one sentence of a failed command, to the log and to standard error.
@@ -77,7 +83,9 @@ impl Log {
     }
 
     fn write(&self, level: Level, message: &str) {
-        let Some(mut file) = self.file.as_ref() else { return };
+        let Some(mut file) = self.file.as_ref() else {
+            return;
+        };
         let line = line(self.format, level, message, &now());
         // A full disk must not turn a good command into a failed one.
         file.write_all(line.as_bytes()).ok();
@@ -91,13 +99,21 @@ pub fn now() -> String {
 }
 
 fn line(format: Format, level: Level, message: &str, time: &str) -> String {
-    let line = Line { level, msg: message, time: time.to_owned() };
+    let line = Line {
+        level,
+        msg: message,
+        time: time.to_owned(),
+    };
     match format {
         Format::Json => serde_json::to_string(&line).unwrap_or_default() + "\n",
         Format::Text => {
             let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
             let level = format!("{level:?}").to_lowercase();
-            format!("time={} level={level} msg={}\n", quoted(time), quoted(message))
+            format!(
+                "time={} level={level} msg={}\n",
+                quoted(time),
+                quoted(message)
+            )
         }
     }
 }
@@ -111,12 +127,18 @@ mod tests {
     #[test]
     fn a_json_line_has_exactly_the_keys_that_containerd_reads() {
         let text = line(Format::Json, Level::Error, "no \"such\" policy", TIME);
-        assert_eq!(text, "{\"level\":\"error\",\"msg\":\"no \\\"such\\\" policy\",\"time\":\"2026-01-02T03:04:05Z\"}\n");
+        assert_eq!(
+            text,
+            "{\"level\":\"error\",\"msg\":\"no \\\"such\\\" policy\",\"time\":\"2026-01-02T03:04:05Z\"}\n"
+        );
     }
 
     #[test]
     fn a_text_line_has_the_usual_shape() {
         let text = line(Format::Text, Level::Warning, "one line\nonly", TIME);
-        assert_eq!(text, "time=\"2026-01-02T03:04:05Z\" level=warning msg=\"one line\\nonly\"\n");
+        assert_eq!(
+            text,
+            "time=\"2026-01-02T03:04:05Z\" level=warning msg=\"one line\\nonly\"\n"
+        );
     }
 }

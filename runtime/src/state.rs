@@ -28,7 +28,9 @@ const LONGEST_ID: usize = 1024;
 #[non_exhaustive]
 pub enum StateError {
     /// Not a name.
-    #[error("the container id `{0}` is not valid: use letters, digits and `_+-.`, at most 1024, and not `.` or `..`")]
+    #[error(
+        "the container id `{0}` is not valid: use letters, digits and `_+-.`, at most 1024, and not `.` or `..`"
+    )]
     BadId(String),
     /// The words that engines look for.
     #[error("container \"{0}\" does not exist")]
@@ -62,7 +64,9 @@ pub enum StateError {
 }
 
 fn other_engine(root: &Option<PathBuf>) -> String {
-    root.as_ref().map(|root| format!(": it belongs to the engine with root `{}`", root.display())).unwrap_or_default()
+    root.as_ref()
+        .map(|root| format!(": it belongs to the engine with root `{}`", root.display()))
+        .unwrap_or_default()
 }
 
 /// A process that cannot be mistaken for a later one with its pid.
@@ -79,14 +83,19 @@ impl ProcessId {
     #[must_use]
     pub fn of(pid: i32) -> Option<ProcessId> {
         let stat = Process::new(pid).ok()?.stat().ok()?;
-        Some(ProcessId { pid, start: stat.starttime })
+        Some(ProcessId {
+            pid,
+            start: stat.starttime,
+        })
     }
 
     /// Whether it still runs; a zombie does not.
     #[must_use]
     pub fn alive(self) -> bool {
         let stat = Process::new(self.pid).and_then(|process| process.stat());
-        stat.is_ok_and(|stat| stat.starttime == self.start && !matches!(stat.state, 'Z' | 'X' | 'x'))
+        stat.is_ok_and(|stat| {
+            stat.starttime == self.start && !matches!(stat.state, 'Z' | 'X' | 'x')
+        })
     }
 
     /// Take hold of it.
@@ -96,7 +105,11 @@ impl ProcessId {
     pub fn hold(self) -> Result<PidFd, Errno> {
         let held = PidFd::open(Pid::from_raw(self.pid))?;
         // The descriptor is open, so the pid is not given away between the check and its use.
-        if self.alive() { Ok(held) } else { Err(Errno::ESRCH) }
+        if self.alive() {
+            Ok(held)
+        } else {
+            Err(Errno::ESRCH)
+        }
     }
 }
 
@@ -220,7 +233,9 @@ impl BoxState {
     /// init's pid, 0 when it has ended.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        self.init.filter(|init| init.alive()).map_or(0, |init| init.pid)
+        self.init
+            .filter(|init| init.alive())
+            .map_or(0, |init| init.pid)
     }
 }
 
@@ -237,7 +252,9 @@ pub struct Store {
 /// # Errors
 /// It is empty, too long, `.`, `..`, or holds another character than letters, digits and `_+-.`.
 pub fn check_id(id: &str) -> Result<&str, StateError> {
-    let plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte));
+    let plain = id
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte));
     if id.is_empty() || id.len() > LONGEST_ID || !plain || id == "." || id == ".." {
         return Err(StateError::BadId(id.to_owned()));
     }
@@ -248,7 +265,10 @@ impl Store {
     /// The boxes below `state_dir` that belong to the engine with `root`.
     #[must_use]
     pub fn new(state_dir: &Path, root: PathBuf) -> Store {
-        Store { boxes: state_dir.join("boxes"), root }
+        Store {
+            boxes: state_dir.join("boxes"),
+            root,
+        }
     }
 
     /// The directory of a box.
@@ -274,7 +294,10 @@ impl Store {
     pub fn claim(&self, state: &BoxState) -> Result<PathBuf, StateError> {
         use std::os::unix::fs::PermissionsExt;
         let target = self.directory(&state.id)?;
-        let failed = |source| StateError::Write { id: state.id.clone(), source };
+        let failed = |source| StateError::Write {
+            id: state.id.clone(),
+            source,
+        };
         // `~` is in no id, so this name is nobody's.
         let draft = self.boxes.join(format!("~{}", std::process::id()));
         fs::create_dir_all(&draft).map_err(failed)?;
@@ -283,8 +306,15 @@ impl Store {
         let made = write(&draft, state).and_then(|()| fs::rename(&draft, &target));
         if let Err(source) = made {
             fs::remove_dir_all(&draft).map_err(failed)?;
-            let taken = matches!(source.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists);
-            return Err(if taken { self.taken(&state.id) } else { failed(source) });
+            let taken = matches!(
+                source.kind(),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+            );
+            return Err(if taken {
+                self.taken(&state.id)
+            } else {
+                failed(source)
+            });
         }
         Ok(target)
     }
@@ -295,7 +325,11 @@ impl Store {
     /// There is no such box of this engine, or its file cannot be read.
     pub fn load(&self, id: &str) -> Result<BoxState, StateError> {
         let state = self.load_any(id)?;
-        if state.root == self.root { Ok(state) } else { Err(StateError::NotFound(id.to_owned())) }
+        if state.root == self.root {
+            Ok(state)
+        } else {
+            Err(StateError::NotFound(id.to_owned()))
+        }
     }
 
     /// Read a box's state, whichever engine it belongs to.
@@ -306,12 +340,25 @@ impl Store {
         let path = self.directory(id)?.join(FILE);
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename
+                ) =>
+            {
                 return Err(StateError::NotFound(id.to_owned()));
             }
-            Err(source) => return Err(StateError::Read { id: id.to_owned(), source }),
+            Err(source) => {
+                return Err(StateError::Read {
+                    id: id.to_owned(),
+                    source,
+                });
+            }
         };
-        serde_json::from_slice(&bytes).map_err(|error| StateError::Read { id: id.to_owned(), source: error.into() })
+        serde_json::from_slice(&bytes).map_err(|error| StateError::Read {
+            id: id.to_owned(),
+            source: error.into(),
+        })
     }
 
     /// Write a box's state.
@@ -320,7 +367,10 @@ impl Store {
     /// The file cannot be written.
     pub fn save(&self, state: &BoxState) -> Result<(), StateError> {
         let directory = self.directory(&state.id)?;
-        write(&directory, state).map_err(|source| StateError::Write { id: state.id.clone(), source })
+        write(&directory, state).map_err(|source| StateError::Write {
+            id: state.id.clone(),
+            source,
+        })
     }
 
     /// All boxes of this engine, by id.
@@ -346,8 +396,15 @@ impl Store {
     }
 
     fn taken(&self, id: &str) -> StateError {
-        let other = self.load_any(id).ok().map(|state| state.root).filter(|root| *root != self.root);
-        StateError::Exists { id: id.to_owned(), root: other }
+        let other = self
+            .load_any(id)
+            .ok()
+            .map(|state| state.root)
+            .filter(|root| *root != self.root);
+        StateError::Exists {
+            id: id.to_owned(),
+            root: other,
+        }
     }
 }
 
@@ -365,7 +422,18 @@ mod tests {
     #[test]
     fn an_id_can_never_leave_its_directory() {
         let long = "a".repeat(1025);
-        for id in ["", ".", "..", "a/b", "../a", "a b", "a\0b", "ä", "~1", long.as_str()] {
+        for id in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "../a",
+            "a b",
+            "a\0b",
+            "ä",
+            "~1",
+            long.as_str(),
+        ] {
             assert!(check_id(id).is_err(), "{id:?}");
         }
         for id in ["a", "A_+-.9", "...", "0123456789abcdef"] {
@@ -377,7 +445,10 @@ mod tests {
     fn a_process_with_another_start_time_is_not_ours() {
         let own = ProcessId::of(i32::try_from(std::process::id()).expect("pid")).expect("running");
         assert!(own.alive());
-        let earlier = ProcessId { start: own.start - 1, ..own };
+        let earlier = ProcessId {
+            start: own.start - 1,
+            ..own
+        };
         assert!(!earlier.alive());
         assert!(matches!(earlier.hold(), Err(Errno::ESRCH)));
     }

@@ -27,7 +27,9 @@ pub enum CapabilityError {
         source: caps::errors::CapsError,
     },
     /// More is left than the plan allows.
-    #[error("the process still holds {held} in its {set} capabilities, which its policy does not allow")]
+    #[error(
+        "the process still holds {held} in its {set} capabilities, which its policy does not allow"
+    )]
     Excess {
         /// Which set.
         set: &'static str,
@@ -42,9 +44,16 @@ pub enum CapabilityError {
 /// A set cannot be read, or holds too much.
 pub fn verify(allowed: &[String]) -> Result<(), CapabilityError> {
     for (set, name) in SETS {
-        let held = caps::read(None, set).map_err(|source| CapabilityError::Kernel { set: name, source })?;
-        if let Some(excess) = held.iter().find(|held| !allowed.contains(&held.to_string())) {
-            return Err(CapabilityError::Excess { set: name, held: excess.to_string() });
+        let held = caps::read(None, set)
+            .map_err(|source| CapabilityError::Kernel { set: name, source })?;
+        if let Some(excess) = held
+            .iter()
+            .find(|held| !allowed.contains(&held.to_string()))
+        {
+            return Err(CapabilityError::Excess {
+                set: name,
+                held: excess.to_string(),
+            });
         }
     }
     Ok(())
@@ -64,8 +73,18 @@ pub fn cut_to(wanted: &LinuxCapabilities) -> Result<(), CapabilityError> {
         }
     }
     let permitted = to_set(wanted.permitted().as_ref());
-    caps::set(None, CapSet::Inheritable, &to_set(wanted.inheritable().as_ref())).map_err(failed("inheritable"))?;
-    caps::set(None, CapSet::Effective, &to_set(wanted.effective().as_ref())).map_err(failed("effective"))?;
+    caps::set(
+        None,
+        CapSet::Inheritable,
+        &to_set(wanted.inheritable().as_ref()),
+    )
+    .map_err(failed("inheritable"))?;
+    caps::set(
+        None,
+        CapSet::Effective,
+        &to_set(wanted.effective().as_ref()),
+    )
+    .map_err(failed("effective"))?;
     caps::set(None, CapSet::Permitted, &permitted).map_err(failed("permitted"))?;
     caps::clear(None, CapSet::Ambient).map_err(failed("ambient"))?;
     for capability in to_set(wanted.ambient().as_ref()) {
@@ -78,20 +97,32 @@ pub fn cut_to(wanted: &LinuxCapabilities) -> Result<(), CapabilityError> {
 pub fn add(given: &mut LinuxCapabilities, capability: Capability) {
     use libcontainer::oci_spec::runtime::Capability as Named;
     let one = Capabilities::from([Named::from_cap(capability)]);
-    let with = |set: Option<&Capabilities>| Some(set.into_iter().flatten().chain(&one).copied().collect());
-    let (bounding, effective, permitted) =
-        (with(given.bounding().as_ref()), with(given.effective().as_ref()), with(given.permitted().as_ref()));
-    given.set_bounding(bounding).set_effective(effective).set_permitted(permitted);
+    let with =
+        |set: Option<&Capabilities>| Some(set.into_iter().flatten().chain(&one).copied().collect());
+    let (bounding, effective, permitted) = (
+        with(given.bounding().as_ref()),
+        with(given.effective().as_ref()),
+        with(given.permitted().as_ref()),
+    );
+    given
+        .set_bounding(bounding)
+        .set_effective(effective)
+        .set_permitted(permitted);
 }
 
 /// A set with every capability that this process may hand on.
 #[must_use]
 pub fn own() -> LinuxCapabilities {
     use libcontainer::oci_spec::runtime::Capability as Named;
-    let held: Capabilities =
-        caps::read(None, CapSet::Permitted).unwrap_or_default().into_iter().map(Named::from_cap).collect();
+    let held: Capabilities = caps::read(None, CapSet::Permitted)
+        .unwrap_or_default()
+        .into_iter()
+        .map(Named::from_cap)
+        .collect();
     let mut all = LinuxCapabilities::default();
-    all.set_bounding(Some(held.clone())).set_effective(Some(held.clone())).set_permitted(Some(held));
+    all.set_bounding(Some(held.clone()))
+        .set_effective(Some(held.clone()))
+        .set_permitted(Some(held));
     all.set_inheritable(None).set_ambient(None);
     all
 }
@@ -100,14 +131,24 @@ pub fn own() -> LinuxCapabilities {
 #[must_use]
 pub fn none_but(names: &[String]) -> LinuxCapabilities {
     use libcontainer::oci_spec::runtime::Capability as Named;
-    let set: Capabilities =
-        names.iter().filter_map(|name| name.parse::<Capability>().ok()).map(Named::from_cap).collect();
+    let set: Capabilities = names
+        .iter()
+        .filter_map(|name| name.parse::<Capability>().ok())
+        .map(Named::from_cap)
+        .collect();
     let mut sets = LinuxCapabilities::default();
-    sets.set_bounding(Some(set.clone())).set_effective(Some(set.clone())).set_permitted(Some(set));
-    sets.set_inheritable(Some(Capabilities::new())).set_ambient(Some(Capabilities::new()));
+    sets.set_bounding(Some(set.clone()))
+        .set_effective(Some(set.clone()))
+        .set_permitted(Some(set));
+    sets.set_inheritable(Some(Capabilities::new()))
+        .set_ambient(Some(Capabilities::new()));
     sets
 }
 
 fn to_set(given: Option<&Capabilities>) -> CapsHashSet {
-    given.into_iter().flatten().map(CapabilityExt::to_cap).collect()
+    given
+        .into_iter()
+        .flatten()
+        .map(CapabilityExt::to_cap)
+        .collect()
 }

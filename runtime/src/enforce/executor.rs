@@ -11,7 +11,9 @@ use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, Spec, User};
-use libcontainer::workload::{Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError};
+use libcontainer::workload::{
+    Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
+};
 use nix::errno::Errno;
 
 use super::capabilities::{self, CapabilityError};
@@ -105,7 +107,10 @@ impl Confined {
     /// Make it.
     #[must_use]
     pub fn new(parts: Parts) -> Confined {
-        Confined { parts: Rc::new(parts), added: Rc::default() }
+        Confined {
+            parts: Rc::new(parts),
+            added: Rc::default(),
+        }
     }
 
     fn prepare(&self, spec: &Spec) -> Result<(), StepError> {
@@ -123,7 +128,8 @@ impl Confined {
         let parts = &self.parts;
         change_directory(process)?;
         let ready = Ready::new(process, &self.added.borrow())?;
-        descriptors::close_on_exec_from(3 + parts.preserve).map_err(kernel("close inherited descriptors"))?;
+        descriptors::close_on_exec_from(3 + parts.preserve)
+            .map_err(kernel("close inherited descriptors"))?;
         signals::reset().map_err(kernel("reset the signal mask"))?;
         if parts.confinement.no_new_privileges {
             self.cut_capabilities()?;
@@ -159,12 +165,15 @@ impl Confined {
 
 impl Executor for Confined {
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        self.prepare(spec).map_err(|error| ExecutorValidationError::ArgValidationError(self.tell(&error)))
+        self.prepare(spec)
+            .map_err(|error| ExecutorValidationError::ArgValidationError(self.tell(&error)))
     }
 
     fn setup_envs(&self, variables: HashMap<String, String>) -> Result<(), ExecutorSetEnvsError> {
         // The program gets its variables from the specification, in its order; here only what libcontainer added.
-        let added = variables.into_iter().filter(|(name, _)| ADDED.contains(&name.as_str()));
+        let added = variables
+            .into_iter()
+            .filter(|(name, _)| ADDED.contains(&name.as_str()));
         self.added.borrow_mut().extend(added);
         Ok(())
     }
@@ -214,12 +223,17 @@ fn change_directory(process: &Process) -> Result<(), StepError> {
 /// libcontainer never joins a box's user namespace for an exec: it would run as the host's user of that number.
 fn enter(namespace: BorrowedFd<'_>, user: &User) -> Result<(), StepError> {
     namespace::enter_user(namespace).map_err(kernel("enter the box's user namespace"))?;
-    for fd in [std::io::stdin().as_fd(), std::io::stdout().as_fd(), std::io::stderr().as_fd()] {
+    for fd in [
+        std::io::stdin().as_fd(),
+        std::io::stdout().as_fd(),
+        std::io::stderr().as_fd(),
+    ] {
         match namespace::own_terminal(fd, user.uid()) {
             Ok(()) | Err(Errno::EPERM | Errno::EINVAL | Errno::EROFS) => {}
             Err(source) => return Err(kernel("hand the terminal to the user")(source)),
         }
     }
     let groups = user.additional_gids().as_deref().unwrap_or_default();
-    namespace::become_user(user.uid(), user.gid(), groups).map_err(kernel("become the process's user"))
+    namespace::become_user(user.uid(), user.gid(), groups)
+        .map_err(kernel("become the process's user"))
 }

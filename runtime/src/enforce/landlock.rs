@@ -4,8 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 
 use landlock::{
-    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -16,8 +16,12 @@ use crate::sys::openat2;
 /// The first ABI with scopes for signals and abstract sockets.
 const SCOPES_SINCE: u32 = 6;
 /// What each ABI added, in the words that `state` shows where it is missing.
-const ADDED: [(u32, &str); 4] =
-    [(2, "rename across directories"), (3, "truncate"), (5, "ioctl on devices"), (SCOPES_SINCE, "scopes")];
+const ADDED: [(u32, &str); 4] = [
+    (2, "rename across directories"),
+    (3, "truncate"),
+    (5, "ioctl on devices"),
+    (SCOPES_SINCE, "scopes"),
+];
 
 /// Why a process could not be put under Landlock.
 #[derive(Debug, thiserror::Error)]
@@ -66,13 +70,20 @@ pub fn strength(plan: &LandlockPlan, kernel: u32) -> Result<Vec<String>, Landloc
         return Ok(Vec::new());
     }
     if !plan.best_effort {
-        return Err(LandlockError::TooWeak { needed: plan.minimum_abi.max(1), found: kernel });
+        return Err(LandlockError::TooWeak {
+            needed: plan.minimum_abi.max(1),
+            found: kernel,
+        });
     }
     if kernel == 0 {
         return Ok(vec!["landlock".to_owned()]);
     }
-    let missing = ADDED.iter().filter(|(abi, _)| *abi > kernel && *abi <= plan.minimum_abi);
-    Ok(missing.map(|(_, what)| format!("landlock: {what}")).collect())
+    let missing = ADDED
+        .iter()
+        .filter(|(abi, _)| *abi > kernel && *abi <= plan.minimum_abi);
+    Ok(missing
+        .map(|(_, what)| format!("landlock: {what}"))
+        .collect())
 }
 
 /// Put this process under the plan's rules, with every right that ABI `kernel` handles.
@@ -85,36 +96,61 @@ pub fn restrict(plan: &LandlockPlan, kernel: u32) -> Result<(), LandlockError> {
         return Ok(());
     }
     let abi = ABI::from(i32::try_from(kernel).unwrap_or(i32::MAX));
-    let root = openat2::own_root().map_err(|source| LandlockError::Path { path: "/".into(), source })?;
+    let root = openat2::own_root().map_err(|source| LandlockError::Path {
+        path: "/".into(),
+        source,
+    })?;
     let mut ruleset = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-    ruleset = ruleset.handle_access(AccessFs::from_all(abi)).map_err(LandlockError::Refused)?;
+    ruleset = ruleset
+        .handle_access(AccessFs::from_all(abi))
+        .map_err(LandlockError::Refused)?;
     if plan.scoped && kernel >= SCOPES_SINCE {
-        ruleset = ruleset.scope(Scope::from_all(abi)).map_err(LandlockError::Refused)?;
+        ruleset = ruleset
+            .scope(Scope::from_all(abi))
+            .map_err(LandlockError::Refused)?;
     }
     let mut created = ruleset.create().map_err(LandlockError::Refused)?;
     for rule in &plan.rules {
         if let Some((fd, directory)) = open(root.as_fd(), rule)? {
             let access = rights(rule.grant, abi, directory);
-            created = created.add_rule(PathBeneath::new(fd, access)).map_err(LandlockError::Refused)?;
+            created = created
+                .add_rule(PathBeneath::new(fd, access))
+                .map_err(LandlockError::Refused)?;
         }
     }
     let status = created.restrict_self().map_err(LandlockError::Refused)?;
-    if status.ruleset == RulesetStatus::FullyEnforced { Ok(()) } else { Err(LandlockError::Partly) }
+    if status.ruleset == RulesetStatus::FullyEnforced {
+        Ok(())
+    } else {
+        Err(LandlockError::Partly)
+    }
 }
 
 /// Open a rule's path; `None` when it is not there (or a link) and need not be.
-fn open(root: BorrowedFd<'_>, rule: &LandlockRule) -> Result<Option<(std::os::fd::OwnedFd, bool)>, LandlockError> {
-    let failed = |source| LandlockError::Path { path: rule.path.clone(), source };
+fn open(
+    root: BorrowedFd<'_>,
+    rule: &LandlockRule,
+) -> Result<Option<(std::os::fd::OwnedFd, bool)>, LandlockError> {
+    let failed = |source| LandlockError::Path {
+        path: rule.path.clone(),
+        source,
+    };
     let fd = match openat2::open_in(root, &rule.path, OFlag::O_PATH) {
         Ok(fd) => fd,
-        Err(_) if rule.identity.is_some() => return Err(LandlockError::Exchanged { path: rule.path.clone() }),
+        Err(_) if rule.identity.is_some() => {
+            return Err(LandlockError::Exchanged {
+                path: rule.path.clone(),
+            });
+        }
         Err(source) if rule.required => return Err(failed(source)),
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP | Errno::EACCES) => return Ok(None),
         Err(source) => return Err(failed(source)),
     };
     let (identity, directory) = openat2::identity(fd.as_fd()).map_err(failed)?;
     match rule.identity {
-        Some(seen) if seen != identity => Err(LandlockError::Exchanged { path: rule.path.clone() }),
+        Some(seen) if seen != identity => Err(LandlockError::Exchanged {
+            path: rule.path.clone(),
+        }),
         _ => Ok(Some((fd, directory))),
     }
 }
@@ -131,10 +167,17 @@ fn rights(grant: Grant, abi: ABI, directory: bool) -> BitFlags<AccessFs> {
             all & (open | AccessFs::Truncate | AccessFs::IoctlDev)
         }
         Grant::ReadWriteFiles => {
-            all & (AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::Truncate)
+            all & (AccessFs::ReadFile
+                | AccessFs::WriteFile
+                | AccessFs::ReadDir
+                | AccessFs::Truncate)
         }
     };
-    if directory { rights } else { rights & AccessFs::from_file(abi) }
+    if directory {
+        rights
+    } else {
+        rights & AccessFs::from_file(abi)
+    }
 }
 
 #[cfg(test)]
@@ -142,21 +185,47 @@ mod tests {
     use super::*;
 
     fn plan(minimum_abi: u32, best_effort: bool) -> LandlockPlan {
-        LandlockPlan { minimum_abi, best_effort, ..LandlockPlan::default() }
+        LandlockPlan {
+            minimum_abi,
+            best_effort,
+            ..LandlockPlan::default()
+        }
     }
 
     #[test]
     fn a_kernel_below_the_minimum_is_refused_unless_best_effort_is_asked_for() {
-        assert!(matches!(strength(&plan(6, false), 2), Err(LandlockError::TooWeak { needed: 6, found: 2 })));
-        assert!(matches!(strength(&plan(1, false), 0), Err(LandlockError::TooWeak { needed: 1, found: 0 })));
+        assert!(matches!(
+            strength(&plan(6, false), 2),
+            Err(LandlockError::TooWeak {
+                needed: 6,
+                found: 2
+            })
+        ));
+        assert!(matches!(
+            strength(&plan(1, false), 0),
+            Err(LandlockError::TooWeak {
+                needed: 1,
+                found: 0
+            })
+        ));
         assert!(strength(&plan(1, false), 1).expect("enough").is_empty());
     }
 
     #[test]
     fn what_best_effort_gives_up_is_named() {
         let missing = strength(&plan(6, true), 2).expect("best effort");
-        assert_eq!(missing, ["landlock: truncate", "landlock: ioctl on devices", "landlock: scopes"]);
-        assert_eq!(strength(&plan(6, true), 0).expect("best effort"), ["landlock"]);
+        assert_eq!(
+            missing,
+            [
+                "landlock: truncate",
+                "landlock: ioctl on devices",
+                "landlock: scopes"
+            ]
+        );
+        assert_eq!(
+            strength(&plan(6, true), 0).expect("best effort"),
+            ["landlock"]
+        );
     }
 
     #[test]

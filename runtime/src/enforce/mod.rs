@@ -9,3 +9,4 @@ pub mod program;
 pub mod report;
 pub mod seccomp;
 pub mod walls;
+pub mod witness;

@@ -50,13 +50,26 @@ fn words(errno: Errno) -> &'static str {
 /// # Errors
 /// There is none, or it may not be run.
 pub fn find(process: &Process) -> Result<PathBuf, ProgramError> {
-    let name = process.args().as_ref().and_then(|args| args.first()).ok_or(ProgramError::None)?;
+    let name = process
+        .args()
+        .as_ref()
+        .and_then(|args| args.first())
+        .ok_or(ProgramError::None)?;
     if name.contains('/') {
         let path = PathBuf::from(name);
-        return check(&path).map(|()| path).map_err(|errno| ProgramError::Refused { name: name.clone(), errno });
+        return check(&path)
+            .map(|()| path)
+            .map_err(|errno| ProgramError::Refused {
+                name: name.clone(),
+                errno,
+            });
     }
     let variables = process.env().as_deref().unwrap_or_default();
-    let search = variables.iter().rev().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let search = variables
+        .iter()
+        .rev()
+        .find_map(|entry| entry.strip_prefix("PATH="))
+        .unwrap_or(DEFAULT_PATH);
     let mut refused = None;
     for directory in search.split(':') {
         let path = Path::new(if directory.is_empty() { "." } else { directory }).join(name);
@@ -67,7 +80,10 @@ pub fn find(process: &Process) -> Result<PathBuf, ProgramError> {
         }
     }
     match refused {
-        Some(errno) if !name.is_empty() => Err(ProgramError::Refused { name: name.clone(), errno }),
+        Some(errno) if !name.is_empty() => Err(ProgramError::Refused {
+            name: name.clone(),
+            errno,
+        }),
         _ => Err(ProgramError::NotFound(name.clone())),
     }
 }
@@ -98,21 +114,41 @@ impl Ready {
         let path = find(process)?;
         let c = |text: &[u8]| CString::new(text).map_err(|_| ProgramError::ZeroByte);
         let given = process.args().as_deref().unwrap_or_default();
-        let arguments = given.iter().map(|text| c(text.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let arguments = given
+            .iter()
+            .map(|text| c(text.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()?;
         let variables = process.env().as_deref().unwrap_or_default();
-        let named = |name: &str| variables.iter().any(|entry| entry.split('=').next() == Some(name));
-        let missing = extra.iter().filter(|(name, _)| !named(name)).map(|(name, value)| format!("{name}={value}"));
+        let named = |name: &str| {
+            variables
+                .iter()
+                .any(|entry| entry.split('=').next() == Some(name))
+        };
+        let missing = extra
+            .iter()
+            .filter(|(name, _)| !named(name))
+            .map(|(name, value)| format!("{name}={value}"));
         let all = variables.iter().cloned().chain(missing);
-        let environment = all.map(|text| c(text.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+        let environment = all
+            .map(|text| c(text.as_bytes()))
+            .collect::<Result<Vec<_>, _>>()?;
         let name = given.first().cloned().unwrap_or_default();
-        Ok(Ready { name, path: c(path.as_os_str().as_bytes())?, arguments, environment })
+        Ok(Ready {
+            name,
+            path: c(path.as_os_str().as_bytes())?,
+            arguments,
+            environment,
+        })
     }
 
     /// Become the program.
     pub fn run(&self) -> ProgramError {
         match execve(&self.path, &self.arguments, &self.environment) {
             Ok(never) => match never {},
-            Err(errno) => ProgramError::Refused { name: self.name.clone(), errno },
+            Err(errno) => ProgramError::Refused {
+                name: self.name.clone(),
+                errno,
+            },
         }
     }
 }
@@ -127,26 +163,39 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_told_in_the_words_that_give_exit_code_127() {
-        let process = process(r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["no-such-program"],"env":["PATH=/bin"]}"#);
+        let process = process(
+            r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["no-such-program"],"env":["PATH=/bin"]}"#,
+        );
         let error = find(&process).expect_err("missing").to_string();
-        assert_eq!(error, "exec: \"no-such-program\": executable file not found in $PATH");
+        assert_eq!(
+            error,
+            "exec: \"no-such-program\": executable file not found in $PATH"
+        );
     }
 
     #[test]
     fn a_file_without_execute_permission_is_told_in_the_words_that_give_exit_code_126() {
         let process = process(r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["/etc/passwd"]}"#);
-        assert_eq!(find(&process).expect_err("refused").to_string(), "exec: \"/etc/passwd\": permission denied");
+        assert_eq!(
+            find(&process).expect_err("refused").to_string(),
+            "exec: \"/etc/passwd\": permission denied"
+        );
     }
 
     #[test]
     fn a_directory_is_no_program() {
         let process = process(r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["/tmp"]}"#);
-        assert_eq!(find(&process).expect_err("refused").to_string(), "exec: \"/tmp\": is a directory");
+        assert_eq!(
+            find(&process).expect_err("refused").to_string(),
+            "exec: \"/tmp\": is a directory"
+        );
     }
 
     #[test]
     fn the_search_follows_the_process_and_not_the_runtime() {
-        let process = process(r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["sh"],"env":["PATH=/nowhere:/bin"]}"#);
+        let process = process(
+            r#"{"cwd":"/","user":{"uid":0,"gid":0},"args":["sh"],"env":["PATH=/nowhere:/bin"]}"#,
+        );
         assert_eq!(find(&process).expect("found"), Path::new("/bin/sh"));
     }
 }

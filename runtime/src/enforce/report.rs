@@ -41,7 +41,9 @@ impl Report {
     #[must_use]
     pub fn sentence(&self) -> Option<String> {
         let mut buffer = [0_u8; 4096];
-        let length = nix::unistd::read(self.reader.as_raw_fd(), &mut buffer).ok().filter(|length| *length > 0)?;
+        let length = nix::unistd::read(self.reader.as_raw_fd(), &mut buffer)
+            .ok()
+            .filter(|length| *length > 0)?;
         Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
     }
 }
@@ -103,6 +105,12 @@ pub fn in_directory<T>(
     name: &str,
     act: impl FnOnce(&Path) -> std::io::Result<T>,
 ) -> std::io::Result<T> {
-    let directory = File::options().read(true).custom_flags(libc::O_PATH | libc::O_DIRECTORY).open(directory)?;
-    act(Path::new(&format!("/proc/self/fd/{}/{name}", directory.as_raw_fd())))
+    let directory = File::options()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
+        .open(directory)?;
+    act(Path::new(&format!(
+        "/proc/self/fd/{}/{name}",
+        directory.as_raw_fd()
+    )))
 }

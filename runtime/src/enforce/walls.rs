@@ -46,7 +46,11 @@ enum Answer {
 ///
 /// # Errors
 /// Any step that fails; the box must then not be started.
-pub fn build(init: &PidFd, walls: Option<&Walls>, rules: &mut [LandlockRule]) -> Result<(), WallsError> {
+pub fn build(
+    init: &PidFd,
+    walls: Option<&Walls>,
+    rules: &mut [LandlockRule],
+) -> Result<(), WallsError> {
     let bytes = fork::answer_of(|| {
         let answer = match in_box(init, walls, rules) {
             Ok(identities) => Answer::Done(identities),
@@ -74,11 +78,15 @@ fn in_box(
 ) -> Result<Vec<Option<(u64, u64)>>, Sentence> {
     namespace::enter_mounts_of(init.as_fd())
         .map_err(|error| format!("cannot enter the box's mount namespace: {}", error.desc()))?;
-    let root = openat2::own_root().map_err(|error| format!("cannot open the box's root: {}", error.desc()))?;
+    let root = openat2::own_root()
+        .map_err(|error| format!("cannot open the box's root: {}", error.desc()))?;
     if let Some(walls) = walls {
         raise(root.as_fd(), walls)?;
     }
-    rules.iter().map(|rule| identity(root.as_fd(), rule)).collect()
+    rules
+        .iter()
+        .map(|rule| identity(root.as_fd(), rule))
+        .collect()
 }
 
 /// What becomes of a path.
@@ -97,12 +105,19 @@ enum Fate {
 fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
     let clones = clone_all(root, walls)?;
     let root_was_writable = !is_read_only(root)?;
-    let everywhere = Attributes::READ_ONLY.and(Attributes::NO_SUID).and(Attributes::NO_DEV);
+    let everywhere = Attributes::READ_ONLY
+        .and(Attributes::NO_SUID)
+        .and(Attributes::NO_DEV);
     mount::change(root, Reach::Tree, everywhere, Attributes::default())
         .map_err(|error| format!("cannot make the box's mounts read-only: {}", error.desc()))?;
     if walls.writable_root && root_was_writable && !walls.readonly_root {
-        mount::change(root, Reach::One, Attributes::default(), Attributes::READ_ONLY)
-            .map_err(|error| format!("cannot keep the box's root writable: {}", error.desc()))?;
+        mount::change(
+            root,
+            Reach::One,
+            Attributes::default(),
+            Attributes::READ_ONLY,
+        )
+        .map_err(|error| format!("cannot keep the box's root writable: {}", error.desc()))?;
     }
     for clone in &clones {
         clone.put_back(root)?;
@@ -129,8 +144,13 @@ fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence
         if fate == Fate::Writable && walls.readonly_root && same_mount(root, opened.as_fd())? {
             continue;
         }
-        let tree = mount::clone_tree(opened.as_fd())
-            .map_err(|error| format!("cannot clone the mounts at `{}`: {}", path.display(), error.desc()))?;
+        let tree = mount::clone_tree(opened.as_fd()).map_err(|error| {
+            format!(
+                "cannot clone the mounts at `{}`: {}",
+                path.display(),
+                error.desc()
+            )
+        })?;
         clones.push(Clone { path, fate, tree });
     }
     Ok(clones)
@@ -139,12 +159,19 @@ fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence
 /// Paths and their fates, parents first. A path named twice gets the stricter fate.
 fn fates(walls: &Walls) -> Vec<(PathBuf, Fate)> {
     let mut fates = BTreeMap::new();
-    let groups =
-        [(&walls.kept, Fate::Kept), (&walls.writable, Fate::Writable), (&walls.readonly, Fate::ReadOnly)];
+    let groups = [
+        (&walls.kept, Fate::Kept),
+        (&walls.writable, Fate::Writable),
+        (&walls.readonly, Fate::ReadOnly),
+    ];
     for (paths, fate) in groups {
         for path in paths {
             // Writing to a device needs no writable mount, and `nodev` would close it.
-            let fate = if fate == Fate::Writable && path.starts_with("/dev") { Fate::Kept } else { fate };
+            let fate = if fate == Fate::Writable && path.starts_with("/dev") {
+                Fate::Kept
+            } else {
+                fate
+            };
             let entry = fates.entry(path.clone()).or_insert(fate);
             *entry = (*entry).max(fate);
         }
@@ -159,33 +186,47 @@ fn fates(walls: &Walls) -> Vec<(PathBuf, Fate)> {
 
 impl Clone {
     fn put_back(&self, root: BorrowedFd<'_>) -> Result<(), Sentence> {
-        let failed = |step: &str, error: Errno| format!("cannot {step} `{}`: {}", self.path.display(), error.desc());
+        let failed = |step: &str, error: Errno| {
+            format!("cannot {step} `{}`: {}", self.path.display(), error.desc())
+        };
         let set = match self.fate {
             Fate::Kept => Attributes::default(),
             Fate::Devices => Attributes::READ_ONLY.and(Attributes::NO_SUID),
             Fate::Writable => Attributes::NO_SUID.and(Attributes::NO_DEV),
-            Fate::ReadOnly => Attributes::READ_ONLY.and(Attributes::NO_SUID).and(Attributes::NO_DEV),
+            Fate::ReadOnly => Attributes::READ_ONLY
+                .and(Attributes::NO_SUID)
+                .and(Attributes::NO_DEV),
         };
         if set != Attributes::default() {
             mount::change(self.tree.as_fd(), Reach::Tree, set, Attributes::default())
                 .map_err(|error| failed("set the mount flags of", error))?;
         }
-        let mut place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+        let mut place = openat2::open_in(root, &self.path, OFlag::O_PATH)
+            .map_err(|error| failed("open", error))?;
         let kernels = matches!(self.fate, Fate::Kept | Fate::Devices);
-        if kernels && openat2::is_mount_root(place.as_fd()).map_err(|error| failed("look at", error))? {
+        if kernels
+            && openat2::is_mount_root(place.as_fd()).map_err(|error| failed("look at", error))?
+        {
             // The clone replaces it; left below, it would only be seen twice. init holds no directory in it.
-            self.detach_original(root).map_err(|error| failed("detach", error))?;
-            place = openat2::open_in(root, &self.path, OFlag::O_PATH).map_err(|error| failed("open", error))?;
+            self.detach_original(root)
+                .map_err(|error| failed("detach", error))?;
+            place = openat2::open_in(root, &self.path, OFlag::O_PATH)
+                .map_err(|error| failed("open", error))?;
         }
         mount::attach(self.tree.as_fd(), place.as_fd()).map_err(|error| failed("mount", error))
     }
 
     /// Unmount what the clone was taken from, named by its directory's descriptor and its last name.
     fn detach_original(&self, root: BorrowedFd<'_>) -> Result<(), Errno> {
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
+            return Ok(());
+        };
         let parent = openat2::open_in(root, parent, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         nix::unistd::fchdir(parent.as_raw_fd())?;
-        match umount2(Path::new(name), MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+        match umount2(
+            Path::new(name),
+            MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW,
+        ) {
             // Locked by another user namespace: then the clone lies on top of it.
             Err(Errno::EINVAL) => Ok(()),
             other => other,
@@ -209,8 +250,15 @@ fn cannot_open(path: &Path, fate: Fate, error: Errno) -> Sentence {
             "`{}` in the box is, or lies behind, a symbolic link: a path of the policy must be a real one, so change the image",
             path.display()
         ),
-        (Errno::ENOENT, _) => format!("`{}` does not exist in the box, and the policy needs it", path.display()),
-        (error, _) => format!("cannot open `{}` in the box: {}", path.display(), error.desc()),
+        (Errno::ENOENT, _) => format!(
+            "`{}` does not exist in the box, and the policy needs it",
+            path.display()
+        ),
+        (error, _) => format!(
+            "cannot open `{}` in the box: {}",
+            path.display(),
+            error.desc()
+        ),
     }
 }
 
@@ -222,7 +270,10 @@ fn is_read_only(at: BorrowedFd<'_>) -> Result<bool, Sentence> {
 
 /// Whether both stand on one mount: the image's own layer, and no volume.
 fn same_mount(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> Result<bool, Sentence> {
-    let of = |fd| openat2::mount_id(fd).map_err(|error| format!("cannot read a mount's number: {}", error.desc()));
+    let of = |fd| {
+        openat2::mount_id(fd)
+            .map_err(|error| format!("cannot read a mount's number: {}", error.desc()))
+    };
     Ok(of(a)? == of(b)?)
 }
 
@@ -242,26 +293,43 @@ mod tests {
     #[test]
     fn parents_come_before_what_lies_below_them() {
         let ordered: Vec<_> = fates(&walls()).into_iter().map(|(path, _)| path).collect();
-        let at = |name: &str| ordered.iter().position(|path| path == Path::new(name)).expect("listed");
-        assert!(at("/sandbox") < at("/sandbox/keep") && at("/sandbox/keep") < at("/sandbox/keep/out"));
+        let at = |name: &str| {
+            ordered
+                .iter()
+                .position(|path| path == Path::new(name))
+                .expect("listed")
+        };
+        assert!(
+            at("/sandbox") < at("/sandbox/keep") && at("/sandbox/keep") < at("/sandbox/keep/out")
+        );
         assert!(at("/dev") < at("/dev/pts"));
     }
 
     #[test]
     fn a_path_that_is_both_writable_and_read_only_is_read_only() {
-        let walls = Walls { writable: vec!["/a".into()], readonly: vec!["/a".into()], ..Walls::default() };
+        let walls = Walls {
+            writable: vec!["/a".into()],
+            readonly: vec!["/a".into()],
+            ..Walls::default()
+        };
         assert!(fates(&walls).contains(&("/a".into(), Fate::ReadOnly)));
     }
 
     #[test]
     fn a_device_in_the_writable_list_stays_a_device() {
-        let walls = Walls { writable: vec!["/dev/null".into()], ..Walls::default() };
+        let walls = Walls {
+            writable: vec!["/dev/null".into()],
+            ..Walls::default()
+        };
         assert!(fates(&walls).contains(&("/dev/null".into(), Fate::Kept)));
     }
 
     #[test]
     fn the_root_itself_is_never_cloned() {
-        let walls = Walls { writable: vec!["/".into()], ..Walls::default() };
+        let walls = Walls {
+            writable: vec!["/".into()],
+            ..Walls::default()
+        };
         assert!(!fates(&walls).iter().any(|(path, _)| path == Path::new("/")));
     }
 }

@@ -15,6 +15,7 @@ use super::{hooks, teardown};
 use crate::bundle;
 use crate::enforce::executor::{Confined, Parts, sentence};
 use crate::enforce::report::{self, Report};
+use crate::enforce::witness::Witness;
 use crate::enforce::{capabilities, landlock, seccomp, walls};
 use crate::plan::{self, Inputs, Plan, host};
 use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Status, Store, Strength, check_id};
@@ -87,7 +88,9 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
 fn clear_unfinished(context: &Context, store: &Store, id: &str) -> Result<()> {
     match store.load(id) {
         Ok(state) if state.phase == Phase::Creating && state.status() == Status::Stopped => {
-            context.log.warning(&format!("removing what an interrupted create of \"{id}\" left"));
+            context.log.warning(&format!(
+                "removing what an interrupted create of \"{id}\" left"
+            ));
             teardown::take_down(context, store, &state)
         }
         // Taken or free: `claim` says which.
@@ -99,16 +102,29 @@ fn planned(context: &Context, store: &Store, request: &Request<'_>) -> Result<Pl
     let bundle = std::fs::canonicalize(request.bundle)
         .with_context(|| format!("cannot find the bundle `{}`", request.bundle.display()))?;
     let config = bundle.join("config.json");
-    let spec = Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let spec =
+        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
     let node = context.node()?;
     let resolved = resolve(&plan::policy_request(&spec, context.handler.clone()), &node)?;
-    resolved.remarks.iter().for_each(|remark| context.log.info(remark));
+    resolved
+        .remarks
+        .iter()
+        .for_each(|remark| context.log.info(remark));
     let abi = kernel::kernel_abi();
     let binary = seal::binary().context("cannot find this program's own file")?;
     let guards = guards(store)?;
-    let known = host::Known { landlock_abi: abi, runtime_binary: &binary, guards: &guards, node: &node };
+    let known = host::Known {
+        landlock_abi: abi,
+        runtime_binary: &binary,
+        guards: &guards,
+        node: &node,
+    };
     let facts = host::probe(&spec, &bundle, &known)?;
-    let root = spec.root().as_ref().map(|root| bundle.join(root.path())).context("the config.json names no root")?;
+    let root = spec
+        .root()
+        .as_ref()
+        .map(|root| bundle.join(root.path()))
+        .context("the config.json names no root")?;
     let rootfs = bundle::rootfs::probe(&root, &plan::paths_of_interest(&spec, &resolved.policy))?;
     let box_dir = store.directory(request.id)?;
     let mut plan = plan::make(&Inputs {
@@ -122,30 +138,59 @@ fn planned(context: &Context, store: &Store, request: &Request<'_>) -> Result<Pl
         bundle: &bundle,
         box_dir: &box_dir,
     })?;
-    plan.remarks.iter().for_each(|remark| context.log.info(remark));
+    plan.remarks
+        .iter()
+        .for_each(|remark| context.log.info(remark));
     let cgroup = place_in_cgroup(&mut plan.spec, request.id, context.global.systemd_cgroup);
     let state = first_state(
-        Chosen { context, request, spec: &spec, resolved: &resolved, abi, root: store.root.clone() },
+        Chosen {
+            context,
+            request,
+            spec: &spec,
+            resolved: &resolved,
+            abi,
+            root: store.root.clone(),
+        },
         &mut plan,
         cgroup,
     )?;
-    Ok(Planned { plan, state: BoxState { bundle: bundle.clone(), rootfs: root, ..state }, bundle })
+    Ok(Planned {
+        plan,
+        state: BoxState {
+            bundle: bundle.clone(),
+            rootfs: root,
+            ..state
+        },
+        bundle,
+    })
 }
 
 /// Living boxes, whose network namespaces are guarded.
 fn guards(store: &Store) -> Result<Vec<host::Guard>> {
     let all = store.list().context("cannot list the boxes")?;
-    let living = all.iter().filter(|state| !state.unconfined && state.pid() != 0);
-    Ok(living.map(|state| host::Guard { sandbox: state.id.clone(), pid: state.pid() }).collect())
+    let living = all
+        .iter()
+        .filter(|state| !state.unconfined && state.pid() != 0);
+    Ok(living
+        .map(|state| host::Guard {
+            sandbox: state.id.clone(),
+            pid: state.pid(),
+        })
+        .collect())
 }
 
 /// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.
 fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
-    let given = spec.linux().as_ref().and_then(|linux| linux.cgroups_path().clone());
-    let path = given.filter(|path| !path.as_os_str().is_empty()).unwrap_or_else(|| match systemd {
-        true => PathBuf::from(format!("system.slice:nemoclaw:{id}")),
-        false => Path::new(CGROUP_PARENT).join(id),
-    });
+    let given = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.cgroups_path().clone());
+    let path = given
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| match systemd {
+            true => PathBuf::from(format!("system.slice:nemoclaw:{id}")),
+            false => Path::new(CGROUP_PARENT).join(id),
+        });
     if let Some(linux) = spec.linux_mut() {
         linux.set_cgroups_path(Some(path.clone()));
     }
@@ -162,27 +207,37 @@ struct Chosen<'a> {
     root: PathBuf,
 }
 
-fn first_state(
-    chosen: Chosen<'_>,
-    plan: &mut Plan,
-    cgroup: CgroupPlace,
-) -> Result<BoxState> {
+fn first_state(chosen: Chosen<'_>, plan: &mut Plan, cgroup: CgroupPlace) -> Result<BoxState> {
     let degraded = match &plan.confinement.landlock {
         Some(rules) => landlock::strength(rules, chosen.abi)?,
         None => Vec::new(),
     };
     for missing in &degraded {
-        chosen.context.log.warning(&format!("this kernel does not enforce {missing}; the policy allows that"));
+        chosen.context.log.warning(&format!(
+            "this kernel does not enforce {missing}; the policy allows that"
+        ));
     }
-    let agent = plan.confinement.seccomp.agent.then(nemoclaw_policy::seccomp::agent);
+    let agent = plan
+        .confinement
+        .seccomp
+        .agent
+        .then(nemoclaw_policy::seccomp::agent);
     let filters = seccomp::compile(plan.confinement.seccomp.engine.as_ref(), agent.as_ref())?;
     let mut final_capabilities = None;
     if !plan.confinement.no_new_privileges && !filters.programs.is_empty() {
         final_capabilities = keep_loading_right(&mut plan.spec)?;
     }
-    let namespaces = plan.spec.linux().as_ref().and_then(|linux| linux.namespaces().as_deref()).unwrap_or_default();
-    let user_namespace = namespaces.iter().any(|namespace| namespace.typ() == LinuxNamespaceType::User);
-    let creator = ProcessId::of(i32::try_from(std::process::id())?).context("cannot read this process's start time")?;
+    let namespaces = plan
+        .spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.namespaces().as_deref())
+        .unwrap_or_default();
+    let user_namespace = namespaces
+        .iter()
+        .any(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    let creator = ProcessId::of(i32::try_from(std::process::id())?)
+        .context("cannot read this process's start time")?;
     Ok(BoxState {
         id: chosen.request.id.to_owned(),
         root: chosen.root,
@@ -190,7 +245,10 @@ fn first_state(
         rootfs: PathBuf::new(),
         policy: chosen.resolved.policy.name.clone(),
         unconfined: chosen.resolved.policy.mode == Mode::Unconfined,
-        strength: Strength { landlock_abi: chosen.abi, degraded },
+        strength: Strength {
+            landlock_abi: chosen.abi,
+            degraded,
+        },
         confinement: plan.confinement.clone(),
         filters,
         final_capabilities,
@@ -203,14 +261,20 @@ fn first_state(
         init: None,
         created: crate::log::now(),
         owner: nix::unistd::geteuid().as_raw(),
-        annotations: plan::engine_annotations(chosen.spec.annotations().as_ref()).into_iter().collect(),
+        annotations: plan::engine_annotations(chosen.spec.annotations().as_ref())
+            .into_iter()
+            .collect(),
     })
 }
 
 /// A filter without no_new_privs needs CAP_SYS_ADMIN: give it to libcontainer's spec, and remember what to cut down to.
 fn keep_loading_right(spec: &mut Spec) -> Result<Option<LinuxCapabilities>> {
-    let Some(process) = spec.process_mut() else { return Ok(None) };
-    let Some(wanted) = process.capabilities().clone() else { return Ok(None) };
+    let Some(process) = spec.process_mut() else {
+        return Ok(None);
+    };
+    let Some(wanted) = process.capabilities().clone() else {
+        return Ok(None);
+    };
     process.set_capabilities(Some(with_loading_right(&wanted)?));
     Ok(Some(wanted))
 }
@@ -221,7 +285,9 @@ fn keep_loading_right(spec: &mut Spec) -> Result<Option<LinuxCapabilities>> {
 /// This process does not have it either.
 pub fn with_loading_right(wanted: &LinuxCapabilities) -> Result<LinuxCapabilities> {
     if !caps::has_cap(None, caps::CapSet::Permitted, Capability::CAP_SYS_ADMIN)? {
-        bail!("a seccomp profile without no_new_privs needs CAP_SYS_ADMIN: add `--security-opt no-new-privileges`");
+        bail!(
+            "a seccomp profile without no_new_privs needs CAP_SYS_ADMIN: add `--security-opt no-new-privileges`"
+        );
     }
     let mut more = wanted.clone();
     capabilities::add(&mut more, Capability::CAP_SYS_ADMIN);
@@ -230,12 +296,18 @@ pub fn with_loading_right(wanted: &LinuxCapabilities) -> Result<LinuxCapabilitie
 }
 
 /// libcontainer, then the walls, then the state that says «created».
-fn raise(context: &Context, store: &Store, request: &Request<'_>, planned: &mut Planned) -> Result<()> {
+fn raise(
+    context: &Context,
+    store: &Store,
+    request: &Request<'_>,
+    planned: &mut Planned,
+) -> Result<()> {
     let box_dir = store.directory(request.id)?;
     if !(planned.state.unconfined && request.no_new_keyring) {
         keyring::join_new_session().context("cannot make a session keyring")?;
     }
     let report = Report::new().context("cannot make a pipe")?;
+    let witness = Witness::new().context("cannot make a pipe")?;
     let executor = Confined::new(Parts {
         confinement: planned.state.confinement.clone(),
         filters: planned.state.filters.clone(),
@@ -243,10 +315,14 @@ fn raise(context: &Context, store: &Store, request: &Request<'_>, planned: &mut 
         final_capabilities: planned.state.final_capabilities.clone(),
         user_namespace: None,
         preserve: request.preserve_fds,
-        report: report.writer.try_clone().context("cannot copy a descriptor")?,
+        report: report
+            .writer
+            .try_clone()
+            .context("cannot copy a descriptor")?,
         start: Some(report::listen(&box_dir).context("cannot make the start socket")?),
     });
-    std::fs::create_dir_all(&store.root).with_context(|| format!("cannot make `{}`", store.root.display()))?;
+    std::fs::create_dir_all(&store.root)
+        .with_context(|| format!("cannot make `{}`", store.root.display()))?;
     let built = ContainerBuilder::new(request.id.to_owned(), SyscallType::default())
         .with_executor(executor)
         .with_pid_file(Some(box_dir.join(INIT_PID)))?
@@ -258,32 +334,52 @@ fn raise(context: &Context, store: &Store, request: &Request<'_>, planned: &mut 
         .with_detach(true)
         .with_no_pivot(request.no_pivot)
         .build();
-    let container = built.map_err(|error| failure(&report, &error))?;
-    let pid = container.pid().context("libcontainer names no first process")?;
-    let init = ProcessId::of(pid.as_raw()).context("the first process ended before it was started")?;
+    let container = built.map_err(|error| failure(&report, &witness, &error))?;
+    let pid = container
+        .pid()
+        .context("libcontainer names no first process")?;
+    let init =
+        ProcessId::of(pid.as_raw()).context("the first process ended before it was started")?;
     planned.state.init = Some(init);
-    let held: PidFd = init.hold().context("the first process ended before it was started")?;
-    let rules = planned.state.confinement.landlock.as_mut().map(|plan| plan.rules.as_mut_slice());
+    let held: PidFd = init
+        .hold()
+        .context("the first process ended before it was started")?;
+    let rules = planned
+        .state
+        .confinement
+        .landlock
+        .as_mut()
+        .map(|plan| plan.rules.as_mut_slice());
     if planned.plan.walls.is_some() || rules.is_some() {
-        walls::build(&held, planned.plan.walls.as_ref(), rules.unwrap_or_default())?;
+        walls::build(
+            &held,
+            planned.plan.walls.as_ref(),
+            rules.unwrap_or_default(),
+        )?;
     }
     planned.state.phase = Phase::Created;
     store.save(&planned.state)?;
     write_pid(request.pid_file, pid.as_raw())
 }
 
-/// What init said, else what libcontainer says.
-pub fn failure(report: &Report, error: &dyn std::error::Error) -> anyhow::Error {
+/// What init said, else what libcontainer said first, else how it ended.
+pub fn failure(report: &Report, witness: &Witness, error: &dyn std::error::Error) -> anyhow::Error {
     match report.sentence() {
         Some(told) => anyhow!(told),
-        None => anyhow!("cannot build the container: {}", plain(&sentence(error))),
+        None => {
+            let cause = witness.first().unwrap_or_else(|| plain(&sentence(error)));
+            anyhow!("cannot build the container: {cause}")
+        }
     }
 }
 
 /// libcontainer's words without its own frames.
 fn plain(text: &str) -> String {
-    const FRAMES: [&str; 3] =
-        ["failed to create container: ", "exec process failed with error ", "intermediate process error "];
+    const FRAMES: [&str; 3] = [
+        "failed to create container: ",
+        "exec process failed with error ",
+        "intermediate process error ",
+    ];
     let mut rest = text.trim_end_matches('\0');
     while let Some(inner) = FRAMES.iter().find_map(|frame| rest.strip_prefix(frame)) {
         rest = inner;

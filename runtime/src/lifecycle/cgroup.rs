@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use libcgroups::common::{AnyCgroupManager, CgroupConfig, CgroupManager, ControllerOpt, FreezerState};
+use libcgroups::common::{
+    AnyCgroupManager, CgroupConfig, CgroupManager, ControllerOpt, FreezerState,
+};
 use libcontainer::oci_spec::runtime::LinuxResources;
 use nix::errno::Errno;
 use nix::unistd::Pid;
@@ -68,14 +70,28 @@ impl Cgroup {
             systemd_cgroup: state.cgroup.systemd || state.user_namespace,
             container_name: state.id.clone(),
         };
-        let manager = libcgroups::common::create_cgroup_manager(config)
-            .map_err(|source| CgroupError::Open { id: state.id.clone(), source: Box::new(source) })?;
-        Ok(Cgroup { id: state.id.clone(), manager })
+        let manager = libcgroups::common::create_cgroup_manager(config).map_err(|source| {
+            CgroupError::Open {
+                id: state.id.clone(),
+                source: Box::new(source),
+            }
+        })?;
+        Ok(Cgroup {
+            id: state.id.clone(),
+            manager,
+        })
     }
 
-    fn failed(&self, step: &'static str) -> impl Fn(libcgroups::common::AnyManagerError) -> CgroupError {
+    fn failed(
+        &self,
+        step: &'static str,
+    ) -> impl Fn(libcgroups::common::AnyManagerError) -> CgroupError {
         let id = self.id.clone();
-        move |source| CgroupError::Step { step, id: id.clone(), source: Box::new(source) }
+        move |source| CgroupError::Step {
+            step,
+            id: id.clone(),
+            source: Box::new(source),
+        }
     }
 
     /// The processes in it; none when it is gone.
@@ -90,7 +106,9 @@ impl Cgroup {
     /// # Errors
     /// The freezer cannot be written.
     pub fn freeze(&self) -> Result<(), CgroupError> {
-        self.manager.freeze(FreezerState::Frozen).map_err(self.failed("freeze"))
+        self.manager
+            .freeze(FreezerState::Frozen)
+            .map_err(self.failed("freeze"))
     }
 
     /// Let them go on.
@@ -98,7 +116,9 @@ impl Cgroup {
     /// # Errors
     /// The freezer cannot be written.
     pub fn thaw(&self) -> Result<(), CgroupError> {
-        self.manager.freeze(FreezerState::Thawed).map_err(self.failed("thaw"))
+        self.manager
+            .freeze(FreezerState::Thawed)
+            .map_err(self.failed("thaw"))
     }
 
     /// Send `signal` to everyone in it. Frozen meanwhile, so that nobody can fork away.
@@ -108,7 +128,10 @@ impl Cgroup {
     pub fn signal_all(&self, signal: i32) -> Result<(), CgroupError> {
         // On a kernel without a freezer the loop below still reaches everyone, only in more rounds.
         let frozen = self.freeze().is_ok();
-        let sent = self.pids().into_iter().try_for_each(|pid| self.signal(pid, signal));
+        let sent = self
+            .pids()
+            .into_iter()
+            .try_for_each(|pid| self.signal(pid, signal));
         if frozen {
             self.thaw()?;
         }
@@ -119,7 +142,11 @@ impl Cgroup {
         match PidFd::open(pid).and_then(|process| process.send(signal)) {
             // It ended on its own.
             Ok(()) | Err(Errno::ESRCH) => Ok(()),
-            Err(source) => Err(CgroupError::Signal { pid: pid.as_raw(), id: self.id.clone(), source }),
+            Err(source) => Err(CgroupError::Signal {
+                pid: pid.as_raw(),
+                id: self.id.clone(),
+                source,
+            }),
         }
     }
 
@@ -151,8 +178,14 @@ impl Cgroup {
     /// # Errors
     /// A controller refuses a value.
     pub fn apply(&self, resources: &LinuxResources) -> Result<(), CgroupError> {
-        let options =
-            ControllerOpt { resources, disable_oom_killer: false, oom_score_adj: None, freezer_state: None };
-        self.manager.apply(&options).map_err(self.failed("change the limits of"))
+        let options = ControllerOpt {
+            resources,
+            disable_oom_killer: false,
+            oom_score_adj: None,
+            freezer_state: None,
+        };
+        self.manager
+            .apply(&options)
+            .map_err(self.failed("change the limits of"))
     }
 }

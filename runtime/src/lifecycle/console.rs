@@ -32,7 +32,10 @@ impl Listening {
         let name = format!("console-{}.sock", std::process::id());
         let listener = report::in_directory(directory, &name, |path| UnixListener::bind(path))
             .context("cannot make the console socket")?;
-        Ok(Listening { listener, path: directory.join(name) })
+        Ok(Listening {
+            listener,
+            path: directory.join(name),
+        })
     }
 
     /// For libcontainer.
@@ -46,8 +49,12 @@ impl Listening {
     /// # Errors
     /// No descriptor came.
     pub fn accept(self) -> Result<Console> {
-        let (stream, _) = self.listener.accept().context("no terminal came from the box")?;
-        let master = terminal::receive_descriptor(stream.as_fd()).context("no terminal came from the box")?;
+        let (stream, _) = self
+            .listener
+            .accept()
+            .context("no terminal came from the box")?;
+        let master = terminal::receive_descriptor(stream.as_fd())
+            .context("no terminal came from the box")?;
         std::fs::remove_file(&self.path).context("cannot remove the console socket")?;
         let stdin = std::io::stdin();
         let saved = tcgetattr(&stdin).ok();

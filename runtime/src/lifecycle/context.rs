@@ -42,7 +42,8 @@ impl Context {
     /// The working directory is gone.
     pub fn root(&self) -> Result<PathBuf> {
         let root = &self.global.root;
-        let absolute = std::path::absolute(root).with_context(|| format!("cannot find `{}`", root.display()))?;
+        let absolute = std::path::absolute(root)
+            .with_context(|| format!("cannot find `{}`", root.display()))?;
         Ok(std::fs::canonicalize(&absolute).unwrap_or(absolute))
     }
 }

@@ -23,8 +23,14 @@ pub struct Foreground {
 }
 
 /// Signals that are not the caller's word to the child.
-const NOT_PASSED: [Signal; 6] =
-    [Signal::SIGCHLD, Signal::SIGURG, Signal::SIGPIPE, Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGFPE];
+const NOT_PASSED: [Signal; 6] = [
+    Signal::SIGCHLD,
+    Signal::SIGURG,
+    Signal::SIGPIPE,
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+];
 
 impl Foreground {
     /// Block and collect signals. After the fork: a child would inherit the mask.
@@ -33,7 +39,9 @@ impl Foreground {
     /// The kernel's error.
     pub fn new() -> Result<Foreground> {
         let mut mask = SigSet::all();
-        NOT_PASSED.into_iter().for_each(|signal| mask.remove(signal));
+        NOT_PASSED
+            .into_iter()
+            .for_each(|signal| mask.remove(signal));
         mask.thread_block().context("cannot block signals")?;
         let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .context("cannot collect signals")?;
@@ -76,7 +84,10 @@ impl Foreground {
                 }
             }
             if ready[0] {
-                while master.is_some_and(|master| copy(master, std::io::stdout().as_fd()).unwrap_or(false)) {}
+                while master
+                    .is_some_and(|master| copy(master, std::io::stdout().as_fd()).unwrap_or(false))
+                {
+                }
                 std::io::stdout().flush().ok();
                 return exit_code(child);
             }
@@ -124,12 +135,19 @@ fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<bool, Errno> {
 fn exit_code(child: Pid) -> Result<u8> {
     loop {
         match waitpid(child, None) {
-            Ok(WaitStatus::Exited(_, code)) => return Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+            Ok(WaitStatus::Exited(_, code)) => {
+                return Ok(u8::try_from(code & 0xff).unwrap_or(u8::MAX));
+            }
             Ok(WaitStatus::Signaled(_, signal, _)) => {
                 return Ok(u8::try_from(SIGNALLED + signal as i32).unwrap_or(u8::MAX));
             }
             Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(anyhow!("cannot read how the process ended: {}", error.desc())),
+            Err(error) => {
+                return Err(anyhow!(
+                    "cannot read how the process ended: {}",
+                    error.desc()
+                ));
+            }
         }
     }
 }

@@ -13,12 +13,20 @@ pub const ERROR_FILE: &str = "hook.error";
 
 /// Run all poststop hooks, each whatever became of the one before; a failing one is only logged.
 pub fn poststop(context: &Context, state: &BoxState, box_dir: &Path) {
-    let Some(spec) = private_spec(box_dir) else { return };
-    let list = spec.hooks().as_ref().and_then(|hooks| hooks.poststop().clone()).unwrap_or_default();
+    let Some(spec) = private_spec(box_dir) else {
+        return;
+    };
+    let list = spec
+        .hooks()
+        .as_ref()
+        .and_then(|hooks| hooks.poststop().clone())
+        .unwrap_or_default();
     for hook in list {
         let name = hook.path().display().to_string();
         if let Err(error) = run(&[hook], state, box_dir, &spec) {
-            context.log.warning(&format!("the poststop hook `{name}` failed: {error}"));
+            context
+                .log
+                .warning(&format!("the poststop hook `{name}` failed: {error}"));
         }
     }
 }
@@ -28,8 +36,14 @@ pub fn poststop(context: &Context, state: &BoxState, box_dir: &Path) {
 /// # Errors
 /// The first that fails.
 pub fn poststart(state: &BoxState, box_dir: &Path) -> Result<(), libcontainer::hooks::HookError> {
-    let Some(spec) = private_spec(box_dir) else { return Ok(()) };
-    let list = spec.hooks().as_ref().and_then(|hooks| hooks.poststart().clone()).unwrap_or_default();
+    let Some(spec) = private_spec(box_dir) else {
+        return Ok(());
+    };
+    let list = spec
+        .hooks()
+        .as_ref()
+        .and_then(|hooks| hooks.poststart().clone())
+        .unwrap_or_default();
     run(&list, state, box_dir, &spec)
 }
 
@@ -40,8 +54,17 @@ fn run(
     spec: &Spec,
 ) -> Result<(), libcontainer::hooks::HookError> {
     let pid = state.pid();
-    let status = if pid == 0 { ContainerStatus::Stopped } else { ContainerStatus::Running };
-    let mut view = State::new(&state.id, status, (pid != 0).then_some(pid), crate::bundle::config_dir(box_dir));
+    let status = if pid == 0 {
+        ContainerStatus::Stopped
+    } else {
+        ContainerStatus::Running
+    };
+    let mut view = State::new(
+        &state.id,
+        status,
+        (pid != 0).then_some(pid),
+        crate::bundle::config_dir(box_dir),
+    );
     view.annotations = spec.annotations().clone();
     libcontainer::hooks::run_hooks(Some(&hooks.to_vec()), Some(&view), None, None, None)
 }

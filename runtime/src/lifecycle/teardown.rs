@@ -32,7 +32,10 @@ impl Failures {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(anyhow!("cannot remove all of container \"{id}\": {}", self.0.join("; ")))
+        Err(anyhow!(
+            "cannot remove all of container \"{id}\": {}",
+            self.0.join("; ")
+        ))
     }
 }
 
@@ -54,7 +57,14 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
         }
         Err(error) => failures.take::<anyhow::Error>(Err(error.into())),
     }
-    hooks::poststop(context, &BoxState { init: None, ..state.clone() }, &box_dir);
+    hooks::poststop(
+        context,
+        &BoxState {
+            init: None,
+            ..state.clone()
+        },
+        &box_dir,
+    );
     failures.take(gone(&store.libcontainer_directory(&state.id)?));
     if failures.0.is_empty() {
         // Last, and only when nothing else is left: it names what a second try must remove.
@@ -70,11 +80,23 @@ fn kill(init: ProcessId) -> Result<()> {
             reap(init.pid);
             return Ok(());
         }
-        Err(error) => return Err(anyhow!("cannot take hold of process {}: {}", init.pid, error.desc())),
+        Err(error) => {
+            return Err(anyhow!(
+                "cannot take hold of process {}: {}",
+                init.pid,
+                error.desc()
+            ));
+        }
     };
     match held.send(libc::SIGKILL) {
         Ok(()) | Err(Errno::ESRCH) => {}
-        Err(error) => return Err(anyhow!("cannot kill process {}: {}", init.pid, error.desc())),
+        Err(error) => {
+            return Err(anyhow!(
+                "cannot kill process {}: {}",
+                init.pid,
+                error.desc()
+            ));
+        }
     }
     // Whether it ended in that time or not, the cgroup is emptied next, which also thaws it.
     held.wait_end(END_LIMIT).ok();

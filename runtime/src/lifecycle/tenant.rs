@@ -16,6 +16,7 @@ use super::context::Context;
 use crate::enforce::capabilities;
 use crate::enforce::executor::{Confined, Parts};
 use crate::enforce::report::Report;
+use crate::enforce::witness::Witness;
 use crate::plan;
 use crate::state::{BoxState, Status, Store};
 use crate::sys::keyring;
@@ -40,7 +41,12 @@ pub struct Request<'a> {
 ///
 /// # Errors
 /// The box does not run, or one sentence why the process could not be started.
-pub fn start(context: &Context, store: &Store, state: &BoxState, request: &Request<'_>) -> Result<Pid> {
+pub fn start(
+    context: &Context,
+    store: &Store,
+    state: &BoxState,
+    request: &Request<'_>,
+) -> Result<Pid> {
     match state.status() {
         Status::Running => {}
         Status::Paused if request.ignore_paused => {}
@@ -54,6 +60,7 @@ pub fn start(context: &Context, store: &Store, state: &BoxState, request: &Reque
     let user_namespace = enter_later(state, init.pid, &mut process)?;
     keyring::join_new_session().context("cannot make a session keyring")?;
     let report = Report::new().context("cannot make a pipe")?;
+    let witness = Witness::new().context("cannot make a pipe")?;
     let executor = Confined::new(Parts {
         confinement: state.confinement.clone(),
         filters: state.filters.clone(),
@@ -61,11 +68,17 @@ pub fn start(context: &Context, store: &Store, state: &BoxState, request: &Reque
         final_capabilities,
         user_namespace,
         preserve: request.preserve_fds,
-        report: report.writer.try_clone().context("cannot copy a descriptor")?,
+        report: report
+            .writer
+            .try_clone()
+            .context("cannot copy a descriptor")?,
         start: None,
     });
-    let file = store.directory(&state.id)?.join(format!("exec-{}.json", std::process::id()));
-    std::fs::write(&file, serde_json::to_vec(&process)?).context("cannot write the process for libcontainer")?;
+    let file = store
+        .directory(&state.id)?
+        .join(format!("exec-{}.json", std::process::id()));
+    std::fs::write(&file, serde_json::to_vec(&process)?)
+        .context("cannot write the process for libcontainer")?;
     let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
         .with_executor(executor)
         .with_console_socket(request.console_socket)
@@ -78,12 +91,17 @@ pub fn start(context: &Context, store: &Store, state: &BoxState, request: &Reque
         .build();
     std::fs::remove_file(&file).context("cannot remove the process's file")?;
     sweep(context, &store.libcontainer_directory(&state.id)?);
-    built.map_err(|error| failure(&report, &error))
+    built.map_err(|error| failure(&report, &witness, &error))
 }
 
 /// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.
-fn final_capabilities(state: &BoxState, process: &mut Process) -> Result<Option<LinuxCapabilities>> {
-    let Some(wanted) = process.capabilities().clone() else { return Ok(None) };
+fn final_capabilities(
+    state: &BoxState,
+    process: &mut Process,
+) -> Result<Option<LinuxCapabilities>> {
+    let Some(wanted) = process.capabilities().clone() else {
+        return Ok(None);
+    };
     if state.user_namespace {
         process.set_capabilities(Some(capabilities::own()));
         return Ok(Some(wanted));
@@ -96,7 +114,11 @@ fn final_capabilities(state: &BoxState, process: &mut Process) -> Result<Option<
 }
 
 /// libcontainer does not join a user namespace for an exec: let it work as the host's root, and join it ourselves.
-fn enter_later(state: &BoxState, init: i32, process: &mut Process) -> Result<Option<(OwnedFd, User)>> {
+fn enter_later(
+    state: &BoxState,
+    init: i32,
+    process: &mut Process,
+) -> Result<Option<(OwnedFd, User)>> {
     if !state.user_namespace {
         return Ok(None);
     }
@@ -112,14 +134,20 @@ fn enter_later(state: &BoxState, init: i32, process: &mut Process) -> Result<Opt
 /// Remove the sockets that earlier execs left.
 fn sweep(context: &Context, directory: &Path) {
     let old = |path: &Path| {
-        let age = path.symlink_metadata().and_then(|meta| meta.modified()).ok();
-        age.and_then(|time| SystemTime::now().duration_since(time).ok()).is_some_and(|age| age > SOCKET_AGE)
+        let age = path
+            .symlink_metadata()
+            .and_then(|meta| meta.modified())
+            .ok();
+        age.and_then(|time| SystemTime::now().duration_since(time).ok())
+            .is_some_and(|age| age > SOCKET_AGE)
     };
     let left = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let sockets = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tenant-"));
     for path in sockets.map(|entry| entry.path()).filter(|path| old(path)) {
         if let Err(error) = std::fs::remove_file(&path) {
-            context.log.debug(&format!("cannot remove `{}`: {error}", path.display()));
+            context
+                .log
+                .debug(&format!("cannot remove `{}`: {error}", path.display()));
         }
     }
 }

@@ -9,6 +9,13 @@ use nix::errno::Errno;
 pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     // SAFETY: close_range takes three integers and touches no memory of ours. With CLOEXEC it closes nothing, so no
     // `OwnedFd` of this process is left dangling.
-    let result = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     Errno::result(result).map(drop)
 }

@@ -41,7 +41,8 @@ pub fn answer_of(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, ForkError> {
     match unsafe { fork() }.map_err(ForkError::Start)? {
         ForkResult::Child => {
             drop(reader);
-            let sent = catch_unwind(AssertUnwindSafe(work)).is_ok_and(|bytes| File::from(writer).write_all(&bytes).is_ok());
+            let sent = catch_unwind(AssertUnwindSafe(work))
+                .is_ok_and(|bytes| File::from(writer).write_all(&bytes).is_ok());
             // SAFETY: `_exit` never returns and runs no destructor or exit handler, which is what a forked copy wants.
             unsafe { libc::_exit(i32::from(!sent)) }
         }
@@ -73,7 +74,11 @@ pub fn die_with_parent(command: &mut Command) {
         command.pre_exec(move || {
             nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
             // The parent may have ended before the call above.
-            if nix::unistd::getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
+            if nix::unistd::getppid() == parent {
+                Ok(())
+            } else {
+                Err(Errno::ESRCH.into())
+            }
         });
     }
 }
@@ -84,11 +89,17 @@ mod tests {
 
     #[test]
     fn a_child_answers_with_its_bytes() {
-        assert_eq!(answer_of(|| b"forty-two".to_vec()).expect("answer"), b"forty-two");
+        assert_eq!(
+            answer_of(|| b"forty-two".to_vec()).expect("answer"),
+            b"forty-two"
+        );
     }
 
     #[test]
     fn a_panicking_child_is_an_error_and_not_an_answer() {
-        assert!(matches!(answer_of(|| panic!("no answer")), Err(ForkError::Died(_))));
+        assert!(matches!(
+            answer_of(|| panic!("no answer")),
+            Err(ForkError::Died(_))
+        ));
     }
 }

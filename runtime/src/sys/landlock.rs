@@ -9,7 +9,15 @@ const CREATE_RULESET_VERSION: libc::c_ulong = 1;
 pub fn kernel_abi() -> u32 {
     // SAFETY: with a null attribute, size 0 and the VERSION flag the call only returns a number.
     let result = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, CREATE_RULESET_VERSION)
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<libc::c_void>(),
+            0_usize,
+            CREATE_RULESET_VERSION,
+        )
     };
-    Errno::result(result).ok().and_then(|abi| u32::try_from(abi).ok()).unwrap_or(0)
+    Errno::result(result)
+        .ok()
+        .and_then(|abi| u32::try_from(abi).ok())
+        .unwrap_or(0)
 }

@@ -64,9 +64,23 @@ pub fn clone_tree(at: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
 ///
 /// # Errors
 /// The kernel's error.
-pub fn change(at: BorrowedFd<'_>, reach: Reach, set: Attributes, clear: Attributes) -> Result<(), Errno> {
-    let attr = MountAttr { set: set.0, clear: clear.0, propagation: 0, userns_fd: 0 };
-    let recursive = if reach == Reach::Tree { AT_RECURSIVE } else { 0 };
+pub fn change(
+    at: BorrowedFd<'_>,
+    reach: Reach,
+    set: Attributes,
+    clear: Attributes,
+) -> Result<(), Errno> {
+    let attr = MountAttr {
+        set: set.0,
+        clear: clear.0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    let recursive = if reach == Reach::Tree {
+        AT_RECURSIVE
+    } else {
+        0
+    };
     // SAFETY: `attr` lives until the call returns and its exact size is passed; the kernel only reads it. The path is
     // an empty C string.
     let result = unsafe {
@@ -90,7 +104,14 @@ pub fn attach(tree: BorrowedFd<'_>, at: BorrowedFd<'_>) -> Result<(), Errno> {
     let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
     // SAFETY: both paths are empty C strings and both descriptors are open; the kernel writes no memory of ours.
     let result = unsafe {
-        libc::syscall(libc::SYS_move_mount, tree.as_raw_fd(), c"".as_ptr(), at.as_raw_fd(), c"".as_ptr(), flags)
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            at.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+        )
     };
     Errno::result(result).map(drop)
 }

@@ -11,8 +11,12 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 /// # Errors
 /// The kernel's error; `ELOOP` when a part of the path is a symbolic link.
 pub fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(resolve);
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT
+        | ResolveFlag::RESOLVE_NO_SYMLINKS
+        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_CLOEXEC)
+        .resolve(resolve);
     let fd = loop {
         match openat2(root.as_raw_fd(), path, how) {
             // The kernel asks for another try when a rename ran beside the walk.
@@ -30,7 +34,11 @@ pub fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedF
 /// The kernel's error.
 pub fn own_root() -> Result<OwnedFd, Errno> {
     use nix::sys::stat::Mode;
-    let fd = nix::fcntl::open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let fd = nix::fcntl::open(
+        "/",
+        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
     // SAFETY: open just returned `fd` as a new descriptor that nothing else owns.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -41,7 +49,10 @@ pub fn own_root() -> Result<OwnedFd, Errno> {
 /// The kernel's error.
 pub fn identity(fd: BorrowedFd<'_>) -> Result<((u64, u64), bool), Errno> {
     let stat = nix::sys::stat::fstat(fd.as_raw_fd())?;
-    Ok(((stat.st_dev, stat.st_ino), stat.st_mode & libc::S_IFMT == libc::S_IFDIR))
+    Ok((
+        (stat.st_dev, stat.st_ino),
+        stat.st_mode & libc::S_IFMT == libc::S_IFDIR,
+    ))
 }
 
 /// The number of the mount that a descriptor stands on.
@@ -67,7 +78,13 @@ fn look(fd: BorrowedFd<'_>) -> Result<libc::statx, Errno> {
     // SAFETY: the path is an empty C string, `fd` is open, and `answer` is one `struct statx` that lives across the
     // call and is all that the kernel writes to.
     let result = unsafe {
-        libc::statx(fd.as_raw_fd(), c"".as_ptr(), libc::AT_EMPTY_PATH, libc::STATX_MNT_ID, &raw mut answer)
+        libc::statx(
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH,
+            libc::STATX_MNT_ID,
+            &raw mut answer,
+        )
     };
     Errno::result(result).map(|_| answer)
 }

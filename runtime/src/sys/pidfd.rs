@@ -31,7 +31,13 @@ impl PidFd {
     pub fn send(&self, signal: i32) -> Result<(), Errno> {
         // SAFETY: a null siginfo makes the kernel fill in what kill(2) would; nothing of ours is read or written.
         let result = unsafe {
-            libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.0.as_raw_fd(),
+                signal,
+                std::ptr::null::<libc::siginfo_t>(),
+                0,
+            )
         };
         Errno::result(result).map(drop)
     }

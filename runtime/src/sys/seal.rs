@@ -38,7 +38,9 @@ pub fn ensure() -> io::Result<()> {
     }
     let origin = std::env::current_exe()?;
     let copy = sealed_copy()?;
-    let arguments = std::env::args_os().map(c_string).collect::<io::Result<Vec<_>>>()?;
+    let arguments = std::env::args_os()
+        .map(c_string)
+        .collect::<io::Result<Vec<_>>>()?;
     let mut environment = std::env::vars_os()
         .filter(|(name, _)| name != OsStr::new(ORIGIN))
         .map(|(name, value)| variable(name, value.as_os_str()))
@@ -96,6 +98,9 @@ fn variable(mut name: OsString, value: &OsStr) -> io::Result<CString> {
 fn c_string(text: OsString) -> io::Result<CString> {
     CString::new(text.into_vec()).map_err(|error| {
         let bytes = error.into_vec();
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{:?} holds a zero byte", OsStr::from_bytes(&bytes)))
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{:?} holds a zero byte", OsStr::from_bytes(&bytes)),
+        )
     })
 }

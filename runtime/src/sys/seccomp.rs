@@ -26,10 +26,20 @@ struct Program {
 /// The kernel's error; `EINVAL` for a program it does not accept.
 pub fn load(filter: &[sock_filter], flags: u64) -> Result<(), Errno> {
     let length = libc::c_ushort::try_from(filter.len()).map_err(|_| Errno::E2BIG)?;
-    let program = Program { length, filter: filter.as_ptr() };
+    let program = Program {
+        length,
+        filter: filter.as_ptr(),
+    };
     // SAFETY: `program` has the layout of the kernel's `struct sock_fprog`, and `filter` holds `length` instructions of
     // the kernel's `struct sock_filter` (repr(C) in seccompiler). Both live until the call returns; the kernel checks
     // and copies them and writes nothing back, since no listener flag is among `flags`.
-    let result = unsafe { libc::syscall(libc::SYS_seccomp, SET_MODE_FILTER, flags, &raw const program) };
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            SET_MODE_FILTER,
+            flags,
+            &raw const program,
+        )
+    };
     Errno::result(result).map(drop)
 }

@@ -21,14 +21,21 @@ pub fn run(context: &Context, args: &Delete) -> Result<()> {
         Err(StateError::NotFound(_)) if args.force => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    if let Some(Ok(held)) = state.init.filter(|_| !args.force && state.status() != Status::Created).map(|init| init.hold()) {
+    if let Some(Ok(held)) = state
+        .init
+        .filter(|_| !args.force && state.status() != Status::Created)
+        .map(|init| init.hold())
+    {
         // A process that was just killed takes a moment to end.
         held.wait_end(GRACE)?;
     }
     match state.status() {
         Status::Stopped | Status::Created => {}
         _ if args.force => {}
-        other => bail!("cannot delete container \"{}\" that is not stopped: {other}", args.id),
+        other => bail!(
+            "cannot delete container \"{}\" that is not stopped: {other}",
+            args.id
+        ),
     }
     teardown::take_down(context, &store, &state)
 }

@@ -27,10 +27,15 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
         bail!("cannot give a detached process a terminal without --console-socket");
     }
     let own_console = terminal && args.console_socket.is_none();
-    let listening = own_console.then(|| Listening::new(&store.directory(&args.id)?)).transpose()?;
+    let listening = own_console
+        .then(|| Listening::new(&store.directory(&args.id)?))
+        .transpose()?;
     let request = Request {
         process: &process,
-        console_socket: listening.as_ref().map(Listening::path).or(args.console_socket.as_deref()),
+        console_socket: listening
+            .as_ref()
+            .map(Listening::path)
+            .or(args.console_socket.as_deref()),
         preserve_fds: args.preserve_fds,
         ignore_paused: args.ignore_paused,
     };
@@ -45,7 +50,8 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
 
 fn read(path: &Path) -> Result<Process> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    serde_json::from_slice(&bytes).with_context(|| format!("invalid process in `{}`", path.display()))
+    serde_json::from_slice(&bytes)
+        .with_context(|| format!("invalid process in `{}`", path.display()))
 }
 
 /// init's process with what the arguments change.
@@ -55,11 +61,16 @@ fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Proces
     }
     let config = crate::bundle::config_dir(&store.directory(&args.id)?).join("config.json");
     let spec = Spec::load(&config).context("cannot read the container's configuration")?;
-    let mut process = spec.process().clone().context("the container's configuration has no process")?;
+    let mut process = spec
+        .process()
+        .clone()
+        .context("the container's configuration has no process")?;
     if let Some(sets) = &state.final_capabilities {
         process.set_capabilities(Some(sets.clone()));
     }
-    process.set_args(Some(args.args.clone())).set_terminal(Some(args.tty));
+    process
+        .set_args(Some(args.args.clone()))
+        .set_terminal(Some(args.tty));
     if let Some(cwd) = &args.cwd {
         process.set_cwd(cwd.clone());
     }
@@ -74,8 +85,13 @@ fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Proces
     process.set_env(Some(last_of_each(variables)));
     process.set_user(user(process.user(), args)?);
     for name in &args.cap {
-        let capability = name.parse().with_context(|| format!("unknown capability \"{name}\""))?;
-        let mut sets = process.capabilities().clone().unwrap_or_else(|| capabilities::none_but(&[]));
+        let capability = name
+            .parse()
+            .with_context(|| format!("unknown capability \"{name}\""))?;
+        let mut sets = process
+            .capabilities()
+            .clone()
+            .unwrap_or_else(|| capabilities::none_but(&[]));
         capabilities::add(&mut sets, capability);
         process.set_capabilities(Some(sets));
     }
@@ -85,10 +101,18 @@ fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Proces
 fn user(init: &User, args: &Exec) -> Result<User> {
     let mut user = init.clone();
     if let Some(text) = &args.user {
-        let (uid, gid) = text.split_once(':').map_or((text.as_str(), None), |(uid, gid)| (uid, Some(gid)));
-        user.set_uid(uid.parse().with_context(|| format!("\"{uid}\" is no user number"))?);
+        let (uid, gid) = text
+            .split_once(':')
+            .map_or((text.as_str(), None), |(uid, gid)| (uid, Some(gid)));
+        user.set_uid(
+            uid.parse()
+                .with_context(|| format!("\"{uid}\" is no user number"))?,
+        );
         if let Some(gid) = gid {
-            user.set_gid(gid.parse().with_context(|| format!("\"{gid}\" is no group number"))?);
+            user.set_gid(
+                gid.parse()
+                    .with_context(|| format!("\"{gid}\" is no group number"))?,
+            );
         }
     }
     if !args.additional_gids.is_empty() {
@@ -102,7 +126,10 @@ fn last_of_each(variables: Vec<String>) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for entry in variables {
         let name = entry.split('=').next().unwrap_or_default().to_owned();
-        match kept.iter_mut().find(|old| old.split('=').next() == Some(&name)) {
+        match kept
+            .iter_mut()
+            .find(|old| old.split('=').next() == Some(&name))
+        {
             Some(old) => *old = entry,
             None => kept.push(entry),
         }

@@ -16,7 +16,8 @@ const REAL_TIME: (i32, i32) = (34, 64);
 
 /// Run the verb.
 pub fn run(context: &Context, args: &Kill) -> Result<()> {
-    let signal = number(&args.signal).with_context(|| format!("unknown signal \"{}\"", args.signal))?;
+    let signal =
+        number(&args.signal).with_context(|| format!("unknown signal \"{}\"", args.signal))?;
     let state = context.store()?.load(&args.id)?;
     if args.all {
         // init may have ended before the others; then they are all that is left.
@@ -28,7 +29,11 @@ pub fn run(context: &Context, args: &Kill) -> Result<()> {
     match init.hold().and_then(|held| held.send(signal)) {
         Ok(()) => {}
         Err(Errno::ESRCH) => bail!("os: process already finished"),
-        Err(error) => bail!("cannot send the signal to process {}: {}", init.pid, error.desc()),
+        Err(error) => bail!(
+            "cannot send the signal to process {}: {}",
+            init.pid,
+            error.desc()
+        ),
     }
     if state.paused && signal == libc::SIGKILL {
         // A frozen process ends when it may run again.
@@ -44,15 +49,25 @@ fn number(text: &str) -> Option<i32> {
     }
     let name = text.to_uppercase();
     let name = name.strip_prefix("SIG").unwrap_or(&name);
-    let offset = |rest: &str| if rest.is_empty() { Some(0) } else { rest.parse::<i32>().ok() };
+    let offset = |rest: &str| {
+        if rest.is_empty() {
+            Some(0)
+        } else {
+            rest.parse::<i32>().ok()
+        }
+    };
     let real_time = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
         (Some(rest), _) => Some(REAL_TIME.0 + offset(rest)?),
         (_, Some(rest)) => Some(REAL_TIME.1 + offset(rest)?),
         _ => None,
     };
     match real_time {
-        Some(number) => (REAL_TIME.0..=REAL_TIME.1).contains(&number).then_some(number),
-        None => Signal::from_str(&format!("SIG{name}")).ok().map(|signal| signal as i32),
+        Some(number) => (REAL_TIME.0..=REAL_TIME.1)
+            .contains(&number)
+            .then_some(number),
+        None => Signal::from_str(&format!("SIG{name}"))
+            .ok()
+            .map(|signal| signal as i32),
     }
 }
 
@@ -62,7 +77,14 @@ mod tests {
 
     #[test]
     fn a_signal_is_a_number_or_a_name_with_or_without_its_prefix() {
-        for (text, expected) in [("9", 9), ("KILL", 9), ("SIGKILL", 9), ("term", 15), ("RTMIN+3", 37), ("SIGRTMAX-1", 63)] {
+        for (text, expected) in [
+            ("9", 9),
+            ("KILL", 9),
+            ("SIGKILL", 9),
+            ("term", 15),
+            ("RTMIN+3", 37),
+            ("SIGRTMAX-1", 63),
+        ] {
             assert_eq!(number(text), Some(expected), "{text}");
         }
         for text in ["", "NOPE", "65", "-1", "RTMIN+40", "RTMAX+1"] {

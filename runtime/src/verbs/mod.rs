@@ -40,7 +40,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let log = match Log::open(cli.global.log.as_deref(), cli.global.log_format, cli.global.debug) {
+    let log = match Log::open(
+        cli.global.log.as_deref(),
+        cli.global.log_format,
+        cli.global.debug,
+    ) {
         Ok(log) => log,
         Err(error) => {
             Log::default().error(&format!("cannot open the log file: {error}"));
@@ -49,12 +53,20 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let named = arguments.first().and_then(|name| policy_in_name(name));
     let handler = cli.global.policy.clone().or(named);
-    let context = Context { log, global: cli.global, handler };
+    let context = Context {
+        log,
+        global: cli.global,
+        handler,
+    };
     match dispatch(&context, &cli.verb) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             context.log.error(&one_line(&error));
-            ExitCode::from(if matches!(cli.verb, Verb::Exec(_)) { EXEC_FAILED } else { FAILED })
+            ExitCode::from(if matches!(cli.verb, Verb::Exec(_)) {
+                EXEC_FAILED
+            } else {
+                FAILED
+            })
         }
     }
 }
@@ -88,7 +100,11 @@ fn one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if !text.contains(&cause) {
-            text = if text.is_empty() { cause } else { format!("{text}: {cause}") };
+            text = if text.is_empty() {
+                cause
+            } else {
+                format!("{text}: {cause}")
+            };
         }
     }
     text.trim().replace('\n', "; ")

@@ -16,15 +16,23 @@ use crate::lifecycle::teardown;
 pub fn run(context: &Context, args: &Run) -> Result<u8> {
     let mut request = create::request(&args.create);
     let config = args.create.bundle.join("config.json");
-    let spec = Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
-    let terminal = spec.process().as_ref().and_then(|process| process.terminal()).unwrap_or(false);
+    let spec =
+        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let terminal = spec
+        .process()
+        .as_ref()
+        .and_then(|process| process.terminal())
+        .unwrap_or(false);
     let own_console = terminal && !args.detach && request.console_socket.is_none();
     if terminal && args.detach && request.console_socket.is_none() {
         bail!("cannot give a detached container a terminal without --console-socket");
     }
     let store = context.store()?;
-    std::fs::create_dir_all(&store.root).with_context(|| format!("cannot make `{}`", store.root.display()))?;
-    let listening = own_console.then(|| Listening::new(&store.root)).transpose()?;
+    std::fs::create_dir_all(&store.root)
+        .with_context(|| format!("cannot make `{}`", store.root.display()))?;
+    let listening = own_console
+        .then(|| Listening::new(&store.root))
+        .transpose()?;
     if let Some(listening) = &listening {
         request.console_socket = Some(listening.path());
     }

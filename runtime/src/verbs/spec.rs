@@ -17,5 +17,6 @@ pub fn run(args: &SpecArgs) -> Result<()> {
         .create_new(true)
         .open(&path)
         .with_context(|| format!("cannot make `{}`", path.display()))?;
-    file.write_all(&text).with_context(|| format!("cannot write `{}`", path.display()))
+    file.write_all(&text)
+        .with_context(|| format!("cannot write `{}`", path.display()))
 }

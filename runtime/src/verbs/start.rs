@@ -20,9 +20,12 @@ pub fn run(context: &Context, id: &str) -> Result<()> {
     }
     let box_dir = store.directory(id)?;
     let directory = store.libcontainer_directory(id)?;
-    let answer = report::connect(&box_dir).context("the container's first process does not wait for a start")?;
+    let answer = report::connect(&box_dir)
+        .context("the container's first process does not wait for a start")?;
     NotifySocket::new(directory.join(NOTIFY_FILE)).notify_container_start()?;
-    if let Some(sentence) = report::outcome(answer).context("the container's first process gave no answer")? {
+    if let Some(sentence) =
+        report::outcome(answer).context("the container's first process gave no answer")?
+    {
         bail!(sentence);
     }
     // libcontainer lets exec into a running container only, and looks at its own file.

@@ -40,12 +40,24 @@ pub struct View {
 impl From<BoxState> for View {
     fn from(state: BoxState) -> View {
         let mut annotations = state.annotations.clone();
-        annotations.insert("nemoclaw.dev/policy-in-force".to_owned(), state.policy.clone());
-        annotations.insert("nemoclaw.dev/landlock-abi".to_owned(), state.strength.landlock_abi.to_string());
+        annotations.insert(
+            "nemoclaw.dev/policy-in-force".to_owned(),
+            state.policy.clone(),
+        );
+        annotations.insert(
+            "nemoclaw.dev/landlock-abi".to_owned(),
+            state.strength.landlock_abi.to_string(),
+        );
         if !state.strength.degraded.is_empty() {
-            annotations.insert("nemoclaw.dev/degraded".to_owned(), state.strength.degraded.join("; "));
+            annotations.insert(
+                "nemoclaw.dev/degraded".to_owned(),
+                state.strength.degraded.join("; "),
+            );
         }
-        let name = nix::unistd::User::from_uid(state.owner.into()).ok().flatten().map(|user| user.name);
+        let name = nix::unistd::User::from_uid(state.owner.into())
+            .ok()
+            .flatten()
+            .map(|user| user.name);
         View {
             oci_version: OCI_VERSION,
             pid: state.pid(),

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use crate::harness::{id, node};
 
-const PROBE: &str = "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; echo fds: $(echo /proc/self/fd/*)";
+const PROBE: &str =
+    "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; echo fds: $(echo /proc/self/fd/*)";
 const WALLS: &str = "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n\
                      CapBnd:\t0000000000000000\nCapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n";
 
@@ -56,7 +57,9 @@ fn only_sandbox_and_tmp_can_be_written_and_volumes_elsewhere_cannot() {
     let script = "for path in /x /etc/x /data/x /bin/x /dev/x; do touch $path 2>/dev/null && echo wrote $path; done; \
                   chmod 4755 /data/file 2>/dev/null && echo chmod; echo more 2>/dev/null >> /data/file && echo appended; \
                   touch /sandbox/x /tmp/x && echo fine; chmod 4755 /sandbox/x 2>/dev/null && echo setuid";
-    node.config(script, |config| config["mounts"].as_array_mut().expect("mounts").push(mount));
+    node.config(script, |config| {
+        config["mounts"].as_array_mut().expect("mounts").push(mount)
+    });
     let said = node.run(&box_id);
     assert_eq!(said.out, "fine\n", "{}", said.err);
     assert_eq!(fs::read_to_string(data.join("file")).expect("file"), "x");
@@ -71,13 +74,21 @@ fn an_exec_after_a_writable_path_was_exchanged_for_a_link_is_refused() {
     let node = node.under("work");
     node.config("sleep 60", |_| {});
     node.up(&box_id);
-    assert_eq!(node.call(&["exec", &box_id, "touch", "/sandbox/work/a"]).code, 0);
+    assert_eq!(
+        node.call(&["exec", &box_id, "touch", "/sandbox/work/a"])
+            .code,
+        0
+    );
     let work = node.rootfs().join("sandbox/work");
     fs::rename(&work, node.rootfs().join("sandbox/old")).expect("rename");
     symlink("/etc", &work).expect("link");
     let said = node.call(&["exec", &box_id, "true"]);
     assert_eq!(said.code, 255);
-    assert!(said.err.contains("/sandbox/work` was exchanged"), "{}", said.err);
+    assert!(
+        said.err.contains("/sandbox/work` was exchanged"),
+        "{}",
+        said.err
+    );
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
 

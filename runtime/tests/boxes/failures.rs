@@ -9,8 +9,15 @@ use crate::harness::{id, node};
 fn a_failing_hook_leaves_nothing_and_its_sentence_is_the_error() {
     let Some(node) = node() else { return };
     let box_id = id();
-    let error = node.path().join("state/boxes").join(&box_id).join("egress.error");
-    node.write_hook(&format!("cat > /dev/null; echo 'the router does not answer: start it' > {}; exit 1", error.display()));
+    let error = node
+        .path()
+        .join("state/boxes")
+        .join(&box_id)
+        .join("egress.error");
+    node.write_hook(&format!(
+        "cat > /dev/null; echo 'the router does not answer: start it' > {}; exit 1",
+        error.display()
+    ));
     node.config("sleep 60", |_| {});
     let said = node.create(&box_id);
     assert_eq!(said.code, 1);
@@ -25,9 +32,14 @@ fn a_failing_hook_leaves_nothing_and_its_sentence_is_the_error() {
 fn a_missing_program_is_told_in_dockers_words_and_leaves_nothing() {
     let Some(node) = node() else { return };
     let box_id = id();
-    node.config("", |config| config["process"]["args"] = serde_json::json!(["no-such-program"]));
+    node.config("", |config| {
+        config["process"]["args"] = serde_json::json!(["no-such-program"])
+    });
     assert_eq!(node.create(&box_id).code, 1);
-    assert_eq!(node.errors(), ["exec: \"no-such-program\": executable file not found in $PATH"]);
+    assert_eq!(
+        node.errors(),
+        ["exec: \"no-such-program\": executable file not found in $PATH"]
+    );
     node.assert_nothing_left(&box_id);
 }
 
@@ -38,7 +50,9 @@ fn a_program_that_cannot_run_fails_the_start_with_its_sentence() {
     let path = node.rootfs().join("bin/nonsense");
     fs::write(&path, [0x7f, 0, 1, 2]).expect("file");
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
-    node.config("", |config| config["process"]["args"] = serde_json::json!(["nonsense"]));
+    node.config("", |config| {
+        config["process"]["args"] = serde_json::json!(["nonsense"])
+    });
     assert_eq!(node.create(&box_id).code, 0);
     assert_eq!(node.call(&["start", &box_id]).code, 1);
     assert_eq!(node.errors(), ["exec: \"nonsense\": exec format error"]);
@@ -53,8 +67,17 @@ fn a_create_that_is_killed_never_blocks_its_id() {
     let bundle = node.bundle();
     for step in 0..12 {
         let box_id = id();
-        let mut command = node.command(&["create", "--bundle", bundle.to_str().expect("path"), &box_id]);
-        let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().expect("run");
+        let mut command = node.command(&[
+            "create",
+            "--bundle",
+            bundle.to_str().expect("path"),
+            &box_id,
+        ]);
+        let mut child = command
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("run");
         std::thread::sleep(Duration::from_millis(4 + 8 * step));
         child.kill().expect("kill");
         child.wait().expect("wait");

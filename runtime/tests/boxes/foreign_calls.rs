@@ -16,9 +16,17 @@ fn program(code: &[u8]) -> Vec<u8> {
     elf.extend(0x40_u64.to_le_bytes()); // program headers
     elf.extend(0_u64.to_le_bytes()); // no sections
     elf.extend([0_u8; 4]);
-    elf.extend([0x40_u16, 0x38, 1, 0, 0, 0].iter().flat_map(|word| word.to_le_bytes()));
+    elf.extend(
+        [0x40_u16, 0x38, 1, 0, 0, 0]
+            .iter()
+            .flat_map(|word| word.to_le_bytes()),
+    );
     elf.extend([1_u32, 5].iter().flat_map(|word| word.to_le_bytes())); // load, read and execute
-    elf.extend([0, LOADED_AT, LOADED_AT, size, size, 0x1000].iter().flat_map(|word| word.to_le_bytes()));
+    elf.extend(
+        [0, LOADED_AT, LOADED_AT, size, size, 0x1000]
+            .iter()
+            .flat_map(|word| word.to_le_bytes()),
+    );
     elf.extend(code);
     elf
 }
@@ -30,7 +38,10 @@ fn exit_code_of(node: &Node, code: &[u8]) -> i32 {
     // The shell is the first process: a first process gets no fatal signal from itself.
     node.config("probe; echo $?", |_| {});
     let said = node.run(&id());
-    said.out.trim().parse().unwrap_or_else(|_| panic!("{}{}", said.out, said.err))
+    said.out
+        .trim()
+        .parse()
+        .unwrap_or_else(|_| panic!("{}{}", said.out, said.err))
 }
 
 #[test]

@@ -14,8 +14,8 @@ static SKIPPED: AtomicU32 = AtomicU32::new(0);
 
 const BUSYBOX: &str = "/bin/busybox";
 const APPLETS: [&str; 16] = [
-    "sh", "cat", "echo", "sleep", "grep", "touch", "mkdir", "rm", "ln", "id", "env", "kill", "true", "false", "chmod",
-    "mv",
+    "sh", "cat", "echo", "sleep", "grep", "touch", "mkdir", "rm", "ln", "id", "env", "kill",
+    "true", "false", "chmod", "mv",
 ];
 
 /// What a test needs for one or more boxes.
@@ -45,7 +45,10 @@ pub fn node() -> Option<Node> {
         eprintln!("skipped ({count} so far): this test needs {missing}");
         return None;
     }
-    let node = Node { dir: tempfile::tempdir().expect("a directory"), policy: None };
+    let node = Node {
+        dir: tempfile::tempdir().expect("a directory"),
+        policy: None,
+    };
     node.write_hook("cat > /dev/null");
     let at = node.path().display();
     fs::create_dir(node.path().join("policies")).expect("policies");
@@ -60,7 +63,9 @@ pub fn node() -> Option<Node> {
     let bin = node.rootfs().join("bin");
     fs::create_dir_all(&bin).expect("bin");
     fs::copy(BUSYBOX, bin.join("busybox")).expect("busybox");
-    APPLETS.iter().for_each(|name| symlink("busybox", bin.join(name)).expect("applet"));
+    APPLETS
+        .iter()
+        .for_each(|name| symlink("busybox", bin.join(name)).expect("applet"));
     for name in ["proc", "dev", "sys", "etc", "tmp", "sandbox/work"] {
         fs::create_dir_all(node.rootfs().join(name)).expect("directory");
     }
@@ -69,13 +74,20 @@ pub fn node() -> Option<Node> {
 
 /// An id that no other test uses.
 pub fn id() -> String {
-    format!("nct-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "nct-{}-{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 impl Node {
     /// The same node, with a handler's policy.
     pub fn under(self, policy: &'static str) -> Node {
-        Node { policy: Some(policy), ..self }
+        Node {
+            policy: Some(policy),
+            ..self
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -125,9 +137,15 @@ impl Node {
     /// A call, not yet made.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nemoclaw-runtime"));
-        command.env_remove("RUST_BACKTRACE").arg("--root").arg(self.path().join("root"));
+        command
+            .env_remove("RUST_BACKTRACE")
+            .arg("--root")
+            .arg(self.path().join("root"));
         command.arg("--config").arg(self.path().join("node.yaml"));
-        command.arg("--log").arg(self.path().join("log.json")).args(["--log-format", "json"]);
+        command
+            .arg("--log")
+            .arg(self.path().join("log.json"))
+            .args(["--log-format", "json"]);
         if let Some(policy) = self.policy {
             command.args(["--policy", policy]);
         }
@@ -151,10 +169,16 @@ impl Node {
         let bundle = self.bundle();
         let error = self.path().join(format!("{id}.err"));
         let mut command = self.command(&["create", "--bundle", bundle.to_str().expect("path"), id]);
-        command.stdout(Stdio::null()).stderr(fs::File::create(&error).expect("file"));
+        command
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&error).expect("file"));
         let status = command.status().expect("the runtime runs");
         let err = fs::read_to_string(&error).expect("text");
-        Said { code: status.code().unwrap_or(-1), out: String::new(), err }
+        Said {
+            code: status.code().unwrap_or(-1),
+            out: String::new(),
+            err,
+        }
     }
 
     /// `create` and `start`, which must work.
@@ -168,13 +192,21 @@ impl Node {
     /// The messages of all `error` lines of the log.
     pub fn errors(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path().join("log.json")).unwrap_or_default();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
-        lines.filter(|line| line["level"] == "error").map(|line| line["msg"].as_str().expect("msg").to_owned()).collect()
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("a JSON line"));
+        lines
+            .filter(|line| line["level"] == "error")
+            .map(|line| line["msg"].as_str().expect("msg").to_owned())
+            .collect()
     }
 
     /// Nothing of the box is left: no state of ours or libcontainer's, no cgroup.
     pub fn assert_nothing_left(&self, id: &str) {
-        for directory in [self.path().join("state/boxes").join(id), self.path().join("root").join(id)] {
+        for directory in [
+            self.path().join("state/boxes").join(id),
+            self.path().join("root").join(id),
+        ] {
             assert!(!directory.exists(), "{} is left", directory.display());
         }
         let left = cgroups(id);
@@ -185,15 +217,24 @@ impl Node {
 /// The cgroups of a box without a `cgroupsPath`, in every hierarchy.
 pub fn cgroups(id: &str) -> Vec<PathBuf> {
     let root = Path::new("/sys/fs/cgroup");
-    let hierarchies = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-    let all = hierarchies.chain([root.to_path_buf()]).map(|hierarchy| hierarchy.join("nemoclaw").join(id));
+    let hierarchies = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let all = hierarchies
+        .chain([root.to_path_buf()])
+        .map(|hierarchy| hierarchy.join("nemoclaw").join(id));
     all.filter(|path| path.exists()).collect()
 }
 
 fn said(output: Output) -> Said {
     use std::os::unix::process::ExitStatusExt;
     Said {
-        code: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
+        code: output
+            .status
+            .code()
+            .unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
     }

@@ -16,7 +16,11 @@ fn twenty_runs_at_once_all_end() {
             assert_eq!(said.code, 4, "{}", said.err);
         }
     });
-    assert!(begun.elapsed() < Duration::from_secs(120), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(120),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]
@@ -25,9 +29,14 @@ fn states_follow_each_other_and_errors_use_the_engines_words() {
     let box_id = id();
     let status = || {
         let text = node.call(&["state", &box_id]).out;
-        serde_json::from_str::<serde_json::Value>(&text).map(|state| (state["status"].clone(), state["pid"].clone()))
+        serde_json::from_str::<serde_json::Value>(&text)
+            .map(|state| (state["status"].clone(), state["pid"].clone()))
     };
-    assert!(node.call(&["state", &box_id]).err.contains("does not exist"));
+    assert!(
+        node.call(&["state", &box_id])
+            .err
+            .contains("does not exist")
+    );
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
     node.config("sleep 60", |_| {});
     let created = node.create(&box_id);
@@ -39,15 +48,29 @@ fn states_follow_each_other_and_errors_use_the_engines_words() {
     assert_eq!(node.call(&["pause", &box_id]).code, 0);
     assert_eq!(status().expect("state").0, "paused");
     assert_eq!(node.call(&["resume", &box_id]).code, 0);
-    assert!(node.call(&["ps", "--format", "json", &box_id]).out.starts_with('['));
-    assert_ne!(node.call(&["update", "--pids-limit", "-1", &box_id]).code, 0);
-    assert_eq!(node.call(&["update", "--pids-limit", "50", &box_id]).code, 0);
+    assert!(
+        node.call(&["ps", "--format", "json", &box_id])
+            .out
+            .starts_with('[')
+    );
+    assert_ne!(
+        node.call(&["update", "--pids-limit", "-1", &box_id]).code,
+        0
+    );
+    assert_eq!(
+        node.call(&["update", "--pids-limit", "50", &box_id]).code,
+        0
+    );
     assert_ne!(node.call(&["delete", &box_id]).code, 0);
     assert_eq!(node.call(&["kill", &box_id, "KILL"]).code, 0);
     std::thread::sleep(Duration::from_millis(200));
     let stopped = status().expect("state");
     assert_eq!((stopped.0, stopped.1), ("stopped".into(), 0.into()));
-    assert!(node.call(&["kill", &box_id, "9"]).err.contains("container not running"));
+    assert!(
+        node.call(&["kill", &box_id, "9"])
+            .err
+            .contains("container not running")
+    );
     assert_eq!(node.call(&["kill", "--all", &box_id, "9"]).code, 0);
     assert_eq!(node.call(&["delete", &box_id]).code, 0);
     node.assert_nothing_left(&box_id);
@@ -59,7 +82,10 @@ fn a_signal_ends_a_foreground_exec_with_128_and_its_number() {
     let box_id = id();
     node.config("sleep 60", |_| {});
     node.up(&box_id);
-    assert_eq!(node.call(&["exec", &box_id, "sh", "-c", "kill -9 $$"]).code, 137);
+    assert_eq!(
+        node.call(&["exec", &box_id, "sh", "-c", "kill -9 $$"]).code,
+        137
+    );
     assert_eq!(node.call(&["exec", &box_id, "sh", "-c", "exit 9"]).code, 9);
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
@@ -85,13 +111,25 @@ fn two_engines_cannot_touch_each_others_boxes() {
         let root = node.path().join("other-root");
         let mut command = node.command(&["--root", root.to_str().expect("path")]);
         let output = command.args(args).output().expect("run");
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     };
     assert!(other(&["state", &box_id]).1.contains("does not exist"));
     assert_eq!(other(&["delete", "--force", &box_id]).0, Some(0));
     let bundle = node.bundle();
-    let again = other(&["create", "--bundle", bundle.to_str().expect("path"), &box_id]);
-    assert!(again.1.contains("belongs to the engine with root"), "{}", again.1);
+    let again = other(&[
+        "create",
+        "--bundle",
+        bundle.to_str().expect("path"),
+        &box_id,
+    ]);
+    assert!(
+        again.1.contains("belongs to the engine with root"),
+        "{}",
+        again.1
+    );
     assert!(node.call(&["state", &box_id]).out.contains("running"));
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }

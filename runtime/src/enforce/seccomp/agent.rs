@@ -8,8 +8,11 @@ use super::compile::{CallRule, Rules, number};
 
 /// The rules of the allow-list.
 pub(super) fn rules(profile: &Profile) -> Result<Rules, SeccompError> {
-    let mut rules =
-        Rules { default: SeccompAction::Errno(errno("default", &profile.default_errno)?), calls: Vec::new(), skipped: 0 };
+    let mut rules = Rules {
+        default: SeccompAction::Errno(errno("default", &profile.default_errno)?),
+        calls: Vec::new(),
+        skipped: 0,
+    };
     for entry in &profile.syscalls {
         for name in &entry.names {
             match number(name) {
@@ -37,8 +40,13 @@ fn alternatives(name: &str, conditions: &[Condition]) -> Result<Vec<SeccompRule>
     if conditions.is_empty() {
         return Ok(Vec::new());
     }
-    let conditions = conditions.iter().map(|one| condition(name, one)).collect::<Result<Vec<_>, _>>()?;
-    Ok(vec![SeccompRule::new(conditions).map_err(|error| invalid(name, &error.to_string()))?])
+    let conditions = conditions
+        .iter()
+        .map(|one| condition(name, one))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(vec![
+        SeccompRule::new(conditions).map_err(|error| invalid(name, &error.to_string()))?,
+    ])
 }
 
 fn condition(name: &str, given: &Condition) -> Result<SeccompCondition, SeccompError> {
@@ -53,15 +61,21 @@ fn condition(name: &str, given: &Condition) -> Result<SeccompCondition, SeccompE
         Op::Le => SeccompCmpOp::Le,
         Op::Gt => SeccompCmpOp::Gt,
         Op::Ge => SeccompCmpOp::Ge,
-        Op::MaskedEq => {
-            SeccompCmpOp::MaskedEq(given.mask.ok_or_else(|| invalid(name, "`masked_eq` needs a mask"))?)
-        }
+        Op::MaskedEq => SeccompCmpOp::MaskedEq(
+            given
+                .mask
+                .ok_or_else(|| invalid(name, "`masked_eq` needs a mask"))?,
+        ),
     };
-    SeccompCondition::new(given.index, width, operator, given.value).map_err(|error| invalid(name, &error.to_string()))
+    SeccompCondition::new(given.index, width, operator, given.value)
+        .map_err(|error| invalid(name, &error.to_string()))
 }
 
 fn invalid(call: &str, reason: &str) -> SeccompError {
-    SeccompError::Rule { call: call.to_owned(), reason: reason.to_owned() }
+    SeccompError::Rule {
+        call: call.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The errno names that a profile may use.
@@ -77,7 +91,12 @@ fn errno(call: &str, name: &str) -> Result<u32, SeccompError> {
         "ESOCKTNOSUPPORT" => libc::ESOCKTNOSUPPORT,
         "EOPNOTSUPP" => libc::EOPNOTSUPP,
         "ENOPROTOOPT" => libc::ENOPROTOOPT,
-        other => return Err(invalid(call, &format!("the errno name `{other}` is not known here"))),
+        other => {
+            return Err(invalid(
+                call,
+                &format!("the errno name `{other}` is not known here"),
+            ));
+        }
     };
     Ok(value.unsigned_abs())
 }

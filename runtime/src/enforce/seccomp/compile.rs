@@ -34,17 +34,34 @@ pub(super) struct CallRule {
 
 /// The number of a call on this architecture.
 pub(super) fn number(name: &str) -> Option<i64> {
-    syscalls::Sysno::from_str(name).ok().map(|call| i64::from(call.id()))
+    syscalls::Sysno::from_str(name)
+        .ok()
+        .map(|call| i64::from(call.id()))
 }
 
 /// A program that refuses x32 calls: their numbers match no rule, so a deny-list would let them pass.
 /// Calls of another architecture are ended by every compiled program.
 pub(super) fn foreign_calls_guard() -> BpfProgram {
-    let load = |offset| sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let answer = |k| sock_filter { code: 0x06, jt: 0, jf: 0, k };
+    let load = |offset| sock_filter {
+        code: 0x20,
+        jt: 0,
+        jf: 0,
+        k: offset,
+    };
+    let answer = |k| sock_filter {
+        code: 0x06,
+        jt: 0,
+        jf: 0,
+        k,
+    };
     vec![
         load(0),
-        sock_filter { code: 0x35, jt: 0, jf: 1, k: X32_BIT },
+        sock_filter {
+            code: 0x35,
+            jt: 0,
+            jf: 1,
+            k: X32_BIT,
+        },
         answer(u32::from(SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))),
         answer(u32::from(SeccompAction::Allow)),
     ]
@@ -54,9 +71,16 @@ pub(super) fn foreign_calls_guard() -> BpfProgram {
 pub(super) fn programs(rules: Rules) -> Result<Vec<BpfProgram>, SeccompError> {
     let mut base = Table::default();
     let mut others: Vec<(SeccompAction, Table)> = Vec::new();
-    for rule in rules.calls.into_iter().filter(|rule| rule.action != rules.default) {
+    for rule in rules
+        .calls
+        .into_iter()
+        .filter(|rule| rule.action != rules.default)
+    {
         if rule.action != SeccompAction::Allow {
-            let table = match others.iter_mut().position(|(action, _)| *action == rule.action) {
+            let table = match others
+                .iter_mut()
+                .position(|(action, _)| *action == rule.action)
+            {
                 Some(at) => &mut others[at].1,
                 None => {
                     others.push((rule.action.clone(), Table::default()));
@@ -100,11 +124,24 @@ impl Table {
         self.0.contains_key(&i64::from(call.id()))
     }
 
-    fn compile(self, otherwise: SeccompAction, on_match: SeccompAction) -> Result<BpfProgram, SeccompError> {
-        let rules = self.0.into_iter().map(|(number, rules)| (number, rules.unwrap_or_default())).collect();
+    fn compile(
+        self,
+        otherwise: SeccompAction,
+        on_match: SeccompAction,
+    ) -> Result<BpfProgram, SeccompError> {
+        let rules = self
+            .0
+            .into_iter()
+            .map(|(number, rules)| (number, rules.unwrap_or_default()))
+            .collect();
         let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(SeccompError::Compile)?;
-        let filter = SeccompFilter::new(rules, otherwise, on_match, arch).map_err(SeccompError::Compile)?;
+        let filter =
+            SeccompFilter::new(rules, otherwise, on_match, arch).map_err(SeccompError::Compile)?;
         let program = BpfProgram::try_from(filter).map_err(SeccompError::Compile)?;
-        if program.len() > LONGEST { Err(SeccompError::TooLong(program.len())) } else { Ok(program) }
+        if program.len() > LONGEST {
+            Err(SeccompError::TooLong(program.len()))
+        } else {
+            Ok(program)
+        }
     }
 }

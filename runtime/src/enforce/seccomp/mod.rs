@@ -7,9 +7,9 @@ mod agent;
 mod compile;
 mod oci;
 
+use libcontainer::oci_spec::runtime::LinuxSeccomp;
 use nemoclaw_policy::seccomp::Profile;
 use nix::errno::Errno;
-use libcontainer::oci_spec::runtime::LinuxSeccomp;
 use seccompiler::sock_filter;
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,9 @@ pub struct Program {
 #[non_exhaustive]
 pub enum SeccompError {
     /// Notify actions.
-    #[error("the seccomp profile asks for SCMP_ACT_NOTIFY, which is not supported yet (issue 2): remove that action from the profile")]
+    #[error(
+        "the seccomp profile asks for SCMP_ACT_NOTIFY, which is not supported yet (issue 2): remove that action from the profile"
+    )]
     Notify,
     /// A rule that means nothing.
     #[error("the seccomp profile's rule for `{call}` is not valid: {reason}")]
@@ -64,23 +66,36 @@ pub enum SeccompError {
 ///
 /// # Errors
 /// A rule is not valid, or asks for what is not supported.
-pub fn compile(engine: Option<&LinuxSeccomp>, agent: Option<&Profile>) -> Result<Filters, SeccompError> {
+pub fn compile(
+    engine: Option<&LinuxSeccomp>,
+    agent: Option<&Profile>,
+) -> Result<Filters, SeccompError> {
     let mut filters = Filters::default();
     if engine.is_none() && agent.is_none() {
         return Ok(filters);
     }
-    filters.programs.push(Program::new(&compile::foreign_calls_guard(), 0));
+    filters
+        .programs
+        .push(Program::new(&compile::foreign_calls_guard(), 0));
     // Ours first: it allows seccomp(2), which an engine's profile need not, and each program is loaded under those before.
     if let Some(profile) = agent {
         let rules = agent::rules(profile)?;
         filters.skipped += rules.skipped;
-        filters.programs.extend(compile::programs(rules)?.iter().map(|code| Program::new(code, 0)));
+        filters.programs.extend(
+            compile::programs(rules)?
+                .iter()
+                .map(|code| Program::new(code, 0)),
+        );
     }
     if let Some(profile) = engine {
         let rules = oci::rules(profile)?;
         filters.skipped += rules.skipped;
         let flags = oci::flags(profile);
-        filters.programs.extend(compile::programs(rules)?.iter().map(|code| Program::new(code, flags)));
+        filters.programs.extend(
+            compile::programs(rules)?
+                .iter()
+                .map(|code| Program::new(code, flags)),
+        );
     }
     Ok(filters)
 }
@@ -91,7 +106,10 @@ impl Filters {
     /// # Errors
     /// Stored bytes are damaged, or the kernel refuses.
     pub fn load(&self) -> Result<(), SeccompError> {
-        let decoded = self.programs.iter().map(|program| program.decode().map(|code| (code, program.flags)));
+        let decoded = self
+            .programs
+            .iter()
+            .map(|program| program.decode().map(|code| (code, program.flags)));
         // All are decoded before the first is loaded: afterwards every call is filtered.
         for (code, flags) in decoded.collect::<Result<Vec<_>, _>>()? {
             crate::sys::seccomp::load(&code, flags).map_err(SeccompError::Load)?;
@@ -102,7 +120,10 @@ impl Filters {
 
 impl Program {
     fn new(code: &[sock_filter], flags: u64) -> Program {
-        let code = code.iter().map(|i| format!("{:04x}{:02x}{:02x}{:08x}", i.code, i.jt, i.jf, i.k)).collect();
+        let code = code
+            .iter()
+            .map(|i| format!("{:04x}{:02x}{:02x}{:08x}", i.code, i.jt, i.jf, i.k))
+            .collect();
         Program { code, flags }
     }
 
@@ -111,14 +132,23 @@ impl Program {
         if bytes.is_empty() || !bytes.len().is_multiple_of(16) {
             return Err(SeccompError::Damaged);
         }
-        bytes.chunks_exact(16).map(instruction).collect::<Option<Vec<_>>>().ok_or(SeccompError::Damaged)
+        bytes
+            .chunks_exact(16)
+            .map(instruction)
+            .collect::<Option<Vec<_>>>()
+            .ok_or(SeccompError::Damaged)
     }
 }
 
 fn instruction(hex: &[u8]) -> Option<sock_filter> {
     let word = u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
     let [code_high, code_low, jt, jf, k @ ..] = word.to_be_bytes();
-    Some(sock_filter { code: u16::from_be_bytes([code_high, code_low]), jt, jf, k: u32::from_be_bytes(k) })
+    Some(sock_filter {
+        code: u16::from_be_bytes([code_high, code_low]),
+        jt,
+        jf,
+        k: u32::from_be_bytes(k),
+    })
 }
 
 #[cfg(test)]
@@ -134,13 +164,19 @@ mod tests {
     #[test]
     fn damaged_bytes_are_refused() {
         for code in ["", "00", "zz00000000000000"] {
-            let program = Program { code: code.to_owned(), flags: 0 };
+            let program = Program {
+                code: code.to_owned(),
+                flags: 0,
+            };
             assert!(matches!(program.decode(), Err(SeccompError::Damaged)));
         }
     }
 
     #[test]
     fn no_profile_means_no_filter() {
-        assert_eq!(compile(None, None).expect("nothing to do"), Filters::default());
+        assert_eq!(
+            compile(None, None).expect("nothing to do"),
+            Filters::default()
+        );
     }
 }
