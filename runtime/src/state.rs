@@ -4,9 +4,8 @@
 //! walls that exec must raise again, and processes by pid *and* start time, so that a reused pid is never taken for ours.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use libcontainer::oci_spec::runtime::LinuxCapabilities;
 use nix::errno::Errno;
@@ -18,10 +17,9 @@ use crate::enforce::seccomp::Filters;
 use crate::plan::{Confinement, ResourceLimits};
 use crate::sys::pidfd::PidFd;
 
-/// The file's name.
-const FILE: &str = "state.json";
-/// The longest id, which is also a directory's name and part of socket paths.
-const LONGEST_ID: usize = 1024;
+mod store;
+
+pub use store::{Store, check_id};
 
 /// Why a box's state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -239,207 +237,9 @@ impl BoxState {
     }
 }
 
-/// All boxes of one engine.
-#[derive(Debug, Clone)]
-pub struct Store {
-    boxes: PathBuf,
-    /// The engine's `--root`.
-    pub root: PathBuf,
-}
-
-/// Check a container id. Done by every verb, before it becomes part of a path.
-///
-/// # Errors
-/// It is empty, too long, `.`, `..`, or holds another character than letters, digits and `_+-.`.
-pub fn check_id(id: &str) -> Result<&str, StateError> {
-    let plain = id
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"_+-.".contains(&byte));
-    if id.is_empty() || id.len() > LONGEST_ID || !plain || id == "." || id == ".." {
-        return Err(StateError::BadId(id.to_owned()));
-    }
-    Ok(id)
-}
-
-impl Store {
-    /// The boxes below `state_dir` that belong to the engine with `root`.
-    #[must_use]
-    pub fn new(state_dir: &Path, root: PathBuf) -> Store {
-        Store {
-            boxes: state_dir.join("boxes"),
-            root,
-        }
-    }
-
-    /// The directory of a box.
-    ///
-    /// # Errors
-    /// The id is not valid.
-    pub fn directory(&self, id: &str) -> Result<PathBuf, StateError> {
-        Ok(self.boxes.join(check_id(id)?))
-    }
-
-    /// libcontainer's directory of a box.
-    ///
-    /// # Errors
-    /// The id is not valid.
-    pub fn libcontainer_directory(&self, id: &str) -> Result<PathBuf, StateError> {
-        Ok(self.root.join(check_id(id)?))
-    }
-
-    /// Make a box's directory with its first state, at once: there is never a directory without a state.
-    ///
-    /// # Errors
-    /// The id is taken, or the directory cannot be made.
-    pub fn claim(&self, state: &BoxState) -> Result<PathBuf, StateError> {
-        use std::os::unix::fs::PermissionsExt;
-        let target = self.directory(&state.id)?;
-        let failed = |source| StateError::Write {
-            id: state.id.clone(),
-            source,
-        };
-        // `~` is in no id, so this name is nobody's.
-        let draft = self.boxes.join(format!("~{}", std::process::id()));
-        fs::create_dir_all(&draft).map_err(failed)?;
-        fs::set_permissions(&self.boxes, fs::Permissions::from_mode(0o711)).map_err(failed)?;
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o711)).map_err(failed)?;
-        let made = write(&draft, state).and_then(|()| fs::rename(&draft, &target));
-        if let Err(source) = made {
-            fs::remove_dir_all(&draft).map_err(failed)?;
-            let taken = matches!(
-                source.kind(),
-                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
-            );
-            return Err(if taken {
-                self.taken(&state.id)
-            } else {
-                failed(source)
-            });
-        }
-        Ok(target)
-    }
-
-    /// Read a box's state.
-    ///
-    /// # Errors
-    /// There is no such box of this engine, or its file cannot be read.
-    pub fn load(&self, id: &str) -> Result<BoxState, StateError> {
-        let state = self.load_any(id)?;
-        if state.root == self.root {
-            Ok(state)
-        } else {
-            Err(StateError::NotFound(id.to_owned()))
-        }
-    }
-
-    /// Read a box's state, whichever engine it belongs to.
-    ///
-    /// # Errors
-    /// There is no such box, or its file cannot be read.
-    pub fn load_any(&self, id: &str) -> Result<BoxState, StateError> {
-        let path = self.directory(id)?.join(FILE);
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::InvalidFilename
-                ) =>
-            {
-                return Err(StateError::NotFound(id.to_owned()));
-            }
-            Err(source) => {
-                return Err(StateError::Read {
-                    id: id.to_owned(),
-                    source,
-                });
-            }
-        };
-        serde_json::from_slice(&bytes).map_err(|error| StateError::Read {
-            id: id.to_owned(),
-            source: error.into(),
-        })
-    }
-
-    /// Write a box's state.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn save(&self, state: &BoxState) -> Result<(), StateError> {
-        let directory = self.directory(&state.id)?;
-        write(&directory, state).map_err(|source| StateError::Write {
-            id: state.id.clone(),
-            source,
-        })
-    }
-
-    /// All boxes of this engine, by id.
-    ///
-    /// # Errors
-    /// The directory cannot be read.
-    pub fn list(&self) -> io::Result<Vec<BoxState>> {
-        let entries = match fs::read_dir(&self.boxes) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error),
-        };
-        let mut all = Vec::new();
-        for entry in entries {
-            let name = entry?.file_name();
-            // A box that is being removed has no state any more; another engine's is not ours to show.
-            if let Some(state) = name.to_str().and_then(|id| self.load(id).ok()) {
-                all.push(state);
-            }
-        }
-        all.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(all)
-    }
-
-    fn taken(&self, id: &str) -> StateError {
-        let other = self
-            .load_any(id)
-            .ok()
-            .map(|state| state.root)
-            .filter(|root| *root != self.root);
-        StateError::Exists {
-            id: id.to_owned(),
-            root: other,
-        }
-    }
-}
-
-/// Write beside and rename: a reader sees the old state or the new one.
-fn write(directory: &Path, state: &BoxState) -> io::Result<()> {
-    let draft = directory.join(format!("{FILE}.{}", std::process::id()));
-    fs::write(&draft, serde_json::to_vec(state)?)?;
-    fs::rename(&draft, directory.join(FILE))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_can_never_leave_its_directory() {
-        let long = "a".repeat(1025);
-        for id in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "../a",
-            "a b",
-            "a\0b",
-            "ä",
-            "~1",
-            long.as_str(),
-        ] {
-            assert!(check_id(id).is_err(), "{id:?}");
-        }
-        for id in ["a", "A_+-.9", "...", "0123456789abcdef"] {
-            assert!(check_id(id).is_ok(), "{id:?}");
-        }
-    }
 
     #[test]
     fn a_process_with_another_start_time_is_not_ours() {

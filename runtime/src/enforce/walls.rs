@@ -104,6 +104,7 @@ enum Fate {
 
 fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
     let clones = clone_all(root, walls)?;
+    clones.iter().try_for_each(|clone| clone.make_room(root))?;
     let root_was_writable = !is_read_only(root)?;
     let everywhere = Attributes::READ_ONLY
         .and(Attributes::NO_SUID)
@@ -201,19 +202,30 @@ impl Clone {
             mount::change(self.tree.as_fd(), Reach::Tree, set, Attributes::default())
                 .map_err(|error| failed("set the mount flags of", error))?;
         }
-        let mut place = openat2::open_in(root, &self.path, OFlag::O_PATH)
+        // The clone of `/dev` brought its own copies of what lies below it.
+        self.make_room(root)?;
+        let place = openat2::open_in(root, &self.path, OFlag::O_PATH)
             .map_err(|error| failed("open", error))?;
-        let kernels = matches!(self.fate, Fate::Kept | Fate::Devices);
-        if kernels
-            && openat2::is_mount_root(place.as_fd()).map_err(|error| failed("look at", error))?
-        {
-            // The clone replaces it; left below, it would only be seen twice. init holds no directory in it.
-            self.detach_original(root)
-                .map_err(|error| failed("detach", error))?;
-            place = openat2::open_in(root, &self.path, OFlag::O_PATH)
-                .map_err(|error| failed("open", error))?;
-        }
         mount::attach(self.tree.as_fd(), place.as_fd()).map_err(|error| failed("mount", error))
+    }
+
+    /// Take a kernel file system off its place before the flags change: init's own terminal or `/dev/null` was opened on
+    /// it, and must stay a device that can be opened again through `/proc/self/fd`. init holds no directory in it.
+    fn make_room(&self, root: BorrowedFd<'_>) -> Result<(), Sentence> {
+        if !matches!(self.fate, Fate::Kept | Fate::Devices) {
+            return Ok(());
+        }
+        let failed =
+            |error: Errno| format!("cannot detach `{}`: {}", self.path.display(), error.desc());
+        match openat2::open_in(root, &self.path, OFlag::O_PATH) {
+            Ok(place) if openat2::is_mount_root(place.as_fd()).map_err(failed)? => {
+                drop(place);
+                self.detach_original(root).map_err(failed)
+            }
+            // No mount of its own, or it went with the one above it.
+            Ok(_) | Err(Errno::ENOENT) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Unmount what the clone was taken from, named by its directory's descriptor and its last name.

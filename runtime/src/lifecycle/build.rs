@@ -2,21 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
-use caps::Capability;
+use anyhow::{Context as _, Result, anyhow};
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::oci_spec::runtime::{LinuxCapabilities, LinuxNamespaceType, Spec};
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use libcontainer::syscall::syscall::SyscallType;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};
 
 use super::context::Context;
-use super::{hooks, teardown};
+use super::{hooks, rights, teardown};
 use crate::bundle;
 use crate::enforce::executor::{Confined, Parts, sentence};
 use crate::enforce::report::{self, Report};
 use crate::enforce::witness::Witness;
-use crate::enforce::{capabilities, landlock, seccomp, walls};
+use crate::enforce::{landlock, seccomp, walls};
 use crate::plan::{self, Inputs, Plan, host};
 use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Status, Store, Strength, check_id};
 use crate::sys::pidfd::PidFd;
@@ -225,7 +224,7 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan, cgroup: CgroupPlace) -> Resu
     let filters = seccomp::compile(plan.confinement.seccomp.engine.as_ref(), agent.as_ref())?;
     let mut final_capabilities = None;
     if !plan.confinement.no_new_privileges && !filters.programs.is_empty() {
-        final_capabilities = keep_loading_right(&mut plan.spec)?;
+        final_capabilities = rights::keep_loading_right(&mut plan.spec)?;
     }
     let namespaces = plan
         .spec
@@ -265,34 +264,6 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan, cgroup: CgroupPlace) -> Resu
             .into_iter()
             .collect(),
     })
-}
-
-/// A filter without no_new_privs needs CAP_SYS_ADMIN: give it to libcontainer's spec, and remember what to cut down to.
-fn keep_loading_right(spec: &mut Spec) -> Result<Option<LinuxCapabilities>> {
-    let Some(process) = spec.process_mut() else {
-        return Ok(None);
-    };
-    let Some(wanted) = process.capabilities().clone() else {
-        return Ok(None);
-    };
-    process.set_capabilities(Some(with_loading_right(&wanted)?));
-    Ok(Some(wanted))
-}
-
-/// `wanted` with the right to load a filter.
-///
-/// # Errors
-/// This process does not have it either.
-pub fn with_loading_right(wanted: &LinuxCapabilities) -> Result<LinuxCapabilities> {
-    if !caps::has_cap(None, caps::CapSet::Permitted, Capability::CAP_SYS_ADMIN)? {
-        bail!(
-            "a seccomp profile without no_new_privs needs CAP_SYS_ADMIN: add `--security-opt no-new-privileges`"
-        );
-    }
-    let mut more = wanted.clone();
-    capabilities::add(&mut more, Capability::CAP_SYS_ADMIN);
-    capabilities::add(&mut more, Capability::CAP_SETPCAP);
-    Ok(more)
 }
 
 /// libcontainer, then the walls, then the state that says «created».

@@ -6,5 +6,6 @@ pub mod console;
 pub mod context;
 pub mod foreground;
 pub mod hooks;
+pub mod rights;
 pub mod teardown;
 pub mod tenant;

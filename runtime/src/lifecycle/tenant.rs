@@ -11,8 +11,9 @@ use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::unistd::Pid;
 
-use super::build::{failure, with_loading_right};
+use super::build::failure;
 use super::context::Context;
+use super::rights::with_loading_right;
 use crate::enforce::capabilities;
 use crate::enforce::executor::{Confined, Parts};
 use crate::enforce::report::Report;
