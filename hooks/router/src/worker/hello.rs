@@ -1,8 +1,13 @@
 //! The client's first bytes on a passed-through connection: if it speaks TLS, it must name the host it dialled.
 //!
-//! rustls reads the hello; nothing is parsed here. The bytes are kept and sent on unchanged.
+//! rustls reads the hello, and `tls-parser` lists the extensions that rustls keeps to itself; nothing is parsed here. The
+//! bytes are kept and sent on unchanged.
 
 use rustls::server::Acceptor;
+use tls_parser::{
+    TlsExtension, TlsExtensionType, TlsMessage, TlsMessageHandshake,
+    parse_tls_client_hello_extensions, parse_tls_plaintext,
+};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::limits;
@@ -41,6 +46,12 @@ pub enum HelloError {
     /// Not a hello that rustls understands.
     #[error("the TLS hello cannot be read")]
     Unreadable(#[source] rustls::Error),
+    /// It hides another name (RFC 9849); GREASE looks the same and is refused too.
+    #[error("the TLS hello is encrypted (ECH), so the name in it cannot be checked")]
+    Encrypted,
+    /// Its extensions cannot be listed, as when it comes in several records.
+    #[error("the extensions of the TLS hello cannot be listed")]
+    Opaque,
     /// Longer than [`limits::HELLO_BYTES`].
     #[error("the TLS hello is longer than {} bytes", limits::HELLO_BYTES)]
     TooLong,
@@ -113,12 +124,40 @@ impl Opening {
             match self.acceptor.accept() {
                 Ok(None) => {}
                 Ok(Some(accepted)) => {
-                    return agree(accepted.client_hello().server_name(), name).map(|()| true);
+                    agree(accepted.client_hello().server_name(), name)?;
+                    return unencrypted(&self.bytes).map(|()| true);
                 }
                 Err((error, _)) => return Err(HelloError::Unreadable(error)),
             }
         }
         Ok(false)
+    }
+}
+
+/// The extension `encrypted_client_hello`.
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
+
+/// Whether a hello that rustls understood hides nothing.
+fn unencrypted(bytes: &[u8]) -> Result<(), HelloError> {
+    let (_, record) = parse_tls_plaintext(bytes).map_err(|_| HelloError::Opaque)?;
+    let Some(TlsMessage::Handshake(TlsMessageHandshake::ClientHello(hello))) = record.msg.first()
+    else {
+        return Err(HelloError::Opaque);
+    };
+    let (rest, extensions) = parse_tls_client_hello_extensions(hello.ext.unwrap_or_default())
+        .map_err(|_| HelloError::Opaque)?;
+    if !rest.is_empty() {
+        return Err(HelloError::Opaque);
+    }
+    let hides = |extension: &TlsExtension<'_>| {
+        let kind = u16::from(TlsExtensionType::from(extension));
+        kind == ENCRYPTED_CLIENT_HELLO
+            || matches!(extension, TlsExtension::EncryptedServerName { .. })
+    };
+    if extensions.iter().any(hides) {
+        Err(HelloError::Encrypted)
+    } else {
+        Ok(())
     }
 }
 
@@ -183,6 +222,35 @@ mod tests {
             vet(&[&hello("203.0.113.9")]).0,
             Err(HelloError::NoName)
         ));
+    }
+
+    /// The same hello with one more extension, its lengths set right.
+    fn with_extension(mut bytes: Vec<u8>, kind: u16, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).expect("length").to_be_bytes();
+        let extension = [&kind.to_be_bytes()[..], &length, content].concat();
+        let two =
+            |bytes: &[u8], at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+        let session = 5 + 4 + 2 + 32;
+        let ciphers = session + 1 + usize::from(bytes[session]);
+        let compressions = ciphers + 2 + two(&bytes, ciphers);
+        let extensions = compressions + 1 + usize::from(bytes[compressions]);
+        for at in [3, 7, extensions] {
+            let longer = u16::try_from(two(&bytes, at) + extension.len()).expect("length");
+            bytes[at..at + 2].copy_from_slice(&longer.to_be_bytes());
+        }
+        bytes.extend(extension);
+        bytes
+    }
+
+    /// An outer ECH extension: suite, configuration, key and payload.
+    const OUTER: &[u8] = &[0, 0, 1, 0, 1, 7, 0, 1, 9, 0, 1, 9];
+
+    #[test]
+    fn an_encrypted_hello_is_refused_and_an_unknown_extension_is_not() {
+        let other = with_extension(hello("example.com"), 0x1a1a, &[0]);
+        assert_eq!(vet(&[&other]).0.expect("passes"), Speech::Tls);
+        let hidden = with_extension(hello("example.com"), ENCRYPTED_CLIENT_HELLO, OUTER);
+        assert!(matches!(vet(&[&hidden]).0, Err(HelloError::Encrypted)));
     }
 
     #[test]
