@@ -205,7 +205,8 @@ fn sni_host_and_address_must_be_one_name() {
         &["https://api.test/"],
     );
     assert_ne!(direct.exit, 0);
-    assert!(direct.error.contains("reset"), "{direct:?}");
+    // Reset: curl sees it while it connects or when it speaks.
+    assert!(matches!(direct.exit, 7 | 35 | 56), "{direct:?}");
     rig.audited("a", |event| {
         event.kind == "tcp" && event.host == "8.8.8.8" && event.verdict == "deny"
     });
@@ -260,6 +261,28 @@ fn a_server_that_speaks_first_is_heard() {
     assert_eq!(heard, (*b"HELLO\n", *b"echo"));
 }
 
+/// Send a request as it stands; read the head of the answer and, after `say`, what follows.
+fn talk(address: Ipv4Addr, request: &str, say: &[u8]) -> String {
+    let mut stream = TcpStream::connect((address, 80)).expect("connect");
+    stream
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .expect("time-out");
+    stream.write_all(request.as_bytes()).expect("request");
+    let mut heard = String::new();
+    let mut buffer = [0; 2048];
+    while !heard.contains("\r\n\r\n") {
+        let length = stream.read(&mut buffer).expect("answer");
+        assert!(length > 0, "closed after {heard:?}");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    if !say.is_empty() {
+        stream.write_all(say).expect("say");
+        let length = stream.read(&mut buffer).expect("echo");
+        heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
+    }
+    heard
+}
+
 #[test]
 fn plain_http_is_decided_too_and_websockets_are_relayed() {
     if !able() {
@@ -278,28 +301,8 @@ fn plain_http_is_decided_too_and_websockets_are_relayed() {
         403
     );
     let address = sandbox.address("api.test");
-    let talk = move |request: &'static str, say: &'static [u8]| {
-        let mut stream = TcpStream::connect((address, 80)).expect("connect");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(2)))
-            .expect("time-out");
-        stream.write_all(request.as_bytes()).expect("request");
-        let mut heard = String::new();
-        let mut buffer = [0; 2048];
-        while !heard.contains("\r\n\r\n") {
-            let length = stream.read(&mut buffer).expect("answer");
-            assert!(length > 0, "closed after {heard:?}");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        }
-        if !say.is_empty() {
-            stream.write_all(say).expect("say");
-            let length = stream.read(&mut buffer).expect("echo");
-            heard.push_str(&String::from_utf8_lossy(&buffer[..length]));
-        }
-        heard
-    };
     let heard = sandbox.netns.within(move || {
-        talk("GET /ws HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"ping")
+        talk(address, "GET /ws HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", b"ping")
     });
     assert!(
         heard.starts_with("HTTP/1.1 101") && heard.ends_with("ping"),
@@ -308,6 +311,31 @@ fn plain_http_is_decided_too_and_websockets_are_relayed() {
     rig.audited("a", |event| {
         event.path.as_deref() == Some("/ws") && event.bytes_in == 4 && event.bytes_out == 4
     });
+    let secure = Sandbox::new(&rig, "b", 443, POLICY);
+    let upgraded = secure.curl(
+        "api.test",
+        &[
+            "--http1.1",
+            "--max-time",
+            "1",
+            "-H",
+            "Connection: Upgrade",
+            "-H",
+            "Upgrade: websocket",
+            "https://api.test/ws",
+        ],
+    );
+    assert_eq!(upgraded.status, 101, "{upgraded:?}");
+}
+
+#[test]
+fn tunnels_odd_upgrades_and_smuggled_requests_are_refused() {
+    if !able() {
+        return;
+    }
+    let rig = Rig::start(HOSTS);
+    let sandbox = Sandbox::new(&rig, "a", 80, POLICY);
+    let address = sandbox.address("api.test");
     for (request, status) in [
         (
             "GET / HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
@@ -326,7 +354,7 @@ fn plain_http_is_decided_too_and_websockets_are_relayed() {
             "40",
         ),
     ] {
-        let heard = sandbox.netns.within(move || talk(request, b""));
+        let heard = sandbox.netns.within(move || talk(address, request, b""));
         assert!(
             heard.starts_with(&format!("HTTP/1.1 {status}")),
             "{request:?}: {heard}"
@@ -335,6 +363,7 @@ fn plain_http_is_decided_too_and_websockets_are_relayed() {
     // Two lengths: hyper reads the chunks alone and closes; what goes on is framed anew, so nothing can hide behind it.
     let heard = sandbox.netns.within(move || {
         talk(
+            address,
             "POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: api.test\r\n\r\n",
             b"",
         )
@@ -349,65 +378,4 @@ fn plain_http_is_decided_too_and_websockets_are_relayed() {
             .iter()
             .all(|event| event.path.as_deref() != Some("/hidden"))
     );
-}
-
-#[test]
-fn names_under_a_wildcard_have_a_budget() {
-    if !able() {
-        return;
-    }
-    let rig = Rig::start(HOSTS);
-    let policy = "version: 1
-network_policies:
-  wild:
-    endpoints:
-      - { host: \"*.wild.test\", port: 443, protocol: rest, access: full }
-      - { host: gone.test, port: 443, protocol: rest, access: full }
-";
-    let sandbox = Sandbox::new(&rig, "a", 443, policy);
-    let there = (0..80)
-        .filter(|number| {
-            let name = format!("data{number}.wild.test");
-            sandbox.ask(&name, RecordType::A).0 == ResponseCode::NoError
-        })
-        .count();
-    assert_eq!(there, 64, "the budget of names under wildcards");
-    assert_eq!(
-        sandbox.ask("data3.wild.test", RecordType::A).0,
-        ResponseCode::NoError,
-        "a known name is free"
-    );
-}
-
-#[test]
-fn a_name_that_leads_inside_is_refused_and_one_that_leads_nowhere_is_a_bad_gateway() {
-    if !able() {
-        return;
-    }
-    let rig = Rig::start(HOSTS);
-    let policy = "version: 1
-network_policies:
-  any:
-    endpoints:
-      - { host: gone.test, port: 443, protocol: rest, access: full }
-      - { host: rebind.test, port: 443, protocol: rest, access: full }
-";
-    let sandbox = Sandbox::new(&rig, "a", 443, policy);
-    let gone = sandbox.curl("gone.test", &["https://gone.test/"]);
-    assert_eq!(gone.status, 502, "{gone:?}");
-    assert!(
-        gone.json()["error"]
-            .as_str()
-            .is_some_and(|error| error.contains("gone.test"))
-    );
-    let inside = sandbox.curl("rebind.test", &["https://rebind.test/latest/meta-data"]);
-    assert_eq!(inside.status, 403, "{inside:?}");
-    assert!(
-        inside.json()["error"]
-            .as_str()
-            .is_some_and(|error| error.contains("169.254.169.254"))
-    );
-    rig.audited("a", |event| {
-        event.host == "rebind.test" && event.kind == "http" && event.verdict == "deny"
-    });
 }
