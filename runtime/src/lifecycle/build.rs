@@ -1,5 +1,6 @@
 //! Building a box: policy, plan, private bundle, libcontainer, walls. Whatever fails, nothing is left behind.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -69,9 +70,12 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
             return Err(error.into());
         }
     };
+    let lock = locked(&box_dir)?;
     match raise(context, &store, request, &mut planned) {
         Ok(()) => Ok(planned.state),
         Err(error) => {
+            // Our own hold ends here; that of the forks ends with them, and the teardown waits for it.
+            drop(lock);
             let told = hooks::sentence(&box_dir).map_or(error, |sentence| anyhow!(sentence));
             let undone = teardown::take_down(context, &store, &planned.state);
             let undone = undone.and(bundle.undo().map_err(Into::into));
@@ -81,6 +85,13 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
             Err(told)
         }
     }
+}
+
+/// The lock that every fork of this process holds too.
+fn locked(box_dir: &Path) -> Result<File> {
+    let lock = File::create(box_dir.join(teardown::LOCK)).context("cannot make the box's lock")?;
+    lock.lock().context("cannot lock the box")?;
+    Ok(lock)
 }
 
 /// A `create` that was killed leaves its directory; its id must not stay taken.

@@ -1,8 +1,9 @@
 //! Taking a box down: always every step, whatever became of the one before.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use nix::errno::Errno;
@@ -12,10 +13,17 @@ use nix::unistd::Pid;
 use super::cgroup::Cgroup;
 use super::context::Context;
 use super::hooks;
-use crate::state::{BoxState, ProcessId, Store};
+use crate::state::{BoxState, Phase, ProcessId, Store};
 
 /// How long a killed init is waited for before the rest is killed: a frozen one ends only when it is thawed.
 const END_LIMIT: Duration = Duration::from_millis(50);
+
+/// Locked by `create` and so by all that it forks, until they exec or end.
+pub const LOCK: &str = "lock";
+/// How long the forks of an unfinished create may take to end.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+/// How often they are looked for.
+const SETTLE_STEP: Duration = Duration::from_millis(2);
 
 /// Steps that failed, to be told together.
 #[derive(Default)]
@@ -52,6 +60,9 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
     }
     match Cgroup::of(state) {
         Ok(cgroup) => {
+            if state.phase == Phase::Creating {
+                failures.take(settle(&box_dir, &cgroup));
+            }
             failures.take(cgroup.empty());
             failures.take(cgroup.remove());
         }
@@ -71,6 +82,24 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
         failures.take(gone(&box_dir));
     }
     failures.into_result(&state.id)
+}
+
+/// Wait until no process that an unfinished `create` forked is left: one of them may still be making the cgroup.
+fn settle(box_dir: &Path, cgroup: &Cgroup) -> Result<()> {
+    let lock = match File::open(box_dir.join(LOCK)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let deadline = Instant::now() + SETTLE_LIMIT;
+    while lock.try_lock().is_err() {
+        if Instant::now() > deadline {
+            return Err(anyhow!("a process of its unfinished create does not end"));
+        }
+        cgroup.empty()?;
+        std::thread::sleep(SETTLE_STEP);
+    }
+    Ok(())
 }
 
 fn kill(init: ProcessId) -> Result<()> {
