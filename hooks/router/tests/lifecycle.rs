@@ -4,6 +4,8 @@
 mod common;
 mod sys;
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use common::{Rig, Sandbox, able};
@@ -116,6 +118,43 @@ fn a_request_in_flight_is_cut_when_the_policy_takes_it_away() {
             .to_string(),
         "Non-Existent Domain"
     );
+}
+
+#[test]
+fn a_passed_through_connection_is_cut_when_its_host_is_taken_away() {
+    if !able() {
+        return;
+    }
+    let rig = Rig::start(HOSTS);
+    let raw = "version: 1\nnetwork_policies:\n  raw:\n    endpoints:\n      - { host: api.test, port: 2222 }\n";
+    let sandbox = Sandbox::new(&rig, "a", 2222, raw);
+    let address = sandbox.address("api.test");
+    let mut stream = sandbox.netns.within(move || {
+        let mut stream = TcpStream::connect((address, 2222)).expect("connect");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("time-out");
+        let mut greeting = [0; 6];
+        stream.read_exact(&mut greeting).expect("greeting");
+        stream
+    });
+    rig.wait_until("the connection is counted", || {
+        rig.boxed("a").connections == 1
+    });
+    let begin = Instant::now();
+    sandbox.edit(&policy("read-only"));
+    let end = stream.read(&mut [0; 1]);
+    assert!(end.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset));
+    eprintln!(
+        "a passed-through connection was cut {:?} after the edit",
+        begin.elapsed()
+    );
+    assert!(
+        begin.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        begin.elapsed()
+    );
+    rig.wait_until("the connection is gone", || rig.boxed("a").connections == 0);
 }
 
 #[test]
