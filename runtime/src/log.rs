@@ -58,9 +58,13 @@ impl Log {
         })
     }
 
-    /// The one sentence of a failed command, to the log and to standard error.
+    /// The one sentence of a failed command: to the log, which the engine shows to its user, or, without one, to
+    /// standard error. Never to both: the box inherits standard error, and its user would read it twice.
     pub fn error(&self, sentence: &str) {
-        self.write(Level::Error, sentence);
+        if self.file.is_some() {
+            self.write(Level::Error, sentence);
+            return;
+        }
         // There is nobody left to tell when standard error is closed.
         writeln!(std::io::stderr(), "nemoclaw-runtime: {sentence}").ok();
     }

@@ -24,6 +24,9 @@ use nemoclaw_policy::handover;
 use crate::error::{HookError, sentence};
 use crate::state::State;
 
+/// Which capture was taken and how long it took, in the box's state directory.
+const LOG_FILE: &str = "egress.log";
+
 const HELP: &str = "\
 Makes the router a sandbox's only way out. An OCI hook: engines run it, not people.
 
@@ -66,12 +69,22 @@ fn create() -> ExitCode {
             };
             let (took, router) = (guarded.took.as_micros(), guarded.router.as_micros());
             let name = guarded.sandbox;
-            printer::talk(&format!(
-                "`{name}` is guarded: {by}, {took} us, of these {router} us in the router"
-            ));
+            note(
+                &directory,
+                &format!(
+                    "`{name}` is guarded: {by}, {took} us, of these {router} us in the router"
+                ),
+            );
             ExitCode::SUCCESS
         }
         Err(error) => failed(&error, Some(&directory)),
+    }
+}
+
+/// Success is silent: the box inherits this process's standard error, and its output belongs to its user.
+fn note(directory: &Path, line: &str) {
+    if let Err(error) = std::fs::write(directory.join(LOG_FILE), format!("{line}\n")) {
+        printer::talk(&format!("cannot write `{LOG_FILE}`: {error}"));
     }
 }
 

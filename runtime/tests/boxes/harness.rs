@@ -153,9 +153,12 @@ impl Node {
         command
     }
 
-    /// A call and what it said.
+    /// A call and what it said, with the sentences that the log got from it.
     pub fn call(&self, args: &[&str]) -> Said {
-        said(self.command(args).output().expect("the runtime runs"))
+        let before = self.errors().len();
+        let mut said = said(self.command(args).output().expect("the runtime runs"));
+        said.err.extend(self.errors().drain(..).skip(before));
+        said
     }
 
     /// `run` in the foreground.
@@ -168,12 +171,14 @@ impl Node {
     pub fn create(&self, id: &str) -> Said {
         let bundle = self.bundle();
         let error = self.path().join(format!("{id}.err"));
+        let before = self.errors().len();
         let mut command = self.command(&["create", "--bundle", bundle.to_str().expect("path"), id]);
         command
             .stdout(Stdio::null())
             .stderr(fs::File::create(&error).expect("file"));
         let status = command.status().expect("the runtime runs");
-        let err = fs::read_to_string(&error).expect("text");
+        let mut err = fs::read_to_string(&error).expect("text");
+        err.extend(self.errors().drain(..).skip(before));
         Said {
             code: status.code().unwrap_or(-1),
             out: String::new(),

@@ -113,7 +113,7 @@ fn two_engines_cannot_touch_each_others_boxes() {
         let output = command.args(args).output().expect("run");
         (
             output.status.code(),
-            String::from_utf8_lossy(&output.stderr).into_owned(),
+            node.errors().pop().unwrap_or_default(),
         )
     };
     assert!(other(&["state", &box_id]).1.contains("does not exist"));
