@@ -23,7 +23,7 @@ impl Picture {
     pub fn take(world: &World, state_dir: &Path, router: Option<i32>) -> Picture {
         Picture {
             cgroups: cgroups(),
-            netns: namespaces(),
+            netns: namespaces(world),
             mounts: mounts(world),
             state: files(state_dir),
             unix_sockets: unix_sockets(world),
@@ -75,10 +75,18 @@ fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
     }
 }
 
-fn namespaces() -> BTreeSet<String> {
+/// Network namespaces of boxes: of processes with mounts of their own that come from this world.
+fn namespaces(world: &World) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    let ours = world.dir.display().to_string();
+    let host = fs::read_link("/proc/self/ns/mnt").ok();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if let Ok(link) = fs::read_link(entry.path().join("ns/net")) {
+        let process = entry.path();
+        let mounts = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
+        if fs::read_link(process.join("ns/mnt")).ok() == host || !mounts.contains(&ours) {
+            continue;
+        }
+        if let Ok(link) = fs::read_link(process.join("ns/net")) {
             found.insert(link.display().to_string());
         }
     }
