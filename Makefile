@@ -31,7 +31,11 @@ try: build ## Run a real program in a sandbox, and see what was allowed and what
 	@integration/packaging/try.sh
 
 test: build test-setup ## All tests; those that need root or an engine say so when they are left out
-	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+	@status=0; \
+	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace || status=$$?; else cargo test --workspace --no-fail-fast || status=$$?; fi; \
+	cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down; \
+	if [ -s target/test-tools/skipped.txt ]; then echo "skipped:"; cat target/test-tools/skipped.txt; fi; \
+	exit $$status
 
 test-setup:
 	@integration/tests/setup.sh

@@ -9,6 +9,8 @@ here=$(dirname "$(realpath "$0")")
 root=$(realpath "$here/../..")
 tools=${NEMOCLAW_TEST_TOOLS:-$root/target/test-tools}
 node_version=24.19.0
+mkdir -p "$tools"
+rm -f "$tools/skipped.txt" # the tests write here what they could not run
 say() { printf 'setup: %s\n' "$*" >&2; }
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -40,7 +42,6 @@ if [ ${#missing[@]} -gt 0 ]; then
   timeout 600 apt-get -qq -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=120 \
     install "${missing[@]}" >/dev/null 2>&1 || { say "apt-get could not install: ${missing[*]}"; exit 1; }
 fi
-mkdir -p "$tools"
 
 # 2. the probe: one static binary that tries what the box must refuse
 probe=$tools/nemoclaw-probe

@@ -1,16 +1,22 @@
 //! One attack on one network: the baseline must get packets outside, the box none.
 
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use nemoclaw_tests::container::Container;
 use nemoclaw_tests::packets::{Seen, Watch};
 use nemoclaw_tests::probe::{Attempt, parse};
 use nemoclaw_tests::{World, sh};
 
-/// An address in `nct-srv` that only this call attacks.
+/// An address in `nct-srv` that only this call attacks, whichever process asks.
 pub fn target() -> String {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    format!("198.51.100.{}", NEXT.fetch_add(1, Ordering::Relaxed))
+    let world = World::get().expect("the caller has a world");
+    let _lock = world.lock("target");
+    let file = world.path("run/target");
+    let last: u32 = std::fs::read_to_string(&file)
+        .unwrap_or_default()
+        .parse()
+        .unwrap_or(0);
+    let next = last % 240 + 1;
+    std::fs::write(file, next.to_string()).expect("target");
+    format!("198.51.100.{next}")
 }
 
 /// The IPv6 partner of an IPv4 target.
