@@ -11,6 +11,10 @@
     clippy::expect_used,
     reason = "a broken precondition must end the test with its reason"
 )]
+#![allow(
+    clippy::zombie_processes,
+    reason = "daemons outlive the test that starts them; `nemoclaw-world down` ends them by their pid files"
+)]
 
 pub mod bundle;
 pub mod container;

@@ -1,4 +1,10 @@
 //! Tests that measure or count, and so have the machine to themselves: one after another, and no other test beside.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a broken precondition must end the test with its reason"
+)]
 
 mod keyring;
 mod leftovers;

@@ -1,4 +1,10 @@
 //! Docker as people use it, with our runtime: images, verbs, options, networks, user namespaces, refusals, tricks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a broken precondition must end the test with its reason"
+)]
 
 mod direct;
 mod ease;

@@ -1,4 +1,10 @@
 //! What an agent's programs get to, and what they are told when they do not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a broken precondition must end the test with its reason"
+)]
 
 mod audit;
 mod denials;
