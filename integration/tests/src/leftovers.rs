@@ -27,7 +27,7 @@ impl Picture {
             mounts: mounts(world),
             state: files(state_dir),
             unix_sockets: unix_sockets(world),
-            processes: processes(),
+            processes: processes(world),
             router_descriptors: router.map_or(0, |pid| {
                 fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
             }),
@@ -69,7 +69,11 @@ fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
     }
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            found.insert(entry.path().display().to_string());
+            let path = entry.path().display().to_string();
+            // Engines' containers, and those that tests name themselves.
+            if path.contains("/docker/") || path.contains("nct-") {
+                found.insert(path);
+            }
             walk(&entry.path(), depth - 1, found);
         }
     }
@@ -124,8 +128,8 @@ fn unix_sockets(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
-/// Our own programs and containers' first processes, by pid and name.
-fn processes() -> BTreeSet<String> {
+/// Processes of our own programs and of shims that were started with this world's files, by pid and name.
+fn processes(world: &World) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
@@ -134,6 +138,10 @@ fn processes() -> BTreeSet<String> {
         let Ok(name) = fs::read_to_string(entry.path().join("comm")) else {
             continue;
         };
+        let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if !String::from_utf8_lossy(&words).contains(&world.dir.display().to_string()) {
+            continue;
+        }
         let name = name.trim();
         if name.starts_with("nemoclaw")
             || name.starts_with("youki")
