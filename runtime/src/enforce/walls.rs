@@ -103,6 +103,10 @@ enum Fate {
 }
 
 fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
+    walls
+        .mounts
+        .iter()
+        .try_for_each(|path| check_in_place(root, path))?;
     let clones = clone_all(root, walls)?;
     clones.iter().try_for_each(|clone| clone.make_room(root))?;
     let root_was_writable = !is_read_only(root)?;
@@ -124,6 +128,16 @@ fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
         clone.put_back(root)?;
     }
     Ok(())
+}
+
+/// A link in the image, or in a volume, may have led a mount below a writable path, where it would stay writable.
+fn check_in_place(root: BorrowedFd<'_>, path: &Path) -> Result<(), Sentence> {
+    let opened = openat2::open_in(root, path, OFlag::O_PATH);
+    match opened.and_then(|place| openat2::is_mount_root(place.as_fd())) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(cannot_open(path, Fate::ReadOnly, Errno::ELOOP)),
+        Err(error) => Err(cannot_open(path, Fate::ReadOnly, error)),
+    }
 }
 
 struct Clone {

@@ -10,6 +10,7 @@ use libcontainer::syscall::syscall::SyscallType;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};
 
+use super::cgroup::Cgroup;
 use super::context::Context;
 use super::{hooks, rights, teardown};
 use crate::bundle;
@@ -63,11 +64,14 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
     clear_unfinished(context, &store, request.id)?;
     let mut planned = planned(context, &store, request)?;
     let box_dir = store.claim(&planned.state)?;
-    let bundle = match bundle::write(&planned.plan, &planned.bundle, &box_dir) {
+    let written = Cgroup::check_free(&planned.state)
+        .map_err(anyhow::Error::from)
+        .and_then(|()| Ok(bundle::write(&planned.plan, &planned.bundle, &box_dir)?));
+    let bundle = match written {
         Ok(bundle) => bundle,
         Err(error) => {
             bundle::remove(&box_dir)?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let lock = locked(&box_dir)?;
@@ -96,8 +100,15 @@ fn locked(box_dir: &Path) -> Result<File> {
 
 /// A `create` that was killed leaves its directory; its id must not stay taken.
 fn clear_unfinished(context: &Context, store: &Store, id: &str) -> Result<()> {
+    let unfinished =
+        |state: &BoxState| state.phase == Phase::Creating && state.status() == Status::Stopped;
+    if !store.load(id).is_ok_and(|state| unfinished(&state)) {
+        return Ok(());
+    }
+    // Another create may be clearing it too, and have claimed the id anew meanwhile: look again under the lock.
+    let _lock = store.lock_clearing().context("cannot lock the boxes")?;
     match store.load(id) {
-        Ok(state) if state.phase == Phase::Creating && state.status() == Status::Stopped => {
+        Ok(state) if unfinished(&state) => {
             context.log.warning(&format!(
                 "removing what an interrupted create of \"{id}\" left"
             ));

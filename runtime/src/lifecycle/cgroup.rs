@@ -1,5 +1,6 @@
 //! A box's cgroup: who is in it, freezing, signalling, limits, removal.
 
+use std::path::{Component, PathBuf};
 use std::time::{Duration, Instant};
 
 use libcgroups::common::{
@@ -41,6 +42,24 @@ pub enum CgroupError {
         #[source]
         source: Box<libcgroups::common::AnyManagerError>,
     },
+    /// Others live there, and they would end with the box.
+    #[error("the cgroup `{}` of container \"{id}\" is in use by {processes} other processes: give the container one of its own", path.display())]
+    Taken {
+        /// The container.
+        id: String,
+        /// `linux.cgroupsPath`.
+        path: PathBuf,
+        /// How many live there.
+        processes: usize,
+    },
+    /// A path that leads out of the hierarchy.
+    #[error("the cgroup path `{}` of container \"{id}\" has `..`: name one without", path.display())]
+    Outside {
+        /// The container.
+        id: String,
+        /// `linux.cgroupsPath`.
+        path: PathBuf,
+    },
     /// A signal was refused.
     #[error("cannot send a signal to process {pid} of container \"{id}\": {}", .source.desc())]
     Signal {
@@ -80,6 +99,30 @@ impl Cgroup {
             id: state.id.clone(),
             manager,
         })
+    }
+
+    /// Check that a new box may have its cgroup: it lies in the hierarchy and nobody lives there, whom the end of the
+    /// box would kill.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_free(state: &BoxState) -> Result<(), CgroupError> {
+        let (id, path) = (state.id.clone(), state.cgroup.path.clone());
+        if path.components().any(|part| part == Component::ParentDir) {
+            return Err(CgroupError::Outside { id, path });
+        }
+        // systemd itself refuses a unit that exists.
+        if state.cgroup.systemd {
+            return Ok(());
+        }
+        match Cgroup::of(state)?.pids().len() {
+            0 => Ok(()),
+            processes => Err(CgroupError::Taken {
+                id,
+                path,
+                processes,
+            }),
+        }
     }
 
     fn failed(

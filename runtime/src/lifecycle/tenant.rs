@@ -1,7 +1,9 @@
 //! `exec`: one more process in a box, behind the same walls as init.
 
 use std::fs::File;
+use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -78,7 +80,13 @@ pub fn start(
     let file = store
         .directory(&state.id)?
         .join(format!("exec-{}.json", std::process::id()));
-    std::fs::write(&file, serde_json::to_vec(&process)?)
+    // Its variables may be secrets, and whoever knows the id may pass through the directory.
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&file)
+        .and_then(|mut file| file.write_all(&serde_json::to_vec(&process)?))
         .context("cannot write the process for libcontainer")?;
     let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
         .with_executor(executor)

@@ -28,6 +28,8 @@ pub struct HostFacts {
     pub sources: BTreeMap<PathBuf, SourceFacts>,
     /// Directories and files of this runtime that no box may see: state, data, configuration.
     pub own_paths: Vec<PathBuf>,
+    /// Where this machine has mounted file systems of the kernel (`/proc`, also that of a chroot below `/srv`).
+    pub kernel_mounts: Vec<PathBuf>,
     /// The namespaces that the spec joins by path.
     pub joined: Vec<JoinedNamespace>,
 }

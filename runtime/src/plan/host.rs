@@ -85,6 +85,7 @@ pub fn probe(spec: &Spec, bundle: &Path, known: &Known<'_>) -> Result<HostFacts,
         hard_limits: hard_limits(&read("/proc/self/limits")?),
         sources: sources(spec, bundle),
         own_paths: own_paths(known.node),
+        kernel_mounts: kernel_mounts(&read("/proc/self/mountinfo")?),
         joined: joined(spec, known.guards)?,
     })
 }
@@ -113,6 +114,48 @@ fn own_paths(node: &NodeConfig) -> Vec<PathBuf> {
         .chain(node.path.clone())
         .map(|path| canonical(&path))
         .collect()
+}
+
+/// Mount points of the kernel's file systems, from the text of `/proc/self/mountinfo`.
+fn kernel_mounts(text: &str) -> Vec<PathBuf> {
+    const TYPES: [&str; 15] = [
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "efivarfs",
+        "fusectl",
+        "proc",
+        "pstore",
+        "securityfs",
+        "sysfs",
+        "tracefs",
+    ];
+    let kernels = |line: &str| {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let point = mount.split(' ').nth(4)?;
+        let typ = file_system.split(' ').next()?;
+        TYPES.contains(&typ).then(|| unescaped(point))
+    };
+    text.lines().filter_map(kernels).collect()
+}
+
+/// A path as the kernel prints it: blanks and backslashes stand as three octal digits.
+fn unescaped(path: &str) -> PathBuf {
+    let codes = [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ];
+    let plain = codes.iter().fold(path.to_owned(), |path, (code, byte)| {
+        path.replace(code, byte)
+    });
+    PathBuf::from(plain)
 }
 
 fn canonical(path: &Path) -> PathBuf {
@@ -293,6 +336,14 @@ mod tests {
         assert_eq!(limits["RLIMIT_NOFILE"], 20_000);
         assert_eq!(limits["RLIMIT_CORE"], u64::MAX);
         assert_eq!(limits.len(), 2);
+    }
+
+    #[test]
+    fn mounts_of_the_kernel_are_found_wherever_they_are() {
+        let text = "30 1 254:0 / / rw - ext4 /dev/vda rw\n\
+                    31 30 0:4 / /srv/my\\040root/proc rw,nosuid shared:5 - proc proc rw\n\
+                    32 30 0:5 / /data rw - tmpfs tmpfs rw\n";
+        assert_eq!(kernel_mounts(text), [PathBuf::from("/srv/my root/proc")]);
     }
 
     #[test]

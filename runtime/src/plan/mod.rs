@@ -129,6 +129,9 @@ pub struct Walls {
     pub readonly_root: bool,
     /// The root layer stays writable (policy `dev`): only mounts outside `writable` become read-only.
     pub writable_root: bool,
+    /// Mounts that become read-only here and nowhere else: each must be found at its place, reached without a link.
+    #[serde(default)]
+    pub mounts: Vec<PathBuf>,
 }
 
 /// What a process gets just before its program runs. Stored in the box's state; init and exec use the same value.

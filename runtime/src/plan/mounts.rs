@@ -9,8 +9,8 @@ use super::{HostFacts, Refusal, sources};
 
 /// Mounts of the kernel that keep their own flags.
 pub const KEPT: [&str; 4] = ["/proc", "/dev/pts", "/dev/shm", "/dev/mqueue"];
-/// File systems that a box may have mounted, beside binds.
-const TYPES: [&str; 6] = ["tmpfs", "ramfs", "devpts", "mqueue", "overlay", "cgroup"];
+/// File systems that a box may have mounted, beside binds. No overlay: its options name directories of the host.
+const TYPES: [&str; 5] = ["tmpfs", "ramfs", "devpts", "mqueue", "cgroup"];
 
 /// Whether `mount` is a bind mount.
 pub fn is_bind(mount: &Mount) -> bool {
@@ -90,10 +90,14 @@ pub fn confined(
                     "the mount on `{shown}` is read-only: the policy does not let it be written"
                 ));
             }
-            // The walls make it read-only in any case, after mount points inside it could be made.
+            // The walls make it read-only in any case, after mount points inside it could be made; but not on the
+            // kernel's places, which keep their flags.
             let below =
                 |other: &&PathBuf| **other != destination && other.starts_with(&destination);
-            if destination.starts_with("/sys") || !destinations.iter().any(|other| below(&other)) {
+            let kernels = ["/proc", "/sys", "/dev"]
+                .iter()
+                .any(|path| destination.starts_with(path));
+            if kernels || !destinations.iter().any(|other| below(&other)) {
                 readonly(&mut options, is_bind(&mount));
             }
         }
@@ -105,6 +109,20 @@ pub fn confined(
         planned.push(mount);
     }
     Ok(planned)
+}
+
+/// Mounts that only the walls make read-only: they must then be where they were asked for, and not where a link of the
+/// image has led them.
+pub fn left_to_walls(mounts: &[Mount], rules: &PathRules) -> Vec<PathBuf> {
+    let left = |mount: &&Mount| {
+        let destination = mount.destination();
+        !keeps_flags(destination) && !rules.mount_writable(destination) && !asks_readonly(mount)
+    };
+    mounts
+        .iter()
+        .filter(left)
+        .map(|mount| mount.destination().clone())
+        .collect()
 }
 
 /// `/dev` and what lies on it, and `/proc`, work only with the flags the engine chose.
@@ -297,6 +315,7 @@ mod tests {
             ("/s", "sysfs"),
             ("/c", "cgroup"),
             ("/d", "ext4"),
+            ("/sandbox/o", "overlay"),
             ("/", "tmpfs"),
         ] {
             let mount = new(Path::new(destination), typ, PathBuf::from(typ), &[]);

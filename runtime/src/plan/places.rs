@@ -35,6 +35,7 @@ impl Places {
             kept: mounts::KEPT.iter().map(PathBuf::from).collect(),
             readonly_root,
             writable_root: rules.writable_root() && !readonly_root,
+            mounts: mounts::left_to_walls(box_mounts, rules),
             ..Walls::default()
         };
         let mut places = Places {

@@ -12,9 +12,11 @@ use super::{HostFacts, Refusal, SourceKind};
 /// Nothing of these may be mounted: they are the kernel's.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 /// Sockets that give their holder the host. A directory above one may not be mounted.
-const CONTROL_SOCKETS: [&str; 9] = [
+const CONTROL_SOCKETS: [&str; 11] = [
     "/run/docker.sock",
+    "/run/docker/containerd/containerd.sock",
     "/run/containerd/containerd.sock",
+    "/run/k3s/containerd/containerd.sock",
     "/run/crio/crio.sock",
     "/run/podman/podman.sock",
     "/run/buildkit/buildkitd.sock",
@@ -50,6 +52,14 @@ pub fn check(source: &Path, host: &HostFacts) -> Result<PathBuf, Refusal> {
     }
     if KERNEL.iter().any(|kernel| path.starts_with(kernel)) {
         return refused("it is the kernel's, not a file");
+    }
+    // A bind brings what is mounted below it: another `/proc` would let root in the box write the host's sysctls.
+    if host
+        .kernel_mounts
+        .iter()
+        .any(|mount| mount.starts_with(path) || path.starts_with(mount))
+    {
+        return refused("a file system of the kernel is mounted in it");
     }
     if path == Path::new("/run") || path == Path::new("/var/run") {
         return refused("it holds the host's control sockets");
@@ -115,6 +125,7 @@ mod tests {
         HostFacts {
             sources: [(PathBuf::from(given), facts)].into(),
             own_paths: vec!["/run/nemoclaw".into(), "/etc/nemoclaw".into()],
+            kernel_mounts: vec!["/srv/chroot/proc".into()],
             ..HostFacts::default()
         }
     }
@@ -137,6 +148,10 @@ mod tests {
             "/run/podman",
             "/etc",
             "/run/nemoclaw/boxes",
+            "/srv",
+            "/srv/chroot",
+            "/srv/chroot/proc",
+            "/srv/chroot/proc/sys",
         ] {
             assert!(refused(path, path, SourceKind::Directory), "{path}");
             assert!(
@@ -162,6 +177,7 @@ mod tests {
         );
         for path in [
             "/home/a",
+            "/srv/chroot/home",
             "/run/containerd/io.containerd.grpc.v1.cri/sandboxes/x/shm",
             "/etc/hostname",
         ] {

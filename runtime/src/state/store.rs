@@ -1,7 +1,8 @@
 //! Finding, claiming and writing the state of boxes, and the check of their ids.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{BoxState, StateError};
@@ -70,6 +71,7 @@ impl Store {
             id: state.id.clone(),
             source,
         };
+        self.sweep_drafts();
         // `~` is in no id, so this name is nobody's.
         let draft = self.boxes.join(format!("~{}", std::process::id()));
         fs::create_dir_all(&draft).map_err(failed)?;
@@ -89,6 +91,30 @@ impl Store {
             });
         }
         Ok(target)
+    }
+
+    /// Remove the drafts of claims that were killed, and one that an earlier process of our number left.
+    fn sweep_drafts(&self) {
+        let own = std::process::id().to_string();
+        let entries = fs::read_dir(&self.boxes).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let pid = name.to_str().and_then(|name| name.strip_prefix('~'));
+            if pid.is_some_and(|pid| pid == own || !Path::new("/proc").join(pid).exists()) {
+                // Another claim may sweep at the same time; one that fails is swept by the next.
+                fs::remove_dir_all(entry.path()).ok();
+            }
+        }
+    }
+
+    /// Hold back every other clearing of an unfinished box, as long as the file lives.
+    ///
+    /// # Errors
+    /// The directory cannot be opened or locked.
+    pub fn lock_clearing(&self) -> io::Result<fs::File> {
+        let directory = fs::File::open(&self.boxes)?;
+        directory.lock()?;
+        Ok(directory)
     }
 
     /// Read a box's state.
@@ -183,7 +209,13 @@ impl Store {
 /// Write beside and rename: a reader sees the old state or the new one.
 fn write(directory: &Path, state: &BoxState) -> io::Result<()> {
     let draft = directory.join(format!("{FILE}.{}", std::process::id()));
-    fs::write(&draft, serde_json::to_vec(state)?)?;
+    let mut file = fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)?;
+    file.write_all(&serde_json::to_vec(state)?)?;
     fs::rename(&draft, directory.join(FILE))
 }
 

@@ -107,3 +107,22 @@ fn a_link_in_the_image_leads_nobody_to_the_host() {
     assert_eq!(fs::read_dir(&outside).expect("directory").count(), 0);
     node.assert_nothing_left(&box_id);
 }
+
+#[test]
+fn a_volume_that_the_image_leads_below_a_writable_path_is_refused() {
+    let Some(node) = node() else { return };
+    let (volume, other) = (node.path().join("volume"), node.path().join("other"));
+    std::fs::create_dir_all(volume.join("sub")).expect("directory");
+    std::fs::create_dir(&other).expect("directory");
+    std::fs::create_dir(node.rootfs().join("sandbox/d")).expect("directory");
+    std::os::unix::fs::symlink("/sandbox/d", node.rootfs().join("data")).expect("link");
+    let bind = |source: &std::path::Path, destination: &str| serde_json::json!({ "destination": destination, "type": "bind", "source": source, "options": ["rbind"] });
+    node.config("touch /data/written", |config| {
+        let mounts = config["mounts"].as_array_mut().expect("mounts");
+        mounts.extend([bind(&volume, "/data"), bind(&other, "/data/sub")]);
+    });
+    let said = node.run(&id());
+    assert_ne!(said.code, 0);
+    assert!(said.err.contains("symbolic link"), "{}", said.err);
+    assert!(!volume.join("written").exists());
+}

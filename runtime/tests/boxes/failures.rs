@@ -97,6 +97,73 @@ fn a_create_that_is_killed_never_blocks_its_id() {
 }
 
 #[test]
+fn of_many_creates_after_a_killed_one_exactly_one_gets_the_id() {
+    let Some(node) = node() else { return };
+    node.config("exec sleep 60", |_| {});
+    let bundle = node.bundle();
+    let bundle = bundle.to_str().expect("path");
+    for step in 0..4 {
+        let box_id = id();
+        let create = || {
+            let mut command = node.command(&["create", "--bundle", bundle, &box_id]);
+            command
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .expect("run")
+        };
+        let mut first = create();
+        std::thread::sleep(Duration::from_millis(20 + 10 * step));
+        first.kill().expect("kill");
+        first.wait().expect("wait");
+        let others: Vec<_> = (0..4).map(|_| create()).collect();
+        let done = others
+            .into_iter()
+            .map(|mut create| create.wait().expect("wait"))
+            .filter(std::process::ExitStatus::success)
+            .count();
+        assert!(done <= 1, "{done} creates got the id");
+        assert_eq!(node.call(&["start", &box_id]).code, 0);
+        assert_eq!(node.call(&["exec", &box_id, "true"]).code, 0);
+        assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+        node.assert_nothing_left(&box_id);
+    }
+}
+
+#[test]
+fn a_killed_claims_draft_is_swept_by_the_next() {
+    let Some(node) = node() else { return };
+    node.config("exit 0", |_| {});
+    let draft = node.path().join("state/boxes/~999999999");
+    fs::create_dir_all(&draft).expect("directory");
+    assert_eq!(node.run(&id()).code, 0);
+    assert!(!draft.exists());
+}
+
+#[test]
+fn a_cgroup_that_others_live_in_is_refused_and_they_live_on() {
+    let Some(node) = node() else { return };
+    let (first, second) = (id(), id());
+    let path = format!("/nemoclaw/{first}");
+    node.config("exec sleep 60", |config| {
+        config["linux"]["cgroupsPath"] = serde_json::json!(path)
+    });
+    node.up(&first);
+    let said = node.create(&second);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("is in use by 1 other"), "{}", said.err);
+    node.assert_nothing_left(&second);
+    assert!(node.call(&["state", &first]).out.contains("running"));
+    assert_eq!(node.call(&["delete", "--force", &first]).code, 0);
+    node.config("exit 0", |config| {
+        config["linux"]["cgroupsPath"] = serde_json::json!("/nemoclaw/../../../../tmp/x")
+    });
+    let said = node.create(&second);
+    assert!(said.err.contains("has `..`"), "{}", said.err);
+    node.assert_nothing_left(&second);
+}
+
+#[test]
 fn an_id_that_is_no_name_is_refused_by_every_verb() {
     let Some(node) = node() else { return };
     node.config("exit 0", |_| {});

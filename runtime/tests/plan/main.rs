@@ -164,6 +164,7 @@ fn host(spec: &Spec) -> HostFacts {
             "/run/nemoclaw/boxes".into(),
             "/run/nemoclaw/router.sock".into(),
         ],
+        kernel_mounts: Vec::new(),
         joined: joined.collect(),
     }
 }
