@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use crate::capture::BpfError;
 use crate::netlink::route::Change;
+use crate::squat::Squatter;
 
 /// Why a sandbox could not be guarded, or not be released.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +97,9 @@ pub enum HookError {
     /// setns back refused.
     #[error("cannot leave the sandbox's network namespace")]
     Leave(#[source] Errno),
+    /// Nobody guarded it.
+    #[error("the network namespace has no fence, so there is nothing to resume")]
+    Unguarded,
     /// It is another sandbox's.
     #[error(
         "the network namespace is guarded for sandbox `{owner}` already: give this one a network of its own"
@@ -146,6 +150,18 @@ pub enum HookError {
         /// Cause.
         #[source]
         source: Errno,
+    },
+    /// A program of the sandbox took the router's port while there was no router.
+    #[error(
+        "{squatter} in the sandbox holds the router's {what} port {port}, so the sandbox stays without network: end that process"
+    )]
+    Squatted {
+        /// TCP or UDP.
+        what: &'static str,
+        /// The port.
+        port: u16,
+        /// Who.
+        squatter: Squatter,
     },
     /// `capture: sk_lookup` cannot be had.
     #[error(

@@ -10,7 +10,9 @@ mod hook;
 mod namespace;
 mod netlink;
 mod printer;
+mod resume;
 mod sockets;
+mod squat;
 mod state;
 mod sys;
 mod verify;
@@ -22,6 +24,7 @@ use nemoclaw_api::Backend;
 use nemoclaw_policy::handover;
 
 use crate::error::{HookError, sentence};
+use crate::hook::Guarded;
 use crate::state::State;
 
 /// Which capture was taken and how long it took, in the box's state directory.
@@ -32,12 +35,14 @@ Makes the router a sandbox's only way out. An OCI hook: engines run it, not peop
 
 usage: nemoclaw-egress create  < STATE    in `createRuntime`, after all other hooks
        nemoclaw-egress release < STATE    in `poststop`; always ends with 0
+       nemoclaw-egress resume  < STATE    by a router that was started anew: new sockets, the fence untouched
        nemoclaw-egress --version | --help";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     match (words.next().as_deref(), words.next()) {
-        (Some("create"), None) => create(),
+        (Some("create"), None) => guard(hook::create),
+        (Some("resume"), None) => guard(resume::resume),
         (Some("release"), None) => release(),
         (Some("--version"), None) => told(concat!("nemoclaw-egress ", env!("CARGO_PKG_VERSION"))),
         (Some("--help" | "-h"), None) => told(HELP),
@@ -53,14 +58,14 @@ fn told(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn create() -> ExitCode {
+fn guard(verb: fn(&State, &Path) -> Result<Guarded, HookError>) -> ExitCode {
     let state =
         match State::read(std::io::stdin()).and_then(|state| Ok((state.directory()?, state))) {
             Ok(state) => state,
             Err(error) => return failed(&error, None),
         };
     let (directory, state) = state;
-    match hook::create(&state, &directory) {
+    match verb(&state, &directory) {
         Ok(guarded) => {
             let by = match guarded.backend {
                 Some(Backend::SkLookup) => "sk_lookup",

@@ -14,6 +14,8 @@ use crate::error::HookError;
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
 /// The listener's port. It is seen by nobody: connections arrive under their own destination.
 pub const LISTENER_PORT: u16 = 15001;
+/// A free port, of the kernel's choice.
+pub const ANY_PORT: u16 = 0;
 /// Answers come from the bound port, so it has to be 53.
 pub const DNS_PORT: u16 = 53;
 /// Connections that wait while the router's worker is started again: as many as the node's `somaxconn` lets. A number
@@ -39,11 +41,19 @@ impl Sockets {
     /// # Errors
     /// A port is taken.
     pub fn open() -> Result<Sockets, HookError> {
-        let listener = bound(SockType::Stream, LISTENER_PORT)
+        Sockets::open_on(LISTENER_PORT)
+    }
+
+    /// The same with the listener on another port, which only a capture by program can find.
+    ///
+    /// # Errors
+    /// A port is taken.
+    pub fn open_on(port: u16) -> Result<Sockets, HookError> {
+        let listener = bound(SockType::Stream, port)
             .and_then(|fd| socket::listen(&fd, BACKLOG).map(|()| fd))
             .map_err(|source| HookError::Socket {
                 what: "TCP",
-                port: LISTENER_PORT,
+                port,
                 source,
             })?;
         let dns = bound(SockType::Datagram, DNS_PORT)

@@ -237,6 +237,17 @@ def hold_tcp(address, port):
     time.sleep(600)
 
 
+def flood(address):
+    """Try every way out, again and again."""
+    print("flooding", flush=True)
+    while True:
+        for attempt in (lambda: udp(address, 9), lambda: udp_device(address, 9, "eth0"), lambda: tcp(address, 80)):
+            try:
+                attempt()
+            except OSError:
+                pass
+
+
 def reconnect(port, address, target):
     """Accept, disconnect by AF_UNSPEC, connect outward with what the accepted socket inherited."""
     s = socket.socket()

@@ -119,6 +119,17 @@ impl Box {
     }
 
     pub fn guard_as(&self, socket: &Path, changes: serde_json::Value, pid: u32) -> Ran {
+        self.told(socket, changes);
+        self.hook("create", pid)
+    }
+
+    /// Run the hook's `resume`, as a router does that was started anew.
+    pub fn resume(&self, socket: &Path, changes: serde_json::Value) -> Ran {
+        self.told(socket, changes);
+        self.hook("resume", self.pid())
+    }
+
+    fn told(&self, socket: &Path, changes: serde_json::Value) {
         let mut told = json!({
             "version": 1, "sandbox": self.name, "egress": "router", "policies": [],
             "router_socket": socket, "capture": "auto", "inbound": null,
@@ -127,7 +138,6 @@ impl Box {
             told[key] = value.clone();
         }
         fs::write(self.directory.0.join("egress.json"), told.to_string()).unwrap();
-        self.hook("create", pid)
     }
 
     pub fn hook(&self, verb: &str, pid: u32) -> Ran {
