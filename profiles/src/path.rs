@@ -194,6 +194,29 @@ pub(crate) fn readings(path: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
     Some((first, second))
 }
 
+/// The path as servers read it that cut `;parameters` off each segment before they choose what to serve (`/;x/a` and
+/// `/a;x` are `/a` to them). `None` where there are none.
+pub(crate) fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+    if !path.contains(&b';') {
+        return None;
+    }
+    let mut bare = Vec::with_capacity(path.len());
+    for segment in path.split(|byte| *byte == b'/') {
+        let name = segment
+            .split(|byte| *byte == b';')
+            .next()
+            .unwrap_or_default();
+        if !name.is_empty() {
+            bare.push(b'/');
+            bare.extend_from_slice(name);
+        }
+    }
+    if bare.is_empty() || path.ends_with(b"/") {
+        bare.push(b'/');
+    }
+    Some(bare)
+}
+
 /// Stands for `%2F` in a decoded path; NUL occurs in no normalised path.
 const SLASH_IN_NAME: u8 = 0;
 

@@ -34,6 +34,17 @@ fn passes(policy: &Policy, host: &str, request: &str) -> bool {
 }
 
 #[test]
+fn a_deny_rule_also_refuses_the_path_that_servers_see_without_its_parameters() {
+    let policy = policy(
+        "  e:\n    endpoints:\n      - { host: a.b, port: 443, access: full, deny_rules: [{ method: \"*\", path: \"/admin/**\" }] }\n",
+    );
+    for path in ["/admin/x", "/admin;v=1/x", "/;/admin/x", "/;x=1/admin/x;y"] {
+        assert!(!passes(&policy, "a.b", &format!("GET {path}")), "{path}");
+    }
+    assert!(passes(&policy, "a.b", "GET /a;b=c/admin/x"));
+}
+
+#[test]
 fn access_sets_hold_exactly_their_methods() {
     let policy = policy(
         "  e:\n    endpoints:\n      - { host: r.example.com, port: 443, access: read-only }\n      - { host: w.example.com, port: 443, access: read-write }\n      - { host: f.example.com, port: 443, protocol: rest, access: full }\n",

@@ -5,9 +5,11 @@ use super::{Flow, HttpRequest, RuleRef, Verdict};
 use crate::path;
 use crate::policy::{Endpoint, Enforcement, HttpRule, NetworkEntry, NetworkLayer};
 
-/// A path as globs see it: its reading, and the second one where a slash is encoded.
+/// A path as globs see it: its reading, and the second one where a slash is encoded. What refuses looks at `bare` too:
+/// the path without its segments' parameters.
 struct Readings {
     all: Vec<Vec<u8>>,
+    bare: Option<Vec<u8>>,
 }
 
 /// An endpoint that covers the flow, with its entry.
@@ -148,13 +150,15 @@ impl Readings {
             return None;
         }
         let (first, second) = path::readings(path)?;
+        let bare = path::without_parameters(second.as_ref().unwrap_or(&first));
         Some(Readings {
             all: std::iter::once(first).chain(second).collect(),
+            bare,
         })
     }
 
     fn any(&self, matches: impl Fn(&[u8]) -> bool) -> bool {
-        self.all.iter().any(|path| matches(path))
+        self.all.iter().chain(&self.bare).any(|path| matches(path))
     }
 }
 
