@@ -6,7 +6,12 @@ use std::time::Duration;
 pub const CONNECTIONS_PER_BOX: usize = 512;
 /// Open connections of all sandboxes. Protects the worker's memory; the next one is reset.
 pub const CONNECTIONS: usize = 4096;
-/// Open files of the worker: two per connection, pooled upstream connections, and room.
+/// Requests under way of one sandbox, WebSockets included: each may hold an upstream connection, and one HTTP/2
+/// connection carries [`STREAMS`] of them. Protects the other sandboxes; the next one gets 503.
+pub const REQUESTS_PER_BOX: usize = 512;
+/// Requests under way of all sandboxes. Protects the worker's memory and open files; the next one gets 503.
+pub const REQUESTS: usize = 4096;
+/// Open files of the worker: two per connection, one per request, pooled upstream connections, and room.
 pub const WORKER_FILES: u64 = 32 * 1024;
 
 /// Names with a virtual address, per sandbox. Protects memory; the next name does not exist.
@@ -78,8 +83,10 @@ pub const POOL_TIME: Duration = Duration::from_secs(60);
 
 /// Audit events on their way to the warden. Beyond it requests wait: nothing passes unrecorded.
 pub const AUDIT_QUEUE: usize = 1024;
-/// Longest path written to the audit log, bytes; the rest is cut off.
+/// Longest path and longest reason of a refusal written to the audit log, bytes; the rest is cut off.
 pub const AUDIT_PATH: usize = 2048;
+/// How long the operator's log keeps quiet about a fault that a sandbox can repeat at will.
+pub const LOG_QUIET: Duration = Duration::from_secs(60);
 /// Size of an audit file at which it becomes `.1` and a new one is begun.
 pub const AUDIT_FILE: u64 = 64 * 1024 * 1024;
 /// Messages from the worker that wait for the warden; beyond it the worker waits.

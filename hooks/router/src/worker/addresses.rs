@@ -1,6 +1,9 @@
 //! Which upstream addresses are never dialled: those that lead back into the host or its networks.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+/// Any port will do for asking the kernel for a route.
+const DISCARD: u16 = 9;
 
 /// Why `address` is refused; `None` when it may be dialled. Documentation ranges are not refused: nothing lives there
 /// but what an operator put there.
@@ -10,6 +13,20 @@ pub fn refused(address: IpAddr) -> Option<&'static str> {
         IpAddr::V4(address) => refused_v4(address),
         IpAddr::V6(address) => refused_v6(address),
     }
+}
+
+/// Whether `address` is one of the node's own: the kernel would dial it from itself. Nothing is sent.
+#[must_use]
+pub fn own(address: IpAddr) -> bool {
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = UdpSocket::bind((any, 0)).and_then(|probe| {
+        probe.connect((address, DISCARD))?;
+        probe.local_addr()
+    });
+    source.is_ok_and(|source| source.ip() == address)
 }
 
 fn refused_v4(address: Ipv4Addr) -> Option<&'static str> {
@@ -54,7 +71,7 @@ fn refused_v6(address: Ipv6Addr) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::refused;
+    use super::{own, refused};
 
     #[test]
     fn addresses_inside_are_refused() {
@@ -98,6 +115,12 @@ mod tests {
                 "{text} passed"
             );
         }
+    }
+
+    #[test]
+    fn the_nodes_own_addresses_are_known_whatever_their_range() {
+        assert!(own("127.0.0.1".parse().expect("address")));
+        assert!(!own("192.0.2.1".parse().expect("address")));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use nix::sys::socket::{
 };
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::time::Instant;
 
 use super::dns::{self, Answer, Packet, Question};
 use super::event::denied;
@@ -27,6 +28,7 @@ struct Received {
 /// Answer questions until the sandbox goes.
 pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
     let mut buffer = vec![0; limits::DNS_MESSAGE];
+    let mut quiet_until = Instant::now();
     loop {
         let received = socket
             .async_io(Interest::READABLE, || receive(&socket, &mut buffer))
@@ -49,7 +51,11 @@ pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
         let sent = socket
             .async_io(Interest::WRITABLE, || send(&socket, &reply, &received))
             .await;
-        if let Err(error) = sent {
+        // A sender can name an address to which nothing leads, as often as it likes: that must not fill the log.
+        if let Err(error) = sent
+            && quiet_until <= Instant::now()
+        {
+            quiet_until = Instant::now() + limits::LOG_QUIET;
             super::log(&format!(
                 "sandbox {}: a DNS answer was lost: {error}",
                 sandbox.name

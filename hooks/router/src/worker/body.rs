@@ -60,34 +60,21 @@ pub struct Passing {
     counters: Arc<Counters>,
     idle: Pin<Box<Sleep>>,
     revoked: Option<Revoked>,
-    record: Option<Record>,
+    record: Record,
 }
 
 impl Passing {
-    /// The request's body, counted.
+    /// A body that is counted, and cut by `revoked`. The flow is recorded when both its bodies are gone: a server may
+    /// answer before it has read all, and a client may leave the answer unread while it goes on sending.
     #[must_use]
-    pub fn request(body: Incoming, counters: Arc<Counters>) -> Passing {
+    pub fn new(body: Incoming, way: Way, record: Record, revoked: Revoked) -> Passing {
         Passing {
             body,
-            way: Way::Out,
-            counters,
-            idle: idle(),
-            revoked: None,
-            record: None,
-        }
-    }
-
-    /// The answer's body: with its end the flow is recorded; `revoked` cuts it.
-    #[must_use]
-    pub fn answer(body: Incoming, record: Record, revoked: Revoked) -> Passing {
-        let counters = record.bytes();
-        Passing {
-            body,
-            way: Way::Back,
-            counters,
+            way,
+            counters: record.bytes(),
             idle: idle(),
             revoked: Some(revoked),
-            record: Some(record),
+            record,
         }
     }
 
@@ -99,10 +86,8 @@ impl Passing {
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(record) = &mut self.record {
-            record.because(error.to_string());
-        }
+    fn fail(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.record.because(error.to_string());
         Poll::Ready(Some(Err(error)))
     }
 }

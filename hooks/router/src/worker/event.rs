@@ -30,7 +30,7 @@ pub fn blank(sandbox: &str, kind: &str, host: &str, port: u16, generation: u64) 
 #[must_use]
 pub fn denied(mut event: Event, reason: impl Into<String>, rule: Option<&RuleRef>) -> Event {
     event.verdict = "deny".to_owned();
-    event.reason = Some(reason.into());
+    event.reason = Some(cut(&reason.into()).to_owned());
     event.rule = rule.map(rule_text);
     event
 }
@@ -41,14 +41,28 @@ pub fn rule_text(rule: &RuleRef) -> String {
     format!("{} ({})", rule.name, rule.at)
 }
 
-/// A path cut to the log's length at a character.
+/// A path for the log: cut to its length, and nothing in it that a terminal would obey (a path as it came may hold
+/// U+009B, which begins an escape sequence).
 #[must_use]
 pub fn short_path(path: &str) -> String {
-    let mut end = path.len().min(limits::AUDIT_PATH);
-    while !path.is_char_boundary(end) {
+    let mut short = String::with_capacity(path.len().min(limits::AUDIT_PATH));
+    for byte in cut(path).bytes() {
+        if byte.is_ascii_graphic() {
+            short.push(char::from(byte));
+        } else {
+            short.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    short
+}
+
+/// A text cut to the log's length at a character.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(limits::AUDIT_PATH);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    path[..end].to_owned()
+    &text[..end]
 }
 
 /// An error with its causes, as one line.
@@ -65,4 +79,23 @@ pub fn told(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_reaches_the_log_short_and_without_control_characters() {
+        assert_eq!(short_path("/a\u{9b}31m\u{202e}b"), "/a%C2%9B31m%E2%80%AEb");
+        let event = denied(
+            blank("box", "http", "a.test", 80, 1),
+            "é".repeat(40_000),
+            None,
+        );
+        assert_eq!(
+            event.reason.map(|reason| reason.len()),
+            Some(limits::AUDIT_PATH)
+        );
+    }
 }

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::body::{Body, Passing, Revoked, whole};
+use super::body::{Body, Passing, Revoked, Way, whole};
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
@@ -18,6 +18,7 @@ use super::pass::relay;
 use super::pool::dial_error;
 use super::request::strip;
 use super::resolve::ResolveError;
+use super::sandbox::RequestRoom;
 use super::sink::Record;
 use crate::limits;
 
@@ -33,8 +34,9 @@ pub async fn forward(
     connection: &Arc<Inspected>,
     allowed: Allowed,
     mut request: Request<Incoming>,
+    room: RequestRoom,
 ) -> Response<Body> {
-    let mut record = Record::new(&connection.sandbox.node.sink, allowed.event);
+    let record = Record::request(&connection.sandbox.node.sink, allowed.event, room);
     let underway = Underway {
         connection: connection.clone(),
         method: request.method().as_str().to_owned(),
@@ -57,15 +59,19 @@ pub async fn forward(
     } else {
         Alpn::Any
     };
-    let outgoing = outgoing(request, uri, upgrading.is_some(), &record);
+    let outgoing = outgoing(request, uri, upgrading.is_some(), |body| {
+        Passing::new(body, Way::Out, record.clone(), underway.revoked())
+    });
     let mut revoked = underway.revoked();
     let sent = tokio::select! {
-        sent = tokio::time::timeout(limits::ANSWER_TIME, connection.sandbox.pool.send(outgoing, alpn)) => sent,
+        // First: the body ends by it too, and then the answer would be the upstream's fault.
+        biased;
         () = &mut revoked => {
             record.deny("the policy no longer allows it");
             let reason = "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
             return underway.failed(StatusCode::FORBIDDEN, reason, "run `nemoclaw status` to see the policy in force");
         }
+        sent = tokio::time::timeout(limits::ANSWER_TIME, connection.sandbox.pool.send(outgoing, alpn)) => sent,
     };
     match sent {
         Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
@@ -86,7 +92,7 @@ fn outgoing(
     request: Request<Incoming>,
     uri: Uri,
     websocket: bool,
-    record: &Record,
+    passing: impl FnOnce(Incoming) -> Passing,
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     // An HTTP/2 client that takes trailers must be able to say so (gRPC refuses to answer otherwise).
@@ -108,7 +114,7 @@ fn outgoing(
     if websocket {
         upgrade_headers(&mut head.headers);
     }
-    let mut outgoing = Request::new(Passing::request(body, record.bytes()).boxed_unsync());
+    let mut outgoing = Request::new(passing(body).boxed_unsync());
     *outgoing.method_mut() = head.method;
     *outgoing.uri_mut() = uri;
     *outgoing.version_mut() = Version::HTTP_11;
@@ -171,7 +177,7 @@ impl Underway {
         &self,
         mut response: Response<Incoming>,
         upgrading: Option<OnUpgrade>,
-        mut record: Record,
+        record: Record,
         revoked: Revoked,
     ) -> Response<Body> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -199,7 +205,7 @@ impl Underway {
     fn no_answer(
         &self,
         error: &hyper_util::client::legacy::Error,
-        mut record: Record,
+        record: Record,
     ) -> Response<Body> {
         let (status, hint) = match dial_error(error) {
             Some(DialError::Resolve(ResolveError::Inside { .. })) => (
@@ -246,13 +252,13 @@ fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -
     strip(&mut head.headers);
     // Offers of other ways in would lead past this connection.
     head.headers.remove(HeaderName::from_static("alt-svc"));
-    let mut back = Response::new(Passing::answer(body, record, revoked).boxed_unsync());
+    let mut back = Response::new(Passing::new(body, Way::Back, record, revoked).boxed_unsync());
     *back.status_mut() = head.status;
     *back.headers_mut() = head.headers;
     back
 }
 
-async fn websocket(client: OnUpgrade, server: OnUpgrade, mut record: Record, revoked: Revoked) {
+async fn websocket(client: OnUpgrade, server: OnUpgrade, record: Record, revoked: Revoked) {
     let bytes = record.bytes();
     let both = async {
         let (client, server) = tokio::try_join!(client, server).map_err(|error| told(&error))?;

@@ -119,9 +119,14 @@ fn builder(tasks: Tasks, dialect: Dialect) -> auto::Builder<Tasks> {
 async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Response<Body> {
     connection.sandbox.node.sink.room().await;
     let (head, body) = request.into_parts();
-    match decide(&connection, &head) {
-        Ok(allowed) => {
-            forward::forward(&connection, allowed, Request::from_parts(head, body)).await
+    let decided = decide(&connection, &head).and_then(|allowed| match connection.sandbox.begin() {
+        Some(room) => Ok((allowed, room)),
+        None => Err(crowded(allowed)),
+    });
+    match decided {
+        Ok((allowed, room)) => {
+            let request = Request::from_parts(head, body);
+            forward::forward(&connection, allowed, request, room).await
         }
         Err(refusal) => {
             connection.sandbox.node.sink.event(refusal.event.clone());
@@ -198,15 +203,21 @@ fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed
         }
     };
     event.path = Some(short_path(&path));
-    let flow = Flow {
-        host: &connection.host,
-        port: connection.port,
-        http: Some(HttpRequest {
-            method: head.method.as_str(),
-            path: &path,
-        }),
+    let verdict = |method: &str| {
+        policy.policy.decide(&Flow {
+            host: &connection.host,
+            port: connection.port,
+            http: Some(HttpRequest {
+                method,
+                path: &path,
+            }),
+        })
     };
-    match policy.policy.decide(&flow) {
+    let others = asked.other_methods.iter().map(|method| verdict(method));
+    let refused = others
+        .into_iter()
+        .find(|verdict| matches!(verdict, Verdict::Deny { .. }));
+    match refused.unwrap_or_else(|| verdict(head.method.as_str())) {
         Verdict::Allow { rule, audit_only } => {
             event.rule = Some(rule_text(&rule));
             if audit_only {
@@ -228,6 +239,17 @@ fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
     };
     let mut refusal = refusal(event, path, improper.to_string(), None, hint);
     refusal.status = status;
+    refusal
+}
+
+fn crowded(allowed: Allowed) -> Box<Refusal> {
+    let reason = format!(
+        "{} requests of this sandbox are under way already, or too many of all sandboxes",
+        limits::REQUESTS_PER_BOX
+    );
+    let hint = "let some of them end first".to_owned();
+    let mut refusal = refusal(allowed.event, &allowed.path, reason, None, hint);
+    refusal.status = StatusCode::SERVICE_UNAVAILABLE;
     refusal
 }
 

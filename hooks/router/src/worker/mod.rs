@@ -135,6 +135,7 @@ fn serve(
         dialer,
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
+        requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         draining: watch::Sender::new(false),
     });
     sink.send(FromWorker::Ready);

@@ -41,7 +41,7 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
             }
         }
     }
-    let mut record = Record::new(&sandbox.node.sink, event);
+    let record = Record::new(&sandbox.node.sink, event);
     let host = name.clone();
     let allowed =
         move |policy: &nemoclaw_policy::Policy| policy.handling(&host, port) == Handling::PassL4;

@@ -52,6 +52,8 @@ pub struct Asked {
     pub query: Option<String>,
     /// Asks to become a WebSocket.
     pub websocket: bool,
+    /// Methods that a header field asks the server to take instead: they must be allowed too.
+    pub other_methods: Vec<String>,
 }
 
 /// Why a request is refused before any rule is asked.
@@ -87,7 +89,19 @@ pub enum Improper {
     /// An upgrade to anything but a WebSocket.
     #[error("the request asks for an upgrade that is not a WebSocket")]
     Upgrade,
+    /// Another request behind this one.
+    #[error("the field `{0}` asks the server for another request than this one")]
+    OtherRequest(&'static str),
 }
+
+/// Fields whose method some servers take instead of the request's own.
+const METHOD_FIELDS: [&str; 3] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+];
+/// Fields whose path some servers take instead of the request's own; only front servers have use for them.
+const PATH_FIELDS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
 
 /// Read the head of a request on a connection to `target`.
 ///
@@ -109,7 +123,24 @@ pub fn asked(head: &Parts, target: Target<'_>) -> Result<Asked, Improper> {
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         websocket: upgrade(head)?,
+        other_methods: other_methods(&head.headers)?,
     })
+}
+
+fn other_methods(headers: &HeaderMap) -> Result<Vec<String>, Improper> {
+    for field in PATH_FIELDS {
+        if headers.contains_key(field) {
+            return Err(Improper::OtherRequest(field));
+        }
+    }
+    let mut methods = Vec::new();
+    for field in METHOD_FIELDS {
+        for value in headers.get_all(field) {
+            let text = value.to_str().map_err(|_| Improper::OtherRequest(field))?;
+            methods.push(text.trim().to_ascii_uppercase());
+        }
+    }
+    Ok(methods)
 }
 
 /// Every place where the request names its host.
@@ -234,6 +265,19 @@ mod tests {
 
     fn h1(uri: &str, headers: &[(&str, &str)]) -> Result<Asked, Improper> {
         asked(&head(Version::HTTP_11, "GET", uri, headers), TARGET)
+    }
+
+    #[test]
+    fn a_method_behind_the_method_is_told_and_a_path_behind_the_path_is_refused() {
+        let fields = [
+            ("host", "api.example.com"),
+            ("x-http-method-override", " delete"),
+            ("X-HTTP-Method", "PUT"),
+        ];
+        let found = asked(&head(Version::HTTP_11, "POST", "/", &fields), TARGET).expect("asked");
+        assert_eq!(found.other_methods, ["DELETE", "PUT"]);
+        let fields = [fields[0], (PATH_FIELDS[0], "/admin")];
+        assert!(asked(&head(Version::HTTP_11, "GET", "/", &fields), TARGET).is_err());
     }
 
     #[test]

@@ -104,6 +104,7 @@ impl Resolver {
                 None
             } else {
                 addresses::refused(*address)
+                    .or_else(|| addresses::own(*address).then_some("the node's own"))
             }
         };
         let usable: Arc<[IpAddr]> = found

@@ -30,6 +30,8 @@ pub struct Node {
     pub sink: Sink,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
+    /// Room for requests of all sandboxes.
+    pub requests: Arc<Semaphore>,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -50,6 +52,7 @@ pub struct Sandbox {
     pub pool: Pool,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
     open: AtomicU64,
 }
 
@@ -74,6 +77,12 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.sandbox.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Room for one request, from its decision to the end of its last byte.
+pub struct RequestRoom {
+    _box: OwnedSemaphorePermit,
+    _node: OwnedSemaphorePermit,
 }
 
 /// What makes a sandbox.
@@ -105,6 +114,7 @@ impl Sandbox {
             tasks,
             names: Mutex::new(parts.names),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
+            requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
             open: AtomicU64::new(0),
             node,
         })
@@ -120,6 +130,15 @@ impl Sandbox {
             _box: own,
             _node: shared,
             sandbox: self.clone(),
+        })
+    }
+
+    /// Room for a request, if there is any.
+    #[must_use]
+    pub fn begin(&self) -> Option<RequestRoom> {
+        Some(RequestRoom {
+            _box: self.requests.clone().try_acquire_owned().ok()?,
+            _node: self.node.requests.clone().try_acquire_owned().ok()?,
         })
     }
 

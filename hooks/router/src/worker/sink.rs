@@ -4,14 +4,15 @@
 //! written, new requests wait ([`Sink::room`]).
 
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nemoclaw_api::audit::Event;
 use nemoclaw_api::wire;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 
+use super::sandbox::RequestRoom;
 use crate::limits;
 use crate::link::FromWorker;
 
@@ -151,53 +152,75 @@ pub struct Bytes {
     pub back: AtomicU64,
 }
 
-/// A decision that is written when the flow ends, however it ends.
-pub struct Record {
+/// A decision that is written when the flow ends, however it ends: when the last holder of the record goes.
+#[derive(Clone)]
+pub struct Record(Arc<Flow>);
+
+struct Flow {
     sink: Sink,
-    event: Option<Event>,
+    event: Mutex<Event>,
     bytes: Arc<Bytes>,
+    _room: Option<RequestRoom>,
 }
 
 impl Record {
-    /// Write `event` when this value goes.
+    /// Write `event` when this value and its clones are gone.
     #[must_use]
     pub fn new(sink: &Sink, event: Event) -> Record {
-        Record {
+        Record::of(sink, event, None)
+    }
+
+    /// The same for a request, whose `room` is taken until then.
+    #[must_use]
+    pub fn request(sink: &Sink, event: Event, room: RequestRoom) -> Record {
+        Record::of(sink, event, Some(room))
+    }
+
+    fn of(sink: &Sink, event: Event, room: Option<RequestRoom>) -> Record {
+        Record(Arc::new(Flow {
             sink: sink.clone(),
-            event: Some(event),
+            event: Mutex::new(event),
             bytes: Arc::default(),
-        }
+            _room: room,
+        }))
     }
 
     /// The counters of the flow.
     #[must_use]
     pub fn bytes(&self) -> Arc<Bytes> {
-        self.bytes.clone()
+        self.0.bytes.clone()
     }
 
-    /// Say why an allowed flow ended badly.
-    pub fn because(&mut self, reason: impl Into<String>) {
-        if let Some(event) = &mut self.event {
-            event.reason = Some(reason.into());
-        }
+    /// Say why an allowed flow ended badly. The first reason stays: the others follow from it.
+    pub fn because(&self, reason: impl Into<String>) {
+        self.change(|event| {
+            event.reason.get_or_insert_with(|| reason.into());
+        });
     }
 
     /// What was allowed turned out to be refused.
-    pub fn deny(&mut self, reason: impl Into<String>) {
-        if let Some(event) = &mut self.event {
+    pub fn deny(&self, reason: impl Into<String>) {
+        self.change(|event| {
             event.verdict = "deny".into();
             event.reason = Some(reason.into());
-        }
+        });
+    }
+
+    fn change(&self, how: impl FnOnce(&mut Event)) {
+        how(&mut self.0.event.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
-impl Drop for Record {
+impl Drop for Flow {
     fn drop(&mut self) {
-        if let Some(mut event) = self.event.take() {
-            event.bytes_out = self.bytes.out.load(Ordering::Relaxed);
-            event.bytes_in = self.bytes.back.load(Ordering::Relaxed);
-            self.sink.event(event);
-        }
+        let mut event = self
+            .event
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        event.bytes_out = self.bytes.out.load(Ordering::Relaxed);
+        event.bytes_in = self.bytes.back.load(Ordering::Relaxed);
+        self.sink.event(event);
     }
 }
 
