@@ -152,7 +152,12 @@ fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence
     for (path, fate) in fates(walls) {
         let opened = match openat2::open_in(root, &path, OFlag::O_PATH) {
             Ok(fd) => fd,
-            Err(Errno::ENOENT | Errno::ENOTDIR) if fate != Fate::Writable => continue,
+            // What is not there cannot be made read-only, and below a writable path the agent could make it.
+            Err(Errno::ENOENT | Errno::ENOTDIR)
+                if fate != Fate::Writable && !below_writable(&clones, &path) =>
+            {
+                continue;
+            }
             Err(Errno::ELOOP) if fate == Fate::Kept || fate == Fate::Devices => continue,
             Err(error) => return Err(cannot_open(&path, fate, error)),
         };
@@ -169,6 +174,11 @@ fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence
         clones.push(Clone { path, fate, tree });
     }
     Ok(clones)
+}
+
+fn below_writable(clones: &[Clone], path: &Path) -> bool {
+    let nearest = clones.iter().rfind(|clone| path.starts_with(&clone.path));
+    nearest.is_some_and(|clone| clone.fate == Fate::Writable)
 }
 
 /// Paths and their fates, parents first. A path named twice gets the stricter fate.
@@ -189,6 +199,17 @@ fn fates(walls: &Walls) -> Vec<(PathBuf, Fate)> {
             };
             let entry = fates.entry(path.clone()).or_insert(fate);
             *entry = (*entry).max(fate);
+        }
+    }
+    // A directory between a writable path and a read-only one below it becomes a mount of its own: those cannot be
+    // renamed, or the agent could put another tree in the read-only one's place.
+    for path in &walls.readonly {
+        let between = path.ancestors().skip(1).filter(|above| {
+            let below = |writable: &PathBuf| above.starts_with(writable) && above != writable;
+            walls.writable.iter().any(below)
+        });
+        for above in between {
+            fates.entry(above.to_path_buf()).or_insert(Fate::Writable);
         }
     }
     fates.insert(PathBuf::from("/dev"), Fate::Devices);
@@ -329,6 +350,19 @@ mod tests {
             at("/sandbox") < at("/sandbox/keep") && at("/sandbox/keep") < at("/sandbox/keep/out")
         );
         assert!(at("/dev") < at("/dev/pts"));
+    }
+
+    #[test]
+    fn what_lies_between_a_writable_path_and_a_read_only_one_below_is_pinned() {
+        let walls = Walls {
+            writable: vec!["/sandbox".into()],
+            readonly: vec!["/sandbox/a/b/keys".into()],
+            ..Walls::default()
+        };
+        let fates = fates(&walls);
+        for path in ["/sandbox/a", "/sandbox/a/b"] {
+            assert!(fates.contains(&(path.into(), Fate::Writable)), "{path}");
+        }
     }
 
     #[test]

@@ -67,6 +67,10 @@ pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLim
     let mut limit = LinuxPids::default();
     limit.set_limit(pids);
     planned.set_pids(Some(limit));
+    // Written after the rest, this map would lift the limit again.
+    if let Some(unified) = planned.unified_mut() {
+        unified.retain(|name, _| !is_ours(name));
+    }
     if planned.devices().as_ref().is_none_or(Vec::is_empty) {
         planned.set_devices(Some(vec![deny_all()]));
     }
@@ -76,6 +80,11 @@ pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLim
             pids: pids.max(DEFAULT_PIDS),
         },
     )
+}
+
+/// Whether a file of the `unified` map is one that only we set, or a path (`./pids.max`) that could lead to one.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("pids.") || name.starts_with("cgroup.") || name.contains('/')
 }
 
 fn deny_all() -> LinuxDeviceCgroup {
@@ -168,6 +177,18 @@ mod tests {
         assert!(check_oom_score(Some(-500), &host(1, true)).is_ok());
         assert!(check_oom_score(Some(0), &host(1, false)).is_ok());
         assert!(check_oom_score(None, &host(1, false)).is_ok());
+    }
+
+    #[test]
+    fn the_unified_map_cannot_lift_the_limit_at_create() {
+        let mut given = LinuxResources::default();
+        let pair = |name: &str| (name.to_owned(), "max".to_owned());
+        given.set_unified(Some(
+            [pair("pids.max"), pair("./pids.max"), pair("memory.high")].into(),
+        ));
+        let (planned, _) = resources(Some(&given));
+        let left: Vec<_> = planned.unified().iter().flatten().collect();
+        assert_eq!(left.len(), 1);
     }
 
     #[test]

@@ -126,3 +126,34 @@ fn a_volume_that_the_image_leads_below_a_writable_path_is_refused() {
     assert!(said.err.contains("symbolic link"), "{}", said.err);
     assert!(!volume.join("written").exists());
 }
+
+#[test]
+fn a_read_only_path_below_a_writable_one_can_be_neither_replaced_nor_made() {
+    let Some(node) = node() else { return };
+    let policy = "version: 1\nbox: {mode: offline}\nfilesystem_policy:\n  read_only: [/, /sandbox/a/keys]\n  \
+                  read_write: [/sandbox, /tmp]\n";
+    std::fs::write(node.path().join("policies/nested.yaml"), policy).expect("policy");
+    let node = node.under("nested");
+    node.config(
+        "mv /sandbox/a /sandbox/b; echo x > /sandbox/a/keys/x; echo fine > /sandbox/a/y && cat /sandbox/a/y",
+        |_| {},
+    );
+    let said = node.run(&id());
+    assert_eq!(said.out, "fine\n", "{}", said.err);
+    assert!(!node.rootfs().join("sandbox/a/keys/x").exists());
+    // A volume that lacks the path.
+    let volume = node.path().join("volume");
+    std::fs::create_dir_all(volume.join("a")).expect("volume");
+    node.config("mkdir /sandbox/a/keys", |config| {
+        config["mounts"].as_array_mut().expect("mounts").push(
+            serde_json::json!({ "destination": "/sandbox", "type": "bind", "source": volume, "options": ["rbind"] }),
+        );
+    });
+    let said = node.run(&id());
+    assert!(
+        said.err
+            .contains("`/sandbox/a/keys` does not exist in the box"),
+        "{}",
+        said.err
+    );
+}
