@@ -23,6 +23,7 @@ pub fn meet_resources(
     update: &LinuxResources,
     limits: &ResourceLimits,
 ) -> Result<LinuxResources, Refusal> {
+    let update = &asked(update);
     if limits.pids == 0 {
         return Ok(update.clone());
     }
@@ -51,10 +52,34 @@ pub fn meet_resources(
     Ok(met)
 }
 
+/// What is really asked for: engines write zero or nothing for what stays as it is, and kernel memory has no limit any
+/// more.
+fn asked(update: &LinuxResources) -> LinuxResources {
+    let mut asked = update.clone();
+    if asked.pids().as_ref().is_some_and(|pids| pids.limit() == 0) {
+        asked.set_pids(None);
+    }
+    if let Some(memory) = update.memory() {
+        let mut memory = *memory;
+        // The kernel answers a write of either with an error.
+        #[allow(deprecated)]
+        memory.set_kernel(None).set_kernel_tcp(None);
+        asked.set_memory(Some(memory));
+    }
+    if let Some(cpu) = update.cpu() {
+        let mut cpu = cpu.clone();
+        let named = |list: &Option<String>| list.clone().filter(|list| !list.is_empty());
+        let (cpus, mems) = (named(cpu.cpus()), named(cpu.mems()));
+        cpu.set_cpus(cpus).set_mems(mems);
+        asked.set_cpu(Some(cpu));
+    }
+    asked
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::LinuxDeviceCgroup;
+    use libcontainer::oci_spec::runtime::{LinuxCpu, LinuxDeviceCgroup, LinuxMemory};
 
     const LIMITS: ResourceLimits = ResourceLimits { pids: 1024 };
 
@@ -68,10 +93,29 @@ mod tests {
 
     #[test]
     fn an_update_cannot_lift_the_limit_of_processes() {
-        for limit in [-1, 0, 1025] {
+        for limit in [-1, 1025] {
             assert!(meet_resources(&pids(limit), &LIMITS).is_err(), "{limit}");
         }
         assert_eq!(meet_resources(&pids(100), &LIMITS), Ok(pids(100)));
+    }
+
+    #[test]
+    fn zero_and_nothing_leave_a_limit_as_it_is() {
+        let mut update = pids(0);
+        let mut cpu = LinuxCpu::default();
+        cpu.set_cpus(Some(String::new()))
+            .set_mems(Some("0".to_owned()));
+        let mut memory = LinuxMemory::default();
+        memory.set_limit(Some(4096)).set_kernel_tcp(Some(4096));
+        update.set_cpu(Some(cpu)).set_memory(Some(memory));
+        for limits in [LIMITS, ResourceLimits::default()] {
+            let met = meet_resources(&update, &limits).unwrap();
+            assert_eq!(met.pids(), &None);
+            let cpu = met.cpu().clone().unwrap();
+            assert_eq!((cpu.cpus(), cpu.mems()), (&None, &Some("0".to_owned())));
+            let memory = met.memory().unwrap();
+            assert_eq!((memory.limit(), memory.kernel_tcp()), (Some(4096), None));
+        }
     }
 
     #[test]

@@ -9,8 +9,8 @@ use libcontainer::oci_spec::runtime::{
 };
 
 use crate::cli::Update;
-use crate::lifecycle::cgroup::Cgroup;
 use crate::lifecycle::context::Context;
+use crate::lifecycle::limits;
 use crate::plan;
 use crate::state::Status;
 
@@ -22,10 +22,21 @@ pub fn run(context: &Context, args: &Update) -> Result<()> {
     }
     let wanted = match &args.resources {
         Some(path) => read(path)?,
-        None => from_flags(args),
+        None => from_flags(args)?,
     };
+    if kernel_memory(&wanted) {
+        context
+            .log
+            .warning("kernels limit no kernel memory any more: that limit is ignored");
+    }
     let met = plan::meet_resources(&wanted, &state.limits)?;
-    Ok(Cgroup::of(&state)?.apply(&met)?)
+    Ok(limits::change(&state, &met)?)
+}
+
+fn kernel_memory(resources: &LinuxResources) -> bool {
+    #[allow(deprecated)] // engines still send it
+    let given = |memory: &LinuxMemory| memory.kernel().or(memory.kernel_tcp());
+    resources.memory().as_ref().and_then(given).is_some()
 }
 
 fn read(path: &Path) -> Result<LinuxResources> {
@@ -40,17 +51,15 @@ fn read(path: &Path) -> Result<LinuxResources> {
     serde_json::from_slice(&bytes).context("the resources are not valid")
 }
 
-fn from_flags(args: &Update) -> LinuxResources {
+fn from_flags(args: &Update) -> Result<LinuxResources> {
+    if args.l3_cache_schema.is_some() || args.mem_bw_schema.is_some() {
+        bail!(
+            "cannot change the schemata of Intel RDT of a container: leave out --l3-cache-schema and --mem-bw-schema"
+        );
+    }
     let mut resources = LinuxResources::default();
     resources.set_devices(None);
-    if args.memory.is_some() || args.memory_swap.is_some() || args.memory_reservation.is_some() {
-        let mut memory = LinuxMemory::default();
-        memory
-            .set_limit(args.memory)
-            .set_swap(args.memory_swap)
-            .set_reservation(args.memory_reservation);
-        resources.set_memory(Some(memory));
-    }
+    resources.set_memory(memory(args)).set_cpu(cpu(args));
     if let Some(limit) = args.pids_limit {
         let mut pids = LinuxPids::default();
         pids.set_limit(limit);
@@ -61,16 +70,31 @@ fn from_flags(args: &Update) -> LinuxResources {
         block.set_weight(Some(weight));
         resources.set_block_io(Some(block));
     }
-    let cpu_given =
-        args.cpu_shares.is_some() || args.cpu_quota.is_some() || args.cpu_period.is_some();
-    if cpu_given || args.cpuset_cpus.is_some() || args.cpuset_mems.is_some() {
-        let mut cpu = LinuxCpu::default();
-        cpu.set_shares(args.cpu_shares)
-            .set_quota(args.cpu_quota)
-            .set_period(args.cpu_period);
-        cpu.set_cpus(args.cpuset_cpus.clone())
-            .set_mems(args.cpuset_mems.clone());
-        resources.set_cpu(Some(cpu));
-    }
-    resources
+    Ok(resources)
+}
+
+fn memory(args: &Update) -> Option<LinuxMemory> {
+    let mut memory = LinuxMemory::default();
+    memory
+        .set_limit(args.memory)
+        .set_swap(args.memory_swap)
+        .set_reservation(args.memory_reservation)
+        .set_kernel_tcp(args.kernel_memory_tcp);
+    #[allow(deprecated)] // runc still has the option
+    memory.set_kernel(args.kernel_memory);
+    (memory != LinuxMemory::default()).then_some(memory)
+}
+
+fn cpu(args: &Update) -> Option<LinuxCpu> {
+    let mut cpu = LinuxCpu::default();
+    cpu.set_shares(args.cpu_shares)
+        .set_quota(args.cpu_quota)
+        .set_period(args.cpu_period)
+        .set_burst(args.cpu_burst)
+        .set_realtime_runtime(args.cpu_rt_runtime)
+        .set_realtime_period(args.cpu_rt_period)
+        .set_idle(args.cpu_idle);
+    cpu.set_cpus(args.cpuset_cpus.clone())
+        .set_mems(args.cpuset_mems.clone());
+    (cpu != LinuxCpu::default()).then_some(cpu)
 }

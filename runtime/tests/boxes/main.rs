@@ -8,3 +8,4 @@ mod foreign_calls;
 mod harness;
 mod life;
 mod unconfined;
+mod update;
