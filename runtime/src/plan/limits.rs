@@ -83,7 +83,7 @@ pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLim
 }
 
 /// Whether a file of the `unified` map is one that only we set, or a path (`./pids.max`) that could lead to one.
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     name.starts_with("pids.") || name.starts_with("cgroup.") || name.contains('/')
 }
 

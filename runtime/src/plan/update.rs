@@ -3,7 +3,7 @@
 use libcontainer::oci_spec::runtime::{LinuxPids, LinuxResources};
 use serde::{Deserialize, Serialize};
 
-use super::{Refusal, devices};
+use super::{Refusal, devices, limits};
 
 /// What an `update` may not lift. Kept in the box's state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,27 +21,24 @@ pub struct ResourceLimits {
 /// A limit would be lifted, or all devices opened.
 pub fn meet_resources(
     update: &LinuxResources,
-    limits: &ResourceLimits,
+    most: &ResourceLimits,
 ) -> Result<LinuxResources, Refusal> {
     let update = &asked(update);
-    if limits.pids == 0 {
+    if most.pids == 0 {
         return Ok(update.clone());
     }
-    let lifts = |pids: &LinuxPids| pids.limit() <= 0 || pids.limit() > limits.pids;
+    let lifts = |pids: &LinuxPids| pids.limit() <= 0 || pids.limit() > most.pids;
     if update.pids().as_ref().is_some_and(lifts) {
         return Err(Refusal::LimitLifted {
             what: "processes",
-            limit: limits.pids,
+            limit: most.pids,
         });
     }
     let unified = update.unified().iter().flatten();
-    if unified
-        .into_iter()
-        .any(|(name, _)| name.starts_with("pids."))
-    {
+    if unified.into_iter().any(|(name, _)| limits::is_ours(name)) {
         return Err(Refusal::LimitLifted {
             what: "processes",
-            limit: limits.pids,
+            limit: most.pids,
         });
     }
     if devices::allow_everything(update) {
@@ -120,9 +117,11 @@ mod tests {
 
     #[test]
     fn the_unified_map_is_no_way_round_it() {
-        let mut update = LinuxResources::default();
-        update.set_unified(Some([("pids.max".to_owned(), "max".to_owned())].into()));
-        assert!(meet_resources(&update, &LIMITS).is_err());
+        for name in ["pids.max", "./pids.max", "cgroup.procs"] {
+            let mut update = LinuxResources::default();
+            update.set_unified(Some([(name.to_owned(), "max".to_owned())].into()));
+            assert!(meet_resources(&update, &LIMITS).is_err(), "{name}");
+        }
     }
 
     #[test]
