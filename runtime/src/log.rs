@@ -59,7 +59,7 @@ impl Log {
     }
 
     /// The one sentence of a failed command: to the log, which the engine shows to its user, or, without one, to
-    /// standard error. Never to both: the box inherits standard error, and its user would read it twice.
+    /// standard error. Never to both: with an engine that shows both, its user would read it twice.
     pub fn error(&self, sentence: &str) {
         if self.file.is_some() {
             self.write(Level::Error, sentence);

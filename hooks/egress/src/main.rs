@@ -86,14 +86,14 @@ fn guard(verb: fn(&State, &Path) -> Result<Guarded, HookError>) -> ExitCode {
     }
 }
 
-/// Success is silent: the box inherits this process's standard error, and its output belongs to its user.
+/// Success is silent: engines that inherit their hooks' standard error would show it to the box's user.
 fn note(directory: &Path, line: &str) {
     if let Err(error) = std::fs::write(directory.join(LOG_FILE), format!("{line}\n")) {
         printer::talk(&format!("cannot write `{LOG_FILE}`: {error}"));
     }
 }
 
-/// The sentence goes to the runtime twice: as a file, because engines drop a hook's text, and as talk.
+/// The sentence goes to the runtime twice: as a file, because libcontainer drops a hook's text, and as talk.
 fn failed(error: &HookError, directory: Option<&Path>) -> ExitCode {
     let text = sentence(error);
     printer::talk(&text);

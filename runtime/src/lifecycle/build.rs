@@ -10,6 +10,7 @@ use libcontainer::syscall::syscall::SyscallType;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};
 
+use super::aside::Aside;
 use super::cgroup::Cgroup;
 use super::context::Context;
 use super::{hooks, rights, teardown};
@@ -80,13 +81,12 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
         Err(error) => {
             // Our own hold ends here; that of the forks ends with them, and the teardown waits for it.
             drop(lock);
-            let told = hooks::sentence(&box_dir).map_or(error, |sentence| anyhow!(sentence));
             let undone = teardown::take_down(context, &store, &planned.state);
             let undone = undone.and(bundle.undo().map_err(Into::into));
             if let Err(left) = undone {
                 context.log.warning(&format!("{left:#}"));
             }
-            Err(told)
+            Err(error)
         }
     }
 }
@@ -316,8 +316,10 @@ fn raise(
     });
     std::fs::create_dir_all(&store.root)
         .with_context(|| format!("cannot make `{}`", store.root.display()))?;
+    let aside = Aside::new(&box_dir).context("cannot set standard error aside")?;
     let built = ContainerBuilder::new(request.id.to_owned(), SyscallType::default())
         .with_executor(executor)
+        .with_stderr(aside.own().context("cannot copy a descriptor")?)
         .with_pid_file(Some(box_dir.join(INIT_PID)))?
         .with_console_socket(request.console_socket)
         .with_root_path(&store.root)?
@@ -327,7 +329,14 @@ fn raise(
         .with_detach(true)
         .with_no_pivot(request.no_pivot)
         .build();
-    let container = built.map_err(|error| failure(&report, &witness, &error))?;
+    drop(aside);
+    let container = built.map_err(|error| {
+        let cause = witness.first();
+        match hooks::sentence(cause.as_deref(), &planned.plan.spec, &box_dir) {
+            Some(told) => anyhow!(told),
+            None => failure(&report, cause, &error),
+        }
+    })?;
     let pid = container
         .pid()
         .context("libcontainer names no first process")?;
@@ -356,11 +365,15 @@ fn raise(
 }
 
 /// What init said, else what libcontainer said first, else how it ended.
-pub fn failure(report: &Report, witness: &Witness, error: &dyn std::error::Error) -> anyhow::Error {
+pub fn failure(
+    report: &Report,
+    cause: Option<String>,
+    error: &dyn std::error::Error,
+) -> anyhow::Error {
     match report.sentence() {
         Some(told) => anyhow!(told),
         None => {
-            let cause = witness.first().unwrap_or_else(|| plain(&sentence(error)));
+            let cause = cause.unwrap_or_else(|| plain(&sentence(error)));
             anyhow!("cannot build the container: {cause}")
         }
     }

@@ -1,5 +1,6 @@
 //! The acting half of the verbs: building a box, running more in it, waiting for it, and taking it down again.
 
+pub mod aside;
 pub mod build;
 pub mod cgroup;
 pub mod console;

@@ -100,7 +100,7 @@ pub fn start(
         .build();
     std::fs::remove_file(&file).context("cannot remove the process's file")?;
     sweep(context, &store.libcontainer_directory(&state.id)?);
-    built.map_err(|error| failure(&report, &witness, &error))
+    built.map_err(|error| failure(&report, witness.first(), &error))
 }
 
 /// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.

@@ -53,6 +53,15 @@ pub fn check(given: Option<&Hooks>) -> Result<(), Refusal> {
     }
 }
 
+/// The hook's own path, of a wrapped one too.
+pub fn own_path(hook: &Hook) -> &Path {
+    let args = hook.args().as_deref().unwrap_or_default();
+    match args.strip_prefix(&WRAPPER.map(str::to_owned)) {
+        Some([path, ..]) => Path::new(path),
+        _ => hook.path(),
+    }
+}
+
 fn wrap(hook: &mut Hook, runtime: &Path) {
     let path = hook.path().display().to_string();
     let given = hook
@@ -112,6 +121,8 @@ mod tests {
             ["nemoclaw-runtime", "hook", "--", "/bin/b", "/bin/b"]
         );
         assert_eq!(list[2].path(), Path::new("/usr/bin/eg"));
+        let paths: Vec<_> = list.iter().map(own_path).collect();
+        assert_eq!(paths, ["/bin/a", "/bin/b", "/usr/bin/eg"].map(Path::new));
         assert_eq!(list[2].timeout(), Some(5));
         assert_eq!(hooks.poststop().as_ref().map(Vec::len), Some(1));
     }

@@ -45,6 +45,7 @@ pub use exec::exec_process;
 pub use facts::{
     Account, HostFacts, JoinedNamespace, PathKind, RootfsFacts, SourceFacts, SourceKind,
 };
+pub use hooks::own_path as hook_path;
 pub use make::make;
 pub use paths::paths_of_interest;
 pub use refuse::Refusal;

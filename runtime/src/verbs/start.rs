@@ -33,5 +33,5 @@ pub fn run(context: &Context, id: &str) -> Result<()> {
     container.set_status(ContainerStatus::Running).save()?;
     state.phase = Phase::Running;
     store.save(&state)?;
-    hooks::poststart(&state, &box_dir).context("a poststart hook failed")
+    hooks::poststart(&state, &box_dir)
 }

@@ -6,6 +6,7 @@ mod confinement;
 mod failures;
 mod foreign_calls;
 mod harness;
+mod hooks;
 mod life;
 mod unconfined;
 mod update;

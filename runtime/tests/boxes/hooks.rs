@@ -1,0 +1,163 @@
+//! What hooks print: nothing of it reaches the agent's output, and a failing one's last words are in the error.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Node, id, node};
+
+/// Scripts as the engine's hooks at `stages`.
+fn engine_hooks(node: &Node, script: &str, stages: &[&str]) -> Value {
+    let path = node.path().join("engine-hook");
+    fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("hook");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode");
+    let hook = |stage: &&str| {
+        let list = json!([{ "path": path, "args": ["engine-hook", stage], "timeout": 1 }]);
+        ((*stage).to_owned(), list)
+    };
+    stages
+        .iter()
+        .map(hook)
+        .collect::<serde_json::Map<_, _>>()
+        .into()
+}
+
+#[test]
+fn the_agents_output_holds_nothing_of_the_hooks() {
+    let Some(node) = node() else { return };
+    node.write_hook("cat > /dev/null; echo egress noise >&2");
+    let seen = node.path().join("seen");
+    let script = format!(
+        "echo \"$1\" >> {}; echo engine noise; echo more >&2",
+        seen.display()
+    );
+    let stages = [
+        "prestart",
+        "createRuntime",
+        "createContainer",
+        "poststart",
+        "poststop",
+    ];
+    let hooks = engine_hooks(&node, &script, &stages);
+    for policy in [None, Some("unconfined")] {
+        fs::write(&seen, "").expect("file");
+        let output = {
+            node.config("echo out; echo err >&2", |config| {
+                config["hooks"] = hooks.clone()
+            });
+            let bundle = node.bundle();
+            let mut words = vec!["run", "--bundle", bundle.to_str().expect("path")];
+            let box_id = id();
+            words.push(&box_id);
+            if let Some(policy) = policy {
+                words.splice(0..0, ["--policy", policy]);
+            }
+            node.command(&words).output().expect("the runtime runs")
+        };
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "err\n",
+            "{policy:?}"
+        );
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "out\n",
+            "{policy:?}"
+        );
+        let ran = fs::read_to_string(&seen).expect("file");
+        assert_eq!(ran.lines().collect::<Vec<_>>(), stages, "all hooks ran");
+    }
+}
+
+#[test]
+fn what_hooks_print_is_kept_in_the_boxs_directory() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.write_hook("cat > /dev/null; echo egress words >&2");
+    let hooks = engine_hooks(
+        &node,
+        "echo \"$1 words\" >&2",
+        &["createRuntime", "poststart"],
+    );
+    node.config("sleep 60", |config| config["hooks"] = hooks);
+    node.up(&box_id);
+    let log = node
+        .path()
+        .join("state/boxes")
+        .join(&box_id)
+        .join("hooks.log");
+    assert_eq!(
+        fs::read_to_string(log).expect("hooks.log"),
+        "createRuntime words\negress words\npoststart words\n"
+    );
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
+
+#[test]
+fn an_egress_hook_that_leaves_no_sentence_is_named_with_its_last_words() {
+    let Some(node) = node() else { return };
+    let path = node.path().join("hook.sh").display().to_string();
+    let advice =
+        "the node's configuration names it as `egress_hook`: correct that file or the hook";
+    for (script, how) in [
+        (
+            "echo one >&2; echo two >&2; exit 3",
+            "hook command exited with non-zero exit code: 3); it said: one; two",
+        ),
+        (
+            "exit 1",
+            "hook command exited with non-zero exit code: 1); it said nothing",
+        ),
+        (
+            "kill -9 $$",
+            "hook command was killed by a signal); it said nothing",
+        ),
+    ] {
+        let box_id = id();
+        node.write_hook(&format!("cat > /dev/null; {script}"));
+        node.config("sleep 60", |_| {});
+        let said = node.create(&box_id);
+        assert_eq!(said.code, 1);
+        let expected = format!("the egress hook `{path}` failed ({how}; {advice}");
+        assert_eq!(node.errors().pop(), Some(expected));
+        node.assert_nothing_left(&box_id);
+    }
+}
+
+#[test]
+fn an_engines_failing_hook_is_named_with_its_last_words() {
+    let Some(node) = node() else { return };
+    for stage in ["prestart", "createRuntime", "createContainer"] {
+        let box_id = id();
+        let hooks = engine_hooks(&node, "echo one >&2; echo two >&2; exit 3", &[stage]);
+        node.config("sleep 60", |config| config["hooks"] = hooks);
+        assert_eq!(node.create(&box_id).code, 1);
+        let path = node.path().join("engine-hook");
+        let expected = format!(
+            "the hook `{}` failed (exit status: 3): one; two",
+            path.display()
+        );
+        assert_eq!(node.errors().pop(), Some(expected), "{stage}");
+        node.assert_nothing_left(&box_id);
+    }
+}
+
+#[test]
+fn an_engines_hook_that_takes_too_long_is_named() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    let hooks = engine_hooks(&node, "exec sleep 20", &["createRuntime"]);
+    node.config("sleep 60", |config| config["hooks"] = hooks);
+    let begun = Instant::now();
+    let said = node.create(&box_id);
+    assert!(
+        said.err.ends_with("engine-hook` took too long"),
+        "{}",
+        said.err
+    );
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    node.assert_nothing_left(&box_id);
+}
