@@ -136,10 +136,15 @@ pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle
 
 /// Removes a box's state directory; fine when it is not there.
 ///
+/// It loses its name at once: a removal that is killed half-way must not leave a directory without a state, which would
+/// keep the id taken. What is left under the draft's name is swept with the drafts of killed claims.
+///
 /// # Errors
 /// It cannot be removed.
 pub fn remove(box_dir: &Path) -> Result<(), BundleError> {
-    match fs::remove_dir_all(box_dir) {
+    let aside = box_dir.with_file_name(format!("~{}", std::process::id()));
+    let renamed = fs::rename(box_dir, &aside);
+    match renamed.and_then(|()| fs::remove_dir_all(&aside)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io_error("remove", box_dir)(error))
         }

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use super::cgroup::Cgroup;
 use super::context::Context;
 use super::hooks;
+use crate::bundle;
 use crate::state::{BoxState, Phase, ProcessId, Store};
 
 /// How long a killed init is waited for before the rest is killed: a frozen one ends only when it is thawed.
@@ -79,7 +80,7 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
     failures.take(gone(&store.libcontainer_directory(&state.id)?));
     if failures.0.is_empty() {
         // Last, and only when nothing else is left: it names what a second try must remove.
-        failures.take(gone(&box_dir));
+        failures.take(bundle::remove(&box_dir));
     }
     failures.into_result(&state.id)
 }

@@ -131,6 +131,25 @@ fn of_many_creates_after_a_killed_one_exactly_one_gets_the_id() {
 }
 
 #[test]
+fn a_delete_that_is_killed_never_blocks_the_id() {
+    let Some(node) = node() else { return };
+    node.config("exec sleep 60", |_| {});
+    let box_id = id();
+    for step in 0..16 {
+        assert_eq!(node.create(&box_id).code, 0, "step {step}");
+        let mut delete = node
+            .command(&["delete", "--force", &box_id])
+            .spawn()
+            .expect("run");
+        std::thread::sleep(Duration::from_millis(2 * step));
+        delete.kill().expect("kill");
+        delete.wait().expect("wait");
+        assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+        node.assert_nothing_left(&box_id);
+    }
+}
+
+#[test]
 fn a_killed_claims_draft_is_swept_by_the_next() {
     let Some(node) = node() else { return };
     node.config("exit 0", |_| {});
