@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::Format;
 
+mod events;
 mod update;
 
+pub use events::Events;
 pub use update::Update;
 
 /// `--version` in runc's shape: engines read these three lines.
@@ -87,6 +89,8 @@ pub enum Verb {
     Resume(Id),
     /// Change resource limits, within the policy's.
     Update(Box<Update>),
+    /// Print a container's numbers, and when its memory is used up.
+    Events(Events),
     /// List containers.
     List(List),
     /// Print what this runtime supports as JSON.

@@ -216,6 +216,16 @@ impl Cgroup {
         self.manager.remove().map_err(self.failed("remove"))
     }
 
+    /// What it has used.
+    ///
+    /// # Errors
+    /// A controller's numbers cannot be read.
+    pub fn stats(&self) -> Result<libcgroups::stats::Stats, CgroupError> {
+        self.manager
+            .stats()
+            .map_err(self.failed("read the numbers of"))
+    }
+
     /// Change its limits.
     ///
     /// # Errors

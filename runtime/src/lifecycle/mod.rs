@@ -9,6 +9,8 @@ pub mod foreground;
 pub mod hierarchy;
 pub mod hooks;
 pub mod limits;
+pub mod oom;
 pub mod rights;
+pub mod stats;
 pub mod teardown;
 pub mod tenant;

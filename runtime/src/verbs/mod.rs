@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod events;
 mod exec;
 mod features;
 mod hook;
@@ -87,6 +88,7 @@ fn dispatch(context: &Context, verb: &Verb) -> Result<u8> {
         Verb::Pause(args) => pause::run(context, &args.id)?,
         Verb::Resume(args) => resume::run(context, &args.id)?,
         Verb::Update(args) => update::run(context, args)?,
+        Verb::Events(args) => events::run(context, args)?,
         Verb::List(args) => list::run(context, args)?,
         Verb::Features => features::run()?,
         Verb::Spec(args) => spec::run(args)?,
