@@ -14,6 +14,10 @@ use crate::source::{Diagnostic, Source};
 use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
+mod cdi;
+
+pub use cdi::{CdiConfig, CdiPattern};
+
 /// Where the file is looked for when neither `--config` nor `NEMOCLAW_CONFIG` names one.
 pub const DEFAULT_PATH: &str = "/etc/nemoclaw/config.yaml";
 /// The environment variable that names the file.
@@ -38,6 +42,8 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
+    /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`.
+    pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
     pub path: Option<PathBuf>,
 }
@@ -87,6 +93,7 @@ impl Default for NodeConfig {
             egress_hook: None,
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
+            cdi: CdiConfig::default(),
             state_dir,
             path: None,
         }
@@ -147,6 +154,7 @@ impl NodeConfig {
             "capture",
             "router",
         ];
+        let known = [known.as_slice(), &cdi::KEYS].concat();
         let fields = View::root(source, &file, &tree)
             .fields(&known, &["providers", "namespaces", "ceiling"])?;
         fields.need("version")?.number(1, 1)?;
@@ -186,6 +194,7 @@ impl NodeConfig {
         if let Some(view) = fields.get("router") {
             router(&view, &mut config.router)?;
         }
+        config.cdi = cdi::read(&fields)?;
         Ok(config)
     }
 

@@ -3,6 +3,7 @@
 //! `plan` decides and touches nothing, `bundle` and `enforce` act, `verbs` translate what engines ask for.
 
 pub mod bundle;
+pub mod cdi;
 pub mod cli;
 pub mod enforce;
 pub mod lifecycle;

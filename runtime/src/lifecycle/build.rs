@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use libcontainer::syscall::syscall::SyscallType;
+use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};
 
@@ -14,7 +15,6 @@ use super::aside::Aside;
 use super::cgroup::Cgroup;
 use super::context::Context;
 use super::{hooks, rights, teardown};
-use crate::bundle;
 use crate::enforce::executor::{Confined, Parts, sentence};
 use crate::enforce::report::{self, Report};
 use crate::enforce::witness::Witness;
@@ -23,6 +23,7 @@ use crate::plan::{self, Inputs, Plan, host};
 use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Status, Store, Strength, check_id};
 use crate::sys::pidfd::PidFd;
 use crate::sys::{keyring, landlock as kernel, seal};
+use crate::{bundle, cdi};
 
 /// Where libcontainer writes init's pid as soon as it is known, in the box's directory.
 const INIT_PID: &str = "init.pid";
@@ -122,10 +123,8 @@ fn clear_unfinished(context: &Context, store: &Store, id: &str) -> Result<()> {
 fn planned(context: &Context, store: &Store, request: &Request<'_>) -> Result<Planned> {
     let bundle = std::fs::canonicalize(request.bundle)
         .with_context(|| format!("cannot find the bundle `{}`", request.bundle.display()))?;
-    let config = bundle.join("config.json");
-    let spec =
-        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
     let node = context.node()?;
+    let spec = given_spec(context, &bundle, &node)?;
     let resolved = resolve(&plan::policy_request(&spec, context.handler.clone()), &node)?;
     resolved
         .remarks
@@ -184,6 +183,19 @@ fn planned(context: &Context, store: &Store, request: &Request<'_>) -> Result<Pl
         },
         bundle,
     })
+}
+
+/// The engine's spec, with the devices that it asks for.
+fn given_spec(context: &Context, bundle: &Path, node: &NodeConfig) -> Result<Spec> {
+    let config = bundle.join("config.json");
+    let spec =
+        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let injected = cdi::inject(spec, &node.cdi)?;
+    injected
+        .remarks
+        .iter()
+        .for_each(|remark| context.log.info(remark));
+    Ok(injected.spec)
 }
 
 /// Living boxes, whose network namespaces are guarded.

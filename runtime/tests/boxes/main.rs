@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::print_stderr)] // a test may panic, and says why it is skipped
 
 mod confinement;
-mod events;
+mod devices;
 mod failures;
 mod foreign_calls;
 mod harness;

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests
 
 mod bundle;
+mod cdi;
 mod exec;
 mod refusals;
 mod snapshots;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::handover::{Capture, PolicyText};
-use nemoclaw_policy::node::{NodeConfig, RouterConfig};
+use nemoclaw_policy::node::{CdiConfig, NodeConfig, RouterConfig};
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
 use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
@@ -193,6 +194,7 @@ fn node() -> NodeConfig {
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
         },
+        cdi: CdiConfig::default(),
         path: None,
     }
 }

@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use super::{World, has_namespace};
 
 /// The plan as JSON with sorted keys, without what is as long as it is dull.
-fn shown(plan: &Plan) -> Value {
+pub fn shown(plan: &Plan) -> Value {
     let mut spec = serde_json::to_value(&plan.spec).unwrap();
     spec["linux"]["resources"]["devices"] = json!("as given");
     // Sets have no order.
     for (_, set) in spec["process"]["capabilities"].as_object_mut().unwrap() {
         set.as_array_mut().unwrap().sort_by_key(Value::to_string);
     }
-    json!({
+    let mut shown = json!({
         "spec": spec,
         "walls": plan.walls,
         "landlock": plan.confinement.landlock.as_ref().map(|landlock| json!({
@@ -42,7 +42,10 @@ fn shown(plan: &Plan) -> Value {
         "trust": plan.trust.as_ref().map(|trust| json!({
             "image_bundle": trust.image_bundle, "joined_box": trust.joined_box,
         })),
-    })
+    });
+    // Another crate of the workspace asks serde_json to keep insertion order.
+    shown.sort_all_objects();
+    shown
 }
 
 #[test]

@@ -1,0 +1,319 @@
+//! What devices add to a container, as a value: numbers looked up, hooks checked, nothing applied yet.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use libcontainer::oci_spec::runtime as oci;
+use nix::sys::stat::{major, minor};
+
+use super::CdiError;
+use super::file::{CdiFile, open_trusted};
+use super::registry::Described;
+use super::spec::{ContainerEdits, DeviceNode, Hook, Mount};
+
+/// Everything to add, in order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Edits {
+    /// Variables.
+    pub env: Vec<(String, String)>,
+    /// Nodes.
+    pub nodes: Vec<Node>,
+    /// Mounts.
+    pub mounts: Vec<oci::Mount>,
+    /// Hooks.
+    pub hooks: Vec<(HookPlace, oci::Hook)>,
+    /// Groups.
+    pub gids: Vec<u32>,
+}
+
+/// A device node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The node.
+    pub device: oci::LinuxDevice,
+    /// What the device filter lets it be used for; `None` = no rule.
+    pub access: Option<String>,
+}
+
+/// The hooks that a CDI file may have: those that run outside the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookPlace {
+    /// After the namespaces.
+    CreateRuntime,
+    /// In the box's mount namespace, before its root is.
+    CreateContainer,
+    /// At the end.
+    Poststop,
+}
+
+/// The edits of `devices`: a file's own once, before those of its first device.
+///
+/// # Errors
+/// An edit that a box cannot have; `allowed` are the hooks that the node lists.
+pub fn resolved(
+    devices: &[Described<'_>],
+    allowed: &[PathBuf],
+    user_namespace: bool,
+) -> Result<Edits, CdiError> {
+    let mut edits = Edits::default();
+    let mut seen: Vec<&Path> = Vec::new();
+    for described in devices {
+        let file = described.file;
+        let mut part = Part {
+            file,
+            allowed,
+            user_namespace,
+            edits: &mut edits,
+        };
+        if !seen.contains(&file.path.as_path()) {
+            seen.push(&file.path);
+            part.add(&file.spec.container_edits)?;
+        }
+        part.add(&described.device.container_edits)?;
+    }
+    Ok(edits)
+}
+
+/// One file's contribution.
+struct Part<'a> {
+    file: &'a CdiFile,
+    allowed: &'a [PathBuf],
+    user_namespace: bool,
+    edits: &'a mut Edits,
+}
+
+impl Part<'_> {
+    fn refused(&self, why: String) -> CdiError {
+        CdiError::Edit {
+            file: self.file.path.clone(),
+            why,
+        }
+    }
+
+    fn add(&mut self, given: &ContainerEdits) -> Result<(), CdiError> {
+        if let Some(device) = given.net_devices.first() {
+            return Err(self.refused(format!(
+                "it moves the host's network device `{}`, and a sandbox's only way out is the router",
+                device.host_interface_name
+            )));
+        }
+        if given.intel_rdt.is_some() {
+            return Err(self.refused("`intelRdt` is not supported yet".to_owned()));
+        }
+        for entry in &given.env {
+            let variable = entry.split_once('=').filter(|(name, _)| !name.is_empty());
+            let (name, value) = variable.ok_or_else(|| {
+                self.refused(format!("the variable `{entry}` is no `NAME=value`"))
+            })?;
+            self.edits.env.push((name.to_owned(), value.to_owned()));
+        }
+        for node in &given.device_nodes {
+            let node = self.node(node)?;
+            self.edits.nodes.push(node);
+        }
+        for mount in &given.mounts {
+            let mount = self.mount(mount)?;
+            self.edits.mounts.push(mount);
+        }
+        for hook in &given.hooks {
+            let hook = self.hook(hook)?;
+            self.edits.hooks.push(hook);
+        }
+        // Group 0 would be root's.
+        let groups = given.additional_gids.iter().copied();
+        self.edits.gids.extend(groups.filter(|gid| *gid != 0));
+        Ok(())
+    }
+
+    fn node(&self, given: &DeviceNode) -> Result<Node, CdiError> {
+        let on_host = given.host_path.as_ref().unwrap_or(&given.path);
+        let shown = format!("the device node `{on_host}`");
+        let found = HostNode::at(Path::new(on_host));
+        let typ =
+            match given.typ.as_deref() {
+                Some(letter) => Some(node_type(letter).ok_or_else(|| {
+                    self.refused(format!("{shown} has the unknown type `{letter}`"))
+                })?),
+                None => None,
+            };
+        // Without numbers a node is what the host's is.
+        let numbers = given.major.filter(|major| *major != 0).zip(typ);
+        let host = match (&found, numbers) {
+            (Ok(host), None) if typ.is_some_and(|typ| !same(typ, host.typ)) => {
+                return Err(self.refused(format!("{shown} is of another type on this host")));
+            }
+            (Ok(host), None) => *host,
+            (_, Some((major, typ))) => HostNode {
+                typ,
+                major,
+                minor: given.minor.unwrap_or(0),
+                mode: found.as_ref().ok().map_or(0o666, |host| host.mode),
+            },
+            (Err(why), None) => return Err(self.refused(format!("{shown} {why}"))),
+        };
+        if self.user_namespace {
+            // There a node cannot be made: the host's own is mounted, found by the path that it has inside.
+            let mounted = found.is_ok_and(|found| found.is(&host)) && *on_host == given.path;
+            if !mounted {
+                return Err(self.refused(format!(
+                    "{shown} is not on this host as it would be in the box, which a user namespace does not let"
+                )));
+            }
+        }
+        let mut device = oci::LinuxDevice::default();
+        device
+            .set_path(self.absolute(&given.path)?)
+            .set_typ(host.typ)
+            .set_major(host.major)
+            .set_minor(host.minor)
+            .set_file_mode(Some(given.file_mode.unwrap_or(host.mode) & 0o777))
+            .set_uid(given.uid)
+            .set_gid(given.gid);
+        let access = self.access(given.permissions.as_deref(), host.typ)?;
+        Ok(Node { device, access })
+    }
+
+    fn access(
+        &self,
+        permissions: Option<&str>,
+        typ: oci::LinuxDeviceType,
+    ) -> Result<Option<String>, CdiError> {
+        let wanted = permissions.filter(|text| !text.is_empty()).unwrap_or("rwm");
+        if wanted == "none" || typ == oci::LinuxDeviceType::P {
+            return Ok(None);
+        }
+        if !wanted.bytes().all(|letter| b"rwm".contains(&letter)) {
+            return Err(self.refused(format!("the permissions `{wanted}` are not of `rwm`")));
+        }
+        Ok(Some(wanted.to_owned()))
+    }
+
+    fn mount(&self, given: &Mount) -> Result<oci::Mount, CdiError> {
+        let typ = given
+            .typ
+            .as_deref()
+            .filter(|typ| !typ.is_empty())
+            .unwrap_or("bind");
+        let mut options = given.options.clone();
+        let source = if typ == "bind" {
+            if !options
+                .iter()
+                .any(|option| matches!(option.as_str(), "bind" | "rbind"))
+            {
+                options.insert(0, "rbind".to_owned());
+            }
+            self.absolute(&given.host_path)?
+        } else {
+            PathBuf::from(&given.host_path)
+        };
+        let mut mount = oci::Mount::default();
+        mount
+            .set_destination(self.absolute(&given.container_path)?)
+            .set_typ(Some(typ.to_owned()))
+            .set_source(Some(source))
+            .set_options(Some(options))
+            .set_uid_mappings(None)
+            .set_gid_mappings(None);
+        Ok(mount)
+    }
+
+    fn hook(&self, given: &Hook) -> Result<(HookPlace, oci::Hook), CdiError> {
+        let place = match given.hook_name.as_str() {
+            "createRuntime" => HookPlace::CreateRuntime,
+            "createContainer" => HookPlace::CreateContainer,
+            "poststop" => HookPlace::Poststop,
+            "prestart" | "startContainer" | "poststart" => {
+                return Err(self.refused(format!(
+                    "it has a {} hook, and only createRuntime, createContainer and poststop hooks may prepare a device",
+                    given.hook_name
+                )));
+            }
+            other => return Err(self.refused(format!("`{other}` is no hook"))),
+        };
+        let path = self.absolute(&given.path)?;
+        if !self.allowed.contains(&path) {
+            return Err(self.refused(format!(
+                "its hook `{}` would run as root on this host: list it under `cdi_hooks` in the node's configuration if you trust it",
+                given.path
+            )));
+        }
+        let unfit = match open_trusted(&path) {
+            Ok(Ok(_)) => None,
+            Ok(Err(why)) => Some(why),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = unfit {
+            return Err(self.refused(format!("its hook `{}` cannot be run: {why}", given.path)));
+        }
+        let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
+        let mut hook = oci::Hook::default();
+        hook.set_path(path)
+            .set_args(some(&given.args))
+            .set_env(some(&given.env))
+            .set_timeout(given.timeout.filter(|seconds| *seconds > 0));
+        Ok((place, hook))
+    }
+
+    fn absolute(&self, path: &str) -> Result<PathBuf, CdiError> {
+        if path.starts_with('/') && !path.split('/').any(|part| part == "..") {
+            return Ok(PathBuf::from(path));
+        }
+        Err(self.refused(format!("`{path}` is no absolute path without `..`")))
+    }
+}
+
+/// A node of this host.
+#[derive(Debug, Clone, Copy)]
+struct HostNode {
+    typ: oci::LinuxDeviceType,
+    major: i64,
+    minor: i64,
+    mode: u32,
+}
+
+impl HostNode {
+    fn at(path: &Path) -> Result<HostNode, String> {
+        let meta = fs::metadata(path).map_err(|error| format!("cannot be found: {error}"))?;
+        let kind = meta.file_type();
+        let typ = if kind.is_char_device() {
+            oci::LinuxDeviceType::C
+        } else if kind.is_block_device() {
+            oci::LinuxDeviceType::B
+        } else if kind.is_fifo() {
+            oci::LinuxDeviceType::P
+        } else {
+            return Err("is no device on this host".to_owned());
+        };
+        let number = |part: u64| i64::try_from(part).map_err(|error| error.to_string());
+        Ok(HostNode {
+            typ,
+            major: number(major(meta.rdev()))?,
+            minor: number(minor(meta.rdev()))?,
+            mode: meta.mode() & 0o777,
+        })
+    }
+
+    fn is(&self, other: &HostNode) -> bool {
+        same(self.typ, other.typ) && self.major == other.major && self.minor == other.minor
+    }
+}
+
+fn node_type(letter: &str) -> Option<oci::LinuxDeviceType> {
+    Some(match letter {
+        "c" => oci::LinuxDeviceType::C,
+        "u" => oci::LinuxDeviceType::U,
+        "b" => oci::LinuxDeviceType::B,
+        "p" => oci::LinuxDeviceType::P,
+        _ => return None,
+    })
+}
+
+/// `u` is another word for `c`.
+fn same(one: oci::LinuxDeviceType, other: oci::LinuxDeviceType) -> bool {
+    let plain = |typ| match typ {
+        oci::LinuxDeviceType::U => oci::LinuxDeviceType::C,
+        other => other,
+    };
+    plain(one) == plain(other)
+}

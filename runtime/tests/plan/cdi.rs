@@ -1,0 +1,415 @@
+//! CDI devices: what files describe and annotations ask for, put into a spec before its plan is made.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use libcontainer::oci_spec::runtime::Spec;
+use nemoclaw_policy::node::{CdiConfig, CdiPattern};
+use nemoclaw_runtime::cdi::inject;
+use nemoclaw_runtime::plan::Grant;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::snapshots::shown;
+use super::{World, host};
+
+/// A program that every machine has, in place of a vendor's hook.
+const HOOK: &str = "/usr/bin/true";
+
+/// Two directories of CDI files, and a node that gives away everything of `vendor.com` and `nvidia.com`.
+struct Files {
+    dir: TempDir,
+    node: CdiConfig,
+}
+
+impl Files {
+    fn new() -> Files {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = ["etc", "run"].map(|name| dir.path().join(name));
+        for path in &dirs {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let all = |kind: &str| CdiPattern {
+            kind: kind.to_owned(),
+            name: None,
+        };
+        Files {
+            node: CdiConfig {
+                dirs: dirs.to_vec(),
+                devices: vec![all("vendor.com/dev"), all("nvidia.com/gpu")],
+                hooks: vec![HOOK.into()],
+            },
+            dir,
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        path
+    }
+
+    /// A file that describes `vendor.com/dev=a` with `edits`.
+    fn vendor(&self, name: &str, edits: &Value) -> PathBuf {
+        let spec = json!({
+            "cdiVersion": "1.1.0", "kind": "vendor.com/dev",
+            "devices": [{ "name": "a", "containerEdits": edits }],
+        });
+        self.write(name, &spec.to_string())
+    }
+
+    /// The sample with an annotation that asks for `devices`, injected.
+    fn world(&self, sample: &str, devices: &str) -> Result<World, String> {
+        let mut world = World::of(sample);
+        if !world.config["annotations"].is_object() {
+            world.config["annotations"] = json!({});
+        }
+        world.config["annotations"]["cdi.k8s.io/test"] = json!(devices);
+        self.injected(world)
+    }
+
+    fn injected(&self, mut world: World) -> Result<World, String> {
+        let injected = inject(world.spec(), &self.node).map_err(|error| error.to_string())?;
+        world.host = host(&injected.spec);
+        world.config = serde_json::to_value(&injected.spec).unwrap();
+        Ok(world)
+    }
+
+    /// The refusal's sentence when `vendor.com/dev=a` is asked for.
+    fn sentence(&self) -> String {
+        let world = self.world("docker20-bridge", "vendor.com/dev=a");
+        let said = world.err().unwrap();
+        assert!(!said.contains('\n') && !said.ends_with('.'), "{said}");
+        said
+    }
+}
+
+fn env(world: &World) -> Vec<String> {
+    serde_json::from_value(world.config["process"]["env"].clone()).unwrap()
+}
+
+fn nvidia() -> Files {
+    let files = Files::new();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/samples/cdi-nvidia-like.yaml");
+    let text = fs::read_to_string(path).unwrap();
+    files.write(
+        "etc/nvidia.yaml",
+        &text.replace("/usr/bin/nvidia-cdi-hook", HOOK),
+    );
+    files
+}
+
+#[test]
+fn a_gpu_in_a_sandbox_of_docker_20() {
+    let world = nvidia()
+        .world("docker20-bridge", "nvidia.com/gpu=0")
+        .unwrap();
+    let plan = world.plan().unwrap();
+    insta::assert_json_snapshot!(shown(&plan));
+    let rules = plan.confinement.landlock.unwrap().rules;
+    for path in ["/dev/nvidia0", "/dev/nvidiactl", "/dev/dri/renderD128"] {
+        let rule = rules.iter().find(|rule| rule.path == Path::new(path));
+        assert_eq!(rule.map(|rule| rule.grant), Some(Grant::Device), "{path}");
+    }
+    let allowed =
+        serde_json::to_value(world.spec()).unwrap()["linux"]["resources"]["devices"].clone();
+    let allows = |rule: Value| allowed.as_array().unwrap().contains(&rule);
+    let rule = |major: i64, minor: i64, access: &str| json!({"allow": true, "type": "c", "major": major, "minor": minor, "access": access});
+    assert!(
+        allows(rule(195, 255, "rwm")) && allows(rule(508, 0, "rw")),
+        "{allowed}"
+    );
+}
+
+#[test]
+fn what_an_engine_has_merged_already_is_not_there_twice() {
+    let files = nvidia();
+    for sample in [
+        "docker20-bridge",
+        "docker26-cdi-readonly-none",
+        "cri16-container",
+    ] {
+        let once = files.world(sample, "nvidia.com/gpu=0").unwrap();
+        let spec: Spec = once.spec();
+        let twice = files.injected(once).unwrap();
+        assert_eq!(twice.spec(), spec, "{sample}");
+    }
+}
+
+#[test]
+fn a_device_that_docker_26_merged_itself_stays_single() {
+    let mut files = Files::new();
+    files.node.hooks = vec!["/bin/true".into()];
+    let mount = json!({
+        "hostPath": "/etc/hostname", "containerPath": "/opt/vendor/lib.so", "options": ["ro", "nosuid", "nodev", "bind"],
+    });
+    let edits = json!({
+        "env": ["VENDOR=1", "VENDOR_GPU=0"],
+        "deviceNodes": [{ "path": "/dev/vendor0", "type": "c", "major": 1, "minor": 3 }],
+        "hooks": [{ "hookName": "createContainer", "path": "/bin/true", "args": ["true"] }],
+        "mounts": [mount],
+    });
+    files.vendor("etc/vendor.json", &edits);
+    let sample = "docker26-cdi-readonly-none";
+    let given = World::of(sample);
+    let world = files.world(sample, "vendor.com/dev=a").unwrap();
+    assert_eq!(env(&world), env(&given));
+    let list = |world: &World, path: &str| {
+        world
+            .config
+            .pointer(path)
+            .unwrap()
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    for path in ["/mounts", "/linux/devices", "/hooks/createContainer"] {
+        assert_eq!(list(&world, path), list(&given, path), "{path}");
+    }
+}
+
+#[test]
+fn without_a_request_nothing_changes_and_an_images_variable_is_no_request() {
+    let files = nvidia();
+    for sample in [
+        "docker20-bridge",
+        "docker26-cdi-readonly-none",
+        "podman43-bridge",
+    ] {
+        let mut world = World::of(sample);
+        world.config["process"]["env"] = json!(["NVIDIA_VISIBLE_DEVICES=all"]);
+        let given = world.spec();
+        assert_eq!(inject(given.clone(), &files.node).unwrap().spec, given);
+    }
+}
+
+#[test]
+fn a_later_directory_goes_first_and_one_directory_must_agree() {
+    let files = Files::new();
+    let says = |value: &str| json!({ "env": [format!("FROM={value}")] });
+    files.vendor("etc/a.json", &says("etc"));
+    let world = files.world("docker20-bridge", "vendor.com/dev=a").unwrap();
+    assert!(env(&world).contains(&"FROM=etc".to_owned()));
+    files.vendor("etc/b.json", &says("etc too"));
+    let said = files.sentence();
+    assert!(
+        said.contains("etc/a.json") && said.contains("etc/b.json") && said.contains("both"),
+        "{said}"
+    );
+    files.vendor("run/a.json", &says("run"));
+    let world = files.world("docker20-bridge", "vendor.com/dev=a").unwrap();
+    assert!(env(&world).contains(&"FROM=run".to_owned()));
+}
+
+#[test]
+fn a_device_that_nobody_describes_is_refused_with_what_helps() {
+    let files = Files::new();
+    let said = files.sentence();
+    assert!(
+        said.contains("/etc`") && said.contains("/run`") && said.contains("vendor's CDI file"),
+        "{said}"
+    );
+    let said = files
+        .world("docker20-bridge", "nvidia.com/gpu=all")
+        .err()
+        .unwrap();
+    assert!(said.contains("run `nvidia-ctk cdi generate"), "{said}");
+    files.write(
+        "etc/broken.yaml",
+        "cdiVersion: 0.5.0\nkind: vendor.com/dev\nsurprise: 1\ndevices: []\n",
+    );
+    let said = files.sentence();
+    assert!(
+        said.contains("broken.yaml") && said.contains("surprise"),
+        "{said}"
+    );
+}
+
+#[test]
+fn annotations_get_only_what_the_node_lists() {
+    let mut files = Files::new();
+    files.vendor("etc/a.json", &json!({}));
+    files.node.devices.clear();
+    assert!(files.sentence().contains("list it under `cdi_devices`"));
+    files.node.devices = vec![CdiPattern {
+        kind: "vendor.com/dev".to_owned(),
+        name: Some("b".to_owned()),
+    }];
+    assert!(files.sentence().contains("`vendor.com/dev=a`"));
+    files.node.devices[0].name = Some("a".to_owned());
+    assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
+}
+
+#[test]
+fn a_file_or_directory_that_others_can_write_is_not_believed() {
+    let files = Files::new();
+    let path = files.vendor("etc/a.json", &json!({}));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(files.sentence().contains("can be written by others"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let open = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(files.dir.path().join("etc"), open).unwrap();
+    assert!(files.sentence().contains("its directory"));
+    fs::set_permissions(
+        files.dir.path().join("etc"),
+        fs::Permissions::from_mode(0o755),
+    )
+    .unwrap();
+    assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
+    if nix::unistd::geteuid().is_root() {
+        std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(files.sentence().contains("belongs to user 12345"));
+    }
+}
+
+#[test]
+fn edits_that_a_sandbox_cannot_have_are_refused_by_name() {
+    for (edits, part) in [
+        (
+            json!({ "netDevices": [{ "hostInterfaceName": "eth7", "name": "x" }] }),
+            "eth7",
+        ),
+        (json!({ "intelRdt": { "closID": "c" } }), "intelRdt"),
+        (json!({ "env": ["=x"] }), "`=x`"),
+        (
+            json!({ "hooks": [{ "hookName": "createContainer", "path": "/bin/sh" }] }),
+            "cdi_hooks",
+        ),
+        (
+            json!({ "hooks": [{ "hookName": "startContainer", "path": HOOK }] }),
+            "startContainer",
+        ),
+        (
+            json!({ "hooks": [{ "hookName": "never", "path": HOOK }] }),
+            "`never`",
+        ),
+        (
+            json!({ "mounts": [{ "hostPath": "a", "containerPath": "/a" }] }),
+            "`a`",
+        ),
+        (
+            json!({ "mounts": [{ "hostPath": "/a", "containerPath": "/a/../b" }] }),
+            "`..`",
+        ),
+        (
+            json!({ "deviceNodes": [{ "path": "/dev/no-such-node" }] }),
+            "/dev/no-such-node",
+        ),
+        (
+            json!({ "deviceNodes": [{ "path": "/dev/null", "type": "b" }] }),
+            "another type",
+        ),
+        (
+            json!({ "deviceNodes": [{ "path": "/dev/null", "permissions": "rx" }] }),
+            "`rx`",
+        ),
+    ] {
+        let files = Files::new();
+        files.vendor("etc/a.json", &edits);
+        let said = files.sentence();
+        assert!(said.contains(part) && said.contains("a.json"), "{said}");
+    }
+}
+
+#[test]
+fn the_plans_refusals_hold_for_described_nodes_and_mounts() {
+    for (edits, part) in [
+        (
+            json!({ "deviceNodes": [{ "path": "/dev/x", "type": "b", "major": 8, "minor": 0 }] }),
+            "block device",
+        ),
+        (
+            json!({ "deviceNodes": [{ "path": "/dev/x", "type": "c", "major": 1, "minor": 1 }] }),
+            "memory",
+        ),
+        (
+            json!({ "deviceNodes": [{ "path": "/sandbox/x", "type": "c", "major": 1, "minor": 3 }] }),
+            "not below /dev",
+        ),
+        (
+            json!({ "mounts": [{ "hostPath": "/proc", "containerPath": "/data" }] }),
+            "cannot mount `/proc`",
+        ),
+    ] {
+        let files = Files::new();
+        files.vendor("etc/a.json", &edits);
+        let world = files.world("docker20-bridge", "vendor.com/dev=a").unwrap();
+        let said = world.plan().unwrap_err().to_string();
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_node_is_what_the_hosts_is_and_belongs_to_the_boxs_user() {
+    let files = Files::new();
+    let node = json!({ "path": "/dev/vendor0", "hostPath": "/dev/zero" });
+    files.vendor(
+        "etc/a.json",
+        &json!({ "deviceNodes": [node], "additionalGids": [0, 44, 44] }),
+    );
+    let mut world = World::of("docker20-bridge");
+    world.config["annotations"] = json!({ "cdi.k8s.io/a": "vendor.com/dev=a" });
+    world.config["process"]["user"] = json!({ "uid": 1000, "gid": 0, "additionalGids": [10] });
+    let world = files.injected(world).unwrap();
+    let node = json!({
+        "path": "/dev/vendor0", "type": "c", "major": 1, "minor": 5, "fileMode": 0o666, "uid": 1000,
+    });
+    assert_eq!(world.config["linux"]["devices"], json!([node]));
+    assert_eq!(
+        world.config["process"]["user"]["additionalGids"],
+        json!([10, 44])
+    );
+}
+
+#[test]
+fn in_a_user_namespace_a_node_must_be_the_hosts_own() {
+    let files = Files::new();
+    let node = |path: &str| json!({ "deviceNodes": [{ "path": path, "hostPath": "/dev/zero" }] });
+    files.vendor("etc/a.json", &node("/dev/vendor0"));
+    let said = files
+        .world("docker20-userns-remap", "vendor.com/dev=a")
+        .err()
+        .unwrap();
+    assert!(said.contains("user namespace"), "{said}");
+    files.vendor("etc/a.json", &node("/dev/zero"));
+    assert!(
+        files
+            .world("docker20-userns-remap", "vendor.com/dev=a")
+            .is_ok()
+    );
+}
+
+#[test]
+fn mounts_replace_their_place_and_those_above_come_first() {
+    let files = Files::new();
+    let mounts = json!([
+        { "hostPath": "/v/deep", "containerPath": "/usr/lib/vendor/deep", "options": ["ro", "bind"] },
+        { "hostPath": "/v", "containerPath": "/usr/lib", "options": ["ro"] },
+        { "hostPath": "/v/hosts", "containerPath": "/etc/hosts", "options": ["ro"] },
+    ]);
+    files.vendor("etc/a.json", &json!({ "mounts": mounts }));
+    let world = files.world("docker20-bridge", "vendor.com/dev=a").unwrap();
+    let spec = world.spec();
+    let all = spec.mounts().clone().unwrap();
+    let at = |path: &str| {
+        all.iter()
+            .position(|mount| mount.destination() == Path::new(path))
+            .unwrap()
+    };
+    assert!(at("/usr/lib") < at("/usr/lib/vendor/deep"));
+    assert_eq!(
+        all[at("/etc/hosts")].source().as_deref(),
+        Some(Path::new("/v/hosts"))
+    );
+    assert_eq!(
+        all[at("/usr/lib")].options().clone().unwrap(),
+        ["rbind", "ro"]
+    );
+    let hosts = all
+        .iter()
+        .filter(|mount| mount.destination().ends_with("hosts"));
+    assert_eq!(hosts.count(), 1);
+}
