@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -54,6 +55,9 @@ pub enum Dialect {
     Two,
 }
 
+/// How long a connection whose host is no longer allowed may take to reset its streams. Owner: a connection. Outcome: closed.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
 /// Serve a connection until it ends or its host is no longer allowed.
 pub async fn serve(
     connection: Inspected,
@@ -86,7 +90,12 @@ pub async fn serve(
     tokio::select! {
         // How a client's connection ends is its own affair; each request has its record.
         _ = served.as_mut() => {}
-        () = revoked => {}
+        () = revoked => {
+            // The bodies on their way fail by the same change. They say so in their protocol first: a connection that
+            // is simply gone would let some clients take half an answer for a whole one.
+            served.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(LAST_WORDS, served).await;
+        }
         () = drain => {
             served.as_mut().graceful_shutdown();
             let _ = served.await;
@@ -119,6 +128,9 @@ fn builder(tasks: Tasks, dialect: Dialect) -> auto::Builder<Tasks> {
 async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Response<Body> {
     connection.sandbox.node.sink.room().await;
     let (head, body) = request.into_parts();
+    if !connection.sandbox.node.recording() {
+        return unrecorded(&connection, &head);
+    }
     let decided = decide(&connection, &head).and_then(|allowed| match connection.sandbox.begin() {
         Some(room) => Ok((allowed, room)),
         None => Err(crowded(allowed)),
@@ -129,12 +141,31 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
             forward::forward(&connection, allowed, request, room).await
         }
         Err(refusal) => {
-            connection.sandbox.node.sink.event(refusal.event.clone());
+            connection
+                .sandbox
+                .node
+                .sink
+                .refusal(refusal.event.clone())
+                .await;
             let expects = head.headers.contains_key(header::EXPECT);
             drain(body, expects).await;
             refusal.answer(&connection, &head.method)
         }
     }
+}
+
+/// While decisions cannot be written down, none is taken.
+fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<Body> {
+    Denial {
+        error: "refused: the router cannot write its audit log".to_owned(),
+        sandbox: &connection.sandbox.name,
+        host: &connection.host,
+        method: head.method.as_str(),
+        path: &short_path(head.uri.path()),
+        rule: None,
+        hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
+    }
+    .answer(StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Read what is left of a refused request, so that the connection can carry the next one.
