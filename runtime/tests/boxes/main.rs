@@ -4,6 +4,7 @@
 
 mod confinement;
 mod devices;
+mod events;
 mod failures;
 mod foreign_calls;
 mod harness;
