@@ -1,56 +1,146 @@
-//! `features`: what this runtime supports, in the OCI's form.
+//! `features`: what this runtime supports, in the OCI's form. Engines refuse what is not named here, so nothing is named
+//! that a box would not get.
+
+use std::collections::BTreeSet;
 
 use anyhow::Result;
-use serde_json::json;
+use libcontainer::syscall::linux::MountOption;
+use serde_json::{Value, json};
 
 use super::printer;
 use super::state::OCI_VERSION;
 use crate::sys::landlock;
 
+/// The version of policies that this runtime reads.
+const POLICY_VERSION: &str = "1";
+/// Mount options that hold for a whole tree.
+const RECURSIVE: [&str; 18] = [
+    "ratime",
+    "rdev",
+    "rdiratime",
+    "rexec",
+    "rnoatime",
+    "rnodev",
+    "rnodiratime",
+    "rnoexec",
+    "rnorelatime",
+    "rnostrictatime",
+    "rnosuid",
+    "rnosymfollow",
+    "rrelatime",
+    "rro",
+    "rrw",
+    "rstrictatime",
+    "rsuid",
+    "rsymfollow",
+];
+/// Programs compiled for another architecture's calls are not made.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
+    "SCMP_ARCH_AARCH64"
+} else {
+    "SCMP_ARCH_X86_64"
+};
+
 /// Run the verb.
 pub fn run() -> Result<()> {
-    printer::json(&json!({
+    let apparmor = libcontainer::apparmor::is_enabled().unwrap_or(false);
+    printer::json(&features(landlock::kernel_abi(), apparmor))
+}
+
+fn features(landlock_abi: u32, apparmor: bool) -> Value {
+    json!({
         "ociVersionMin": "1.0.0",
         "ociVersionMax": OCI_VERSION,
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
-        "mountOptions": [
-            "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "iversion", "mand", "noatime",
-            "nodev", "nodiratime", "noexec", "noiversion", "nomand", "norelatime", "nostrictatime", "nosuid", "private",
-            "rbind", "relatime", "remount", "ro", "rprivate", "rro", "rshared", "rslave", "runbindable", "rw", "shared",
-            "slave", "strictatime", "suid", "sync", "unbindable"
-        ],
+        "mountOptions": mount_options(),
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
-            "capabilities": caps::all().into_iter().map(|one| one.to_string()).collect::<std::collections::BTreeSet<_>>(),
+            "capabilities": caps::all().into_iter().map(|one| one.to_string()).collect::<BTreeSet<_>>(),
             "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": false },
-            "seccomp": {
-                "enabled": true,
-                "actions": [
-                    "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS",
-                    "SCMP_ACT_KILL_THREAD", "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
-                ],
-                "operators": [
-                    "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
-                    "SCMP_CMP_NE"
-                ],
-                "archs": ["SCMP_ARCH_X86_64"],
-                "knownFlags": [
-                    "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-                    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
-                ],
-                "supportedFlags": [
-                    "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"
-                ]
-            },
-            "apparmor": { "enabled": true },
+            "seccomp": seccomp(),
+            "apparmor": { "enabled": apparmor },
+            // A label is put on mounts, and never on a process.
             "selinux": { "enabled": false },
-            "intelRdt": { "enabled": true },
-            "mountExtensions": { "idmap": { "enabled": false } }
+            "intelRdt": { "enabled": true, "schemata": false, "monitoring": false },
+            "memoryPolicy": {
+                "modes": [
+                    "MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED",
+                    "MPOL_PREFERRED_MANY", "MPOL_WEIGHTED_INTERLEAVE"
+                ],
+                "flags": ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]
+            },
+            "mountExtensions": { "idmap": { "enabled": false } },
+            // Moved under the policy `unconfined` only; a sandbox's way out is the router.
+            "netDevices": { "enabled": true }
         },
         "annotations": {
             "nemoclaw.dev/version": env!("CARGO_PKG_VERSION"),
-            "nemoclaw.dev/landlock-abi": landlock::kernel_abi().to_string()
+            "nemoclaw.dev/commit": env!("NEMOCLAW_COMMIT"),
+            "nemoclaw.dev/landlock-abi": landlock_abi.to_string(),
+            "nemoclaw.dev/policy-version": POLICY_VERSION
         },
-        "potentiallyUnsafeConfigAnnotations": ["nemoclaw.dev/policy"]
-    }))
+        "potentiallyUnsafeConfigAnnotations": [nemoclaw_policy::handover::POLICY_ANNOTATION]
+    })
+}
+
+fn mount_options() -> BTreeSet<String> {
+    let recursive = RECURSIVE.map(str::to_owned);
+    MountOption::known_options()
+        .into_iter()
+        .chain(recursive)
+        .collect()
+}
+
+fn seccomp() -> Value {
+    json!({
+        "enabled": true,
+        "actions": [
+            "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
+            "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
+        ],
+        "operators": [
+            "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
+            "SCMP_CMP_NE"
+        ],
+        "archs": [ARCHITECTURE],
+        "knownFlags": [
+            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
+        ],
+        "supportedFlags": [
+            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"
+        ]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use libcontainer::oci_spec::runtime::Features;
+    use libcontainer::syscall::linux::MountRecursive;
+
+    use super::*;
+
+    #[test]
+    fn every_mount_option_named_is_understood() {
+        for option in mount_options() {
+            let known =
+                MountOption::from_str(&option).is_ok() || MountRecursive::from_str(&option).is_ok();
+            assert!(known, "{option}");
+        }
+        assert!(!mount_options().contains("idmap"));
+    }
+
+    #[test]
+    fn it_reads_as_the_ocis_features_and_says_nothing_it_leaves_out() {
+        let text = features(7, false);
+        let read: Features = serde_json::from_value(text.clone()).unwrap();
+        let linux = read.linux().clone().unwrap();
+        assert_eq!(linux.namespaces().as_ref().map(Vec::len), Some(8));
+        assert_eq!(text["linux"]["apparmor"]["enabled"], false);
+        assert_eq!(text["linux"]["selinux"]["enabled"], false);
+        assert_eq!(text["annotations"]["nemoclaw.dev/landlock-abi"], "7");
+        assert!(!text.to_string().contains("NOTIFY"));
+    }
 }

@@ -101,3 +101,36 @@ fn a_listener_is_refused_with_a_sentence() {
     assert!(said.err.contains("SCMP_ACT_NOTIFY"), "{}", said.err);
     node.assert_nothing_left(&box_id);
 }
+
+#[test]
+fn what_features_names_is_there_time_namespaces_and_recursive_options() {
+    let Some(node) = node() else { return };
+    let node = node.under("unconfined");
+    let features = node.call(&["features"]).out;
+    let features: serde_json::Value = serde_json::from_str(&features).expect("JSON");
+    for named in ["time", "cgroup"] {
+        let all = features["linux"]["namespaces"].as_array().expect("a list");
+        assert!(all.contains(&named.into()), "{named}");
+    }
+    let volume = node.path().join("volume");
+    std::fs::create_dir_all(volume.join("below")).expect("volume");
+    let script = "cat /proc/self/timens_offsets; touch /volume/x 2>/dev/null || echo read-only";
+    node.config(script, |config| {
+        let linux = &mut config["linux"];
+        linux["timeOffsets"] = json!({ "monotonic": { "secs": 86400, "nanosecs": 0 } });
+        let namespaces = linux["namespaces"].as_array_mut().expect("namespaces");
+        namespaces.push(json!({ "type": "time" }));
+        namespaces.push(json!({ "type": "cgroup" }));
+        config["mounts"].as_array_mut().expect("mounts").push(json!({
+            "destination": "/volume", "type": "bind", "source": volume, "options": ["rbind", "rro"]
+        }));
+    });
+    let said = node.run(&id());
+    let words: Vec<&str> = said.out.split_whitespace().collect();
+    assert_eq!(
+        words,
+        ["monotonic", "86400", "0", "boottime", "0", "0", "read-only"],
+        "{}",
+        said.err
+    );
+}
