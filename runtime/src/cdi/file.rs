@@ -103,7 +103,8 @@ pub fn open_trusted(path: &Path) -> io::Result<Result<File, String>> {
     if let Some(why) = strangers(&meta, 0) {
         return Ok(Err(format!("it {why}")));
     }
-    for directory in real.ancestors().skip(1) {
+    // Those of the name as given too: who owns a link on the way chooses where it leads.
+    for directory in real.ancestors().skip(1).chain(path.ancestors().skip(1)) {
         if let Some(why) = strangers(&fs::metadata(directory)?, STICKY) {
             return Ok(Err(format!(
                 "its directory `{}` {why}",

@@ -33,8 +33,10 @@ pub use request::requests;
 pub struct Injected {
     /// The spec.
     pub spec: Spec,
-    /// What to write to the log.
+    /// What was added, for the log.
     pub remarks: Vec<String>,
+    /// Files that are not used, and why.
+    pub faults: Vec<String>,
 }
 
 /// Adds the devices that the annotations of `spec` ask for, as far as the node lets them.
@@ -47,6 +49,7 @@ pub fn inject(spec: Spec, node: &CdiConfig) -> Result<Injected, CdiError> {
         return Ok(Injected {
             spec,
             remarks: Vec::new(),
+            faults: Vec::new(),
         });
     }
     if let Some(name) = wanted
@@ -61,7 +64,7 @@ pub fn inject(spec: Spec, node: &CdiConfig) -> Result<Injected, CdiError> {
         .map(|name| registry.find(name))
         .collect::<Result<Vec<_>, _>>()?;
     let edits = resolved(&described, &node.hooks, has_user_namespace(&spec))?;
-    let mut remarks: Vec<String> = wanted
+    let remarks = wanted
         .iter()
         .zip(&described)
         .map(|(name, device)| {
@@ -71,10 +74,10 @@ pub fn inject(spec: Spec, node: &CdiConfig) -> Result<Injected, CdiError> {
             )
         })
         .collect();
-    remarks.extend(registry.faults.iter().map(ToString::to_string));
     Ok(Injected {
         spec: applied(spec, &edits),
         remarks,
+        faults: registry.faults.iter().map(ToString::to_string).collect(),
     })
 }
 

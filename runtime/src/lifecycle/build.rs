@@ -195,6 +195,10 @@ fn given_spec(context: &Context, bundle: &Path, node: &NodeConfig) -> Result<Spe
         .remarks
         .iter()
         .for_each(|remark| context.log.info(remark));
+    injected
+        .faults
+        .iter()
+        .for_each(|fault| context.log.warning(fault));
     Ok(injected.spec)
 }
 

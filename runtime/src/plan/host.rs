@@ -112,6 +112,8 @@ fn own_paths(node: &NodeConfig) -> Vec<PathBuf> {
     fixed
         .into_iter()
         .chain(node.path.clone())
+        // Whoever writes there says what root mounts and runs.
+        .chain(node.cdi.dirs.clone())
         .map(|path| canonical(&path))
         .collect()
 }

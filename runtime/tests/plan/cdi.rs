@@ -226,6 +226,17 @@ fn a_device_that_nobody_describes_is_refused_with_what_helps() {
         said.contains("broken.yaml") && said.contains("surprise"),
         "{said}"
     );
+    files.vendor("etc/whole.json", &json!({}));
+    let mut world = World::of("docker20-bridge");
+    world.config["annotations"] = json!({ "cdi.k8s.io/a": "vendor.com/dev=a" });
+    let injected = inject(world.spec(), &files.node).unwrap();
+    assert!(
+        injected
+            .faults
+            .iter()
+            .all(|fault| fault.contains("broken.yaml"))
+    );
+    assert_eq!((injected.faults.len(), injected.remarks.len()), (1, 1));
 }
 
 #[test]
@@ -260,6 +271,14 @@ fn a_file_or_directory_that_others_can_write_is_not_believed() {
     .unwrap();
     assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
     if nix::unistd::geteuid().is_root() {
+        // A link in a stranger's directory may lead elsewhere tomorrow.
+        let link = files.dir.path().join("link");
+        fs::create_dir(&link).unwrap();
+        std::os::unix::fs::symlink(files.dir.path().join("etc"), link.join("cdi")).unwrap();
+        std::os::unix::fs::chown(&link, Some(12345), None).unwrap();
+        let mut linked = Files::new();
+        linked.node.dirs = vec![link.join("cdi")];
+        assert!(linked.sentence().contains("belongs to user 12345"));
         std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
         assert!(files.sentence().contains("belongs to user 12345"));
     }
