@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The phase of a line that is written when a flow begins.
+pub const OPEN: &str = "open";
+/// The phase of a line that is written when that flow ends.
+pub const CLOSE: &str = "close";
+
 /// One decision. Never holds a query string, a header or a body.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -26,6 +31,9 @@ pub struct Event {
     pub path: Option<String>,
     /// `allow`, `deny`, or `audit` (would be refused, but the endpoint only records).
     pub verdict: String,
+    /// [`OPEN`] or [`CLOSE`] for a flow that has two lines: one when it is allowed, one with its bytes when it ends.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<String>,
     /// The deciding rule, `entry key / METHOD path (file:line:col)`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub rule: Option<String>,

@@ -130,4 +130,7 @@ pub struct RouterStatus {
     pub since: String,
     /// Directory of the audit files, `<sandbox>.jsonl`.
     pub audit_dir: PathBuf,
+    /// Why the audit log cannot be written, so that nothing new passes; `None` when it can.
+    #[serde(default)]
+    pub audit_fault: Option<String>,
 }

@@ -23,6 +23,10 @@ pub const WILDCARD_NAMES: usize = 64;
 pub const WILDCARD_WINDOW: Duration = Duration::from_secs(3600);
 /// How long a sandbox may keep an answer, seconds.
 pub const DNS_TTL: u32 = 30;
+/// Within this time a name with the same outcome has one line in the audit log: A and AAAA are one look-up.
+pub const DNS_TWIN: Duration = Duration::from_secs(1);
+/// Names that are remembered for that; beyond it every question has a line.
+pub const DNS_TWINS: usize = 256;
 /// The longest DNS message that is read; longer ones are dropped.
 pub const DNS_MESSAGE: usize = 4096;
 
@@ -87,6 +91,8 @@ pub const AUDIT_QUEUE: usize = 1024;
 pub const AUDIT_PATH: usize = 2048;
 /// How long the operator's log keeps quiet about a fault that a sandbox can repeat at will.
 pub const LOG_QUIET: Duration = Duration::from_secs(60);
+/// How often a log that could not be written is tried again.
+pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
 /// Size of an audit file at which it becomes `.1` and a new one is begun.
 pub const AUDIT_FILE: u64 = 64 * 1024 * 1024;
 /// Messages from the worker that wait for the warden; beyond it the worker waits.
@@ -113,5 +119,7 @@ pub const START_TIME: Duration = Duration::from_secs(10);
 pub const DRAIN: Duration = Duration::from_secs(2);
 /// How long a client of the router's socket may take for its request, and to take its answer.
 pub const CLIENT_TIME: Duration = Duration::from_secs(2);
+/// How often a sandbox that outlived the last router and could not be served is tried again.
+pub const RESUME_PAUSE: Duration = Duration::from_secs(5);
 /// How often the worker tells the number of open connections, when it changed.
 pub const GAUGE_TIME: Duration = Duration::from_millis(100);

@@ -42,6 +42,8 @@ pub enum ToWorker {
         /// Its name.
         sandbox: String,
     },
+    /// Whether decisions can be written to disk; nothing new passes while they cannot.
+    Recording(bool),
     /// Take no new connection and end when those open are done, or soon.
     Drain,
 }

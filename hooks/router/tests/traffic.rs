@@ -234,7 +234,9 @@ fn a_passed_through_connection_keeps_the_servers_own_certificate() {
         ],
     );
     assert_eq!(answer.status, 200, "{answer:?}");
-    let event = rig.audited("a", |event| event.kind == "tcp" && event.host == "raw.test");
+    let event = rig.audited("a", |event| {
+        event.host == "raw.test" && event.phase.as_deref() == Some("close")
+    });
     assert!(event.bytes_out > 0 && event.bytes_in > 0, "{event:?}");
 }
 

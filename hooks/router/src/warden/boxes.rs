@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::{CLOSE, Event};
 use nemoclaw_api::{Backend, BoxStatus, RegisterFds};
-use nemoclaw_policy::handover::{Handover, PolicyText};
+use nemoclaw_policy::handover::{Capture, Handover, PolicyText};
 
 use super::files::{self, FileError};
+use super::keep::{Identity, Kept, Process};
 use super::socket::Reply;
 use crate::clock;
 use crate::limits;
@@ -39,10 +40,14 @@ pub struct Held {
     pub fault: Option<String>,
     /// Directories that are watched for it.
     pub watched: BTreeSet<PathBuf>,
+    /// It outlived an earlier router.
+    pub resumed: bool,
     /// Who waits for the registration.
     pub waiting: Option<Reply>,
     sequence: u64,
     owners: BTreeMap<PathBuf, u32>,
+    told: Handover,
+    process: Option<Process>,
     capture: Backend,
     allowed: u64,
     denied: u64,
@@ -91,7 +96,8 @@ impl Held {
     /// Take a sandbox.
     #[must_use]
     pub fn new(claim: Claim, descriptors: RegisterFds, incarnation: u64, reply: Reply) -> Held {
-        let texts = claim.handover.policies;
+        let mut told = claim.handover;
+        let texts = std::mem::take(&mut told.policies);
         let owners = texts
             .iter()
             .filter_map(|text| text.path.clone())
@@ -100,7 +106,6 @@ impl Held {
         Held {
             pid: claim.pid,
             incarnation,
-            descriptors,
             netns_cookie: claim.netns_cookie,
             saved: Saved::default(),
             in_force: texts,
@@ -108,7 +113,11 @@ impl Held {
             pending: None,
             fault: None,
             watched: BTreeSet::new(),
+            resumed: false,
             waiting: Some(reply),
+            told,
+            process: Process::behind(&descriptors.pidfd),
+            descriptors,
             sequence: 0,
             owners,
             capture: claim.capture,
@@ -118,6 +127,38 @@ impl Held {
             last_denial: None,
             since: clock::now(),
         }
+    }
+
+    /// Be what an earlier router kept, if that was this sandbox and no earlier one of its name.
+    pub fn restore(&mut self, identity: Identity) {
+        if self.process != Some(identity.process) || self.netns_cookie != identity.netns_cookie {
+            return;
+        }
+        self.saved = identity.saved;
+        self.generation = identity.generation;
+        self.owners.extend(identity.owners);
+        self.resumed = true;
+    }
+
+    /// What the next router needs. The capture is the one in use, so that the fence fits it.
+    #[must_use]
+    pub fn kept(&self) -> Option<Kept> {
+        let mut handover = self.told.clone();
+        handover.policies.clone_from(&self.in_force);
+        handover.capture = match self.capture {
+            Backend::SkLookup => Capture::SkLookup,
+            Backend::Tproxy => Capture::Tproxy,
+        };
+        Some(Kept {
+            handover,
+            identity: Identity {
+                process: self.process?,
+                netns_cookie: self.netns_cookie,
+                generation: self.generation,
+                owners: self.owners.clone(),
+                saved: self.saved.clone(),
+            },
+        })
     }
 
     /// The policy files.
@@ -250,7 +291,8 @@ impl Held {
         if event.verdict == "deny" {
             self.denied += 1;
             self.last_denial = Some(event.clone());
-        } else {
+        } else if event.phase.as_deref() != Some(CLOSE) {
+            // A flow with two lines counts once.
             self.allowed += 1;
         }
     }

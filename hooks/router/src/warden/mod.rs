@@ -4,6 +4,8 @@ mod audit;
 mod boxes;
 mod child;
 mod files;
+mod keep;
+mod resume;
 mod settings;
 mod signals;
 mod socket;
@@ -18,6 +20,7 @@ use std::sync::mpsc::sync_channel;
 
 use nemoclaw_api::Request;
 use nemoclaw_policy::node::{NodeConfig, NodeError};
+use nix::sys::resource::{Resource, setrlimit};
 
 use crate::limits;
 use crate::link::FromWorker;
@@ -39,6 +42,10 @@ enum Happening {
     Files(Option<BTreeSet<PathBuf>>),
     /// A sandbox's first process ended.
     Ended { sandbox: String, incarnation: u64 },
+    /// A sandbox that outlived the last router cannot be served: one sentence.
+    Unserved { sandbox: String, sentence: String },
+    /// A sandbox that outlived the last router ended before it could be served again.
+    Missed { sandbox: String },
     /// SIGTERM or SIGINT.
     Signal,
 }
@@ -73,6 +80,15 @@ pub enum WardenError {
         #[source]
         source: std::io::Error,
     },
+    /// A directory for secrets that is not root's alone.
+    #[error("`{}` must be a directory of root's with mode 0700: remove it, it is made anew", path.display())]
+    Open {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Its memory cannot be hidden.
+    #[error("the warden cannot keep its memory out of core dumps")]
+    Hide(#[source] nix::Error),
     /// Another router.
     #[error("a router is already running on `{}`: stop it with `nemoclaw router stop`", socket.display())]
     Running {
@@ -108,17 +124,31 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     if !nix::unistd::geteuid().is_root() {
         return Err(WardenError::NotRoot);
     }
+    hide_memory().map_err(WardenError::Hide)?;
     let settings = settings::gather(&node.router)?;
-    let audit = audit::AuditLog::open(&node.data_dir.join("audit"))?;
+    let disk = state::Disk {
+        audit: audit::AuditLog::open(&node.data_dir.join("audit"))?,
+        keep: keep::Keep::open(&node.state_dir)?,
+    };
+    let keep = disk.keep.clone();
+    let hook = resume::hook(&node)?;
     let listener = socket::bind(&node.router.socket)?;
     let (post, happenings) = sync_channel(limits::LINK_QUEUE);
     signals::listen(post.clone())?;
     let watch = watch::Watch::new(post.clone())?;
-    let mut state = state::State::new(&node, settings, audit, watch, post.clone());
+    let mut state = state::State::new(&node, settings, disk, watch, post.clone());
     state.begin(&happenings)?;
-    socket::serve(listener, post)?;
+    let living = keep.living();
+    socket::serve(listener, post.clone())?;
+    resume::begin(hook, keep, living, post)?;
     log(&format!("ready on {}", node.router.socket.display()));
     state.run(&happenings);
     socket::unlink(&node.router.socket);
     Ok(())
+}
+
+/// The sandboxes' keys are in this process: no core dump, and no look into it but by a root with all rights.
+fn hide_memory() -> Result<(), nix::Error> {
+    nix::sys::prctl::set_dumpable(false)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)
 }

@@ -1,5 +1,6 @@
 //! A sandbox's DNS socket: one question, one answer, from the address that was asked.
 
+use std::collections::HashMap;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
@@ -19,6 +20,28 @@ use super::event::denied;
 use super::sandbox::Sandbox;
 use crate::limits;
 
+/// Questions that were recorded a moment ago. A program that looks up one name asks twice, for A and for AAAA.
+#[derive(Default)]
+struct Recent(HashMap<(String, bool), Instant>);
+
+impl Recent {
+    /// Whether a question with this outcome is the first within [`limits::DNS_TWIN`]. Too many at once are all new.
+    fn is_new(&mut self, name: &str, refused: bool, now: Instant) -> bool {
+        let fresh = |at: &Instant| now.duration_since(*at) < limits::DNS_TWIN;
+        if self.0.len() >= limits::DNS_TWINS {
+            self.0.retain(|_, at| fresh(at));
+        }
+        let key = (name.to_owned(), refused);
+        if self.0.get(&key).is_some_and(fresh) {
+            return false;
+        }
+        if self.0.len() < limits::DNS_TWINS {
+            self.0.insert(key, now);
+        }
+        true
+    }
+}
+
 struct Received {
     length: usize,
     from: SockaddrIn,
@@ -28,6 +51,7 @@ struct Received {
 /// Answer questions until the sandbox goes.
 pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
     let mut buffer = vec![0; limits::DNS_MESSAGE];
+    let mut recent = Recent::default();
     let mut quiet_until = Instant::now();
     loop {
         let received = socket
@@ -45,7 +69,7 @@ pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
             }
         };
         sandbox.node.sink.room().await;
-        let Some(reply) = reply_to(&sandbox, &buffer[..received.length]).await else {
+        let Some(reply) = reply_to(&sandbox, &mut recent, &buffer[..received.length]).await else {
             continue;
         };
         let sent = socket
@@ -64,17 +88,21 @@ pub async fn serve(sandbox: Arc<Sandbox>, socket: UdpSocket) {
     }
 }
 
-async fn reply_to(sandbox: &Sandbox, packet: &[u8]) -> Option<Vec<u8>> {
+async fn reply_to(sandbox: &Sandbox, recent: &mut Recent, packet: &[u8]) -> Option<Vec<u8>> {
     let (message, question) = match dns::read(packet) {
         Packet::Noise => return None,
         Packet::Reply(bytes) => return Some(bytes),
         Packet::Ask(message, question) => (message, question),
     };
-    let answer = decide(sandbox, &question).await?;
+    let answer = if sandbox.node.recording() {
+        decide(sandbox, recent, &question).await?
+    } else {
+        Answer::Failed
+    };
     dns::reply(&message, &answer)
 }
 
-async fn decide(sandbox: &Sandbox, question: &Question) -> Option<Answer> {
+async fn decide(sandbox: &Sandbox, recent: &mut Recent, question: &Question) -> Option<Answer> {
     let event = sandbox.event("dns", &question.name, 0);
     let verdict = if dns::plain(&question.name) {
         sandbox
@@ -96,11 +124,20 @@ async fn decide(sandbox: &Sandbox, question: &Question) -> Option<Answer> {
     {
         return None;
     }
-    sandbox.node.sink.event(match (&named.answer, named.limit) {
+    let event = match (&named.answer, named.limit) {
         (_, Some(limit)) => denied(event, limit.to_string(), None),
         (Answer::Unknown, None) => denied(event, "no rule names this host", None),
         _ => event,
-    });
+    };
+    let refused = event.verdict == "deny";
+    if !recent.is_new(&question.name, refused, Instant::now()) {
+        return Some(named.answer);
+    }
+    if refused {
+        sandbox.node.sink.refusal(event).await;
+    } else {
+        sandbox.node.sink.event(event);
+    }
     Some(named.answer)
 }
 
@@ -146,4 +183,23 @@ fn send(socket: &UdpSocket, bytes: &[u8], to: &Received) -> io::Result<usize> {
         MsgFlags::MSG_DONTWAIT,
         Some(&to.from),
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_and_its_outcome_are_recorded_once_a_second_and_memory_is_bounded() {
+        let mut recent = Recent::default();
+        let now = Instant::now();
+        assert!(recent.is_new("a.test", true, now));
+        assert!(!recent.is_new("a.test", true, now));
+        assert!(recent.is_new("a.test", false, now), "another outcome");
+        assert!(recent.is_new("a.test", true, now + limits::DNS_TWIN));
+        for number in 0..2 * limits::DNS_TWINS {
+            assert!(recent.is_new(&format!("n{number}.test"), true, now));
+        }
+        assert!(recent.0.len() <= limits::DNS_TWINS);
+    }
 }

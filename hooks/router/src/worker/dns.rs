@@ -17,6 +17,8 @@ pub enum Answer {
     Nothing,
     /// It does not exist.
     Unknown,
+    /// It cannot be told now.
+    Failed,
 }
 
 /// A question that was understood.
@@ -73,6 +75,7 @@ pub fn read(packet: &[u8]) -> Packet {
 pub fn reply(asked: &Message, answer: &Answer) -> Option<Vec<u8>> {
     let code = match answer {
         Answer::Unknown => ResponseCode::NXDomain,
+        Answer::Failed => ResponseCode::ServFail,
         Answer::Address(_) | Answer::Nothing => ResponseCode::NoError,
     };
     let mut message = respond(asked, code);

@@ -18,6 +18,7 @@ pub fn blank(sandbox: &str, kind: &str, host: &str, port: u16, generation: u64) 
         method: None,
         path: None,
         verdict: "allow".to_owned(),
+        phase: None,
         rule: None,
         reason: None,
         generation,

@@ -261,6 +261,7 @@ fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -
 async fn websocket(client: OnUpgrade, server: OnUpgrade, record: Record, revoked: Revoked) {
     let bytes = record.bytes();
     let both = async {
+        record.opened().await.map_err(|error| told(&error))?;
         let (client, server) = tokio::try_join!(client, server).map_err(|error| told(&error))?;
         relay(TokioIo::new(client), TokioIo::new(server), &bytes).await
     };

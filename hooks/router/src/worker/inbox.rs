@@ -39,6 +39,8 @@ pub enum Command {
     },
     /// Other DNS servers.
     Resolvers(Vec<IpAddr>),
+    /// Whether decisions can be written down.
+    Recording(bool),
     /// Forget a sandbox.
     Release(String),
     /// End soon.
@@ -109,6 +111,7 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
             }
         }
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
+        ToWorker::Recording(can) => Command::Recording(can),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
         ToWorker::Drain => Command::Drain,
     })

@@ -24,6 +24,8 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
             accepted = listener.accept() => accepted,
             _ = draining.wait_for(|draining| *draining) => return,
         };
+        // One that is refused leaves a line too: more wait in the backlog until there is room.
+        sandbox.node.sink.room().await;
         match accepted {
             Ok((client, _)) => take(&sandbox, client),
             Err(error) => {
@@ -65,11 +67,13 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
         // The client is gone already.
         Err(_) => return,
     };
-    sandbox.node.sink.room().await;
+    if !sandbox.node.recording() {
+        return reset(&client);
+    }
     let Some(name) = name(&sandbox, dialled) else {
         let event = sandbox.event("tcp", &dialled.ip().to_string(), dialled.port());
         let reason = "direct connection to an address: only hosts that were looked up by name can be reached";
-        sandbox.node.sink.event(denied(event, reason, None));
+        sandbox.node.sink.refusal(denied(event, reason, None)).await;
         return reset(&client);
     };
     let port = dialled.port();
@@ -89,7 +93,8 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
             sandbox
                 .node
                 .sink
-                .event(denied(event, reason, rule.as_ref()));
+                .refusal(denied(event, reason, rule.as_ref()))
+                .await;
             reset(&client);
         }
         Handling::PassL4 => pass(sandbox, client, name, port).await,
@@ -124,7 +129,11 @@ async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port:
         Ok((stream, dialect)) => serve_http(connection(Scheme::Https), stream, dialect).await,
         Err(error) => {
             let event = sandbox.event("tls", &host, port);
-            sandbox.node.sink.event(denied(event, told(&error), None));
+            sandbox
+                .node
+                .sink
+                .refusal(denied(event, told(&error), None))
+                .await;
         }
     }
 }

@@ -4,7 +4,7 @@ pub mod addresses;
 mod answer;
 mod authority;
 mod body;
-mod confine;
+pub mod confine;
 mod denial;
 mod dial;
 mod dns;
@@ -32,6 +32,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -136,6 +137,7 @@ fn serve(
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
     });
     sink.send(FromWorker::Ready);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Opening, Speech, UNRECOGNISED_NAME};
 use super::sandbox::Sandbox;
-use super::sink::{Bytes, Record};
+use super::sink::{Bytes, Gone, Record};
 use crate::limits;
 
 /// Port on which the client speaks first, so that its hello is waited for before dialling.
@@ -31,7 +31,8 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
             sandbox
                 .node
                 .sink
-                .event(denied(event, reason, rule.as_ref()));
+                .refusal(denied(event, reason, rule.as_ref()))
+                .await;
             return reset(&client);
         }
         Verdict::Allow { rule, audit_only } => {
@@ -53,6 +54,7 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
         Ok(()) => {}
         Err(Ended::Hello(error)) => {
             record.deny(told(&error));
+            record.finish().await;
             if !matches!(error, HelloError::Socket(_)) {
                 // The connection ends either way; the alert only says why.
                 let _ = client.write_all(&UNRECOGNISED_NAME).await;
@@ -65,6 +67,7 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
                 }) => record.deny(told(&error)),
                 _ => record.because(told(&error)),
             }
+            record.finish().await;
             reset(&client);
         }
         Err(other) => {
@@ -93,6 +96,8 @@ enum Ended {
     Idle,
     #[error("the policy no longer allows it")]
     Revoked,
+    #[error(transparent)]
+    Unrecorded(#[from] Gone),
     #[error("the connection broke")]
     Broken(#[from] std::io::Error),
 }
@@ -122,6 +127,7 @@ async fn carry(
         Err(_) => false,
     };
     sandbox.node.sink.room().await;
+    record.opened().await?;
     let mut server = sandbox.node.dialer.tcp(name, port).await?;
     let bytes = record.bytes();
     let (mut from_client, mut to_client) = client.split();

@@ -1,7 +1,7 @@
 //! One sandbox as the worker holds it, and the node that all share.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nemoclaw_api::audit::Event;
@@ -32,8 +32,18 @@ pub struct Node {
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Whether the warden can write decisions to disk.
+    pub recorded: AtomicBool,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
+}
+
+impl Node {
+    /// Whether decisions can be written down: while they cannot, none is taken.
+    #[must_use]
+    pub fn recording(&self) -> bool {
+        self.recorded.load(Ordering::Relaxed)
+    }
 }
 
 /// A sandbox.

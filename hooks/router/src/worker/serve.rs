@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{TcpListener as StdListener, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -86,6 +87,7 @@ impl Worker {
                 .dialer
                 .resolver
                 .set_servers(super::servers(&addresses)),
+            Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();

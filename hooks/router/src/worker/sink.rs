@@ -7,21 +7,23 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::{CLOSE, Event, OPEN};
 use nemoclaw_api::wire;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 
 use super::sandbox::RequestRoom;
-use crate::limits;
 use crate::link::FromWorker;
+use crate::{clock, limits};
 
 /// Most events in one message.
 const BATCH: usize = 128;
 
+type Done = Option<oneshot::Sender<()>>;
+
 enum Item {
-    Event(Event),
-    Message(FromWorker, Option<oneshot::Sender<()>>),
+    Event(Box<Event>, Done),
+    Message(FromWorker, Done),
 }
 
 /// A handle to the queue.
@@ -75,7 +77,24 @@ impl Sink {
     /// Record a decision.
     pub fn event(&self, event: Event) {
         self.waiting.fetch_add(1, Ordering::AcqRel);
-        self.push(Item::Event(event));
+        self.push(Item::Event(Box::new(event), None));
+    }
+
+    /// Record a decision and wait until it is out of this process, so that a crash cannot lose it.
+    ///
+    /// # Errors
+    /// The warden is gone.
+    pub async fn recorded(&self, event: Event) -> Result<(), Gone> {
+        let (done, out) = oneshot::channel();
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.push(Item::Event(Box::new(event), Some(done)));
+        out.await.map_err(|_| Gone)
+    }
+
+    /// Record a refusal before anyone hears of it.
+    pub async fn refusal(&self, event: Event) {
+        // A warden that is gone takes this process along; what was refused stays refused.
+        let _ = self.recorded(event).await;
     }
 
     /// Tell the warden something.
@@ -110,10 +129,14 @@ fn write_all(
     while let Some(first) = items.blocking_recv() {
         let mut next = Some(first);
         let mut events = Vec::new();
+        let mut told = Vec::new();
         let mut message = None;
         while let Some(item) = next.take() {
             match item {
-                Item::Event(event) => events.push(event),
+                Item::Event(event, done) => {
+                    events.push(*event);
+                    told.extend(done);
+                }
                 Item::Message(content, done) => {
                     message = Some((content, done));
                     break;
@@ -125,20 +148,21 @@ fn write_all(
         }
         let count = events.len();
         if count > 0 {
-            if wire::send(stream, &FromWorker::Audit(events), &[]).is_err() {
-                return;
+            if let Err(error) = wire::send(stream, &FromWorker::Audit(events), &[]) {
+                return super::log(&format!("the warden takes no decisions: {error}"));
             }
             waiting.fetch_sub(count, Ordering::AcqRel);
             room.notify_waiters();
         }
         if let Some((content, done)) = message {
-            if wire::send(stream, &content, &[]).is_err() {
-                return;
+            if let Err(error) = wire::send(stream, &content, &[]) {
+                return super::log(&format!("the warden takes no messages: {error}"));
             }
-            if let Some(done) = done {
-                // The asker may have been cut meanwhile; then nobody waits.
-                let _ = done.send(());
-            }
+            told.extend(done);
+        }
+        for done in told {
+            // The asker may have been cut meanwhile; then nobody waits.
+            let _ = done.send(());
         }
     }
 }
@@ -158,7 +182,7 @@ pub struct Record(Arc<Flow>);
 
 struct Flow {
     sink: Sink,
-    event: Mutex<Event>,
+    event: Mutex<Option<Event>>,
     bytes: Arc<Bytes>,
     _room: Option<RequestRoom>,
 }
@@ -179,7 +203,7 @@ impl Record {
     fn of(sink: &Sink, event: Event, room: Option<RequestRoom>) -> Record {
         Record(Arc::new(Flow {
             sink: sink.clone(),
-            event: Mutex::new(event),
+            event: Mutex::new(Some(event)),
             bytes: Arc::default(),
             _room: room,
         }))
@@ -206,21 +230,60 @@ impl Record {
         });
     }
 
+    /// A flow that may last begins: it gets a line now, before its first byte passes, and one when it ends.
+    ///
+    /// # Errors
+    /// The warden is gone.
+    pub async fn opened(&self) -> Result<(), Gone> {
+        let mut first = None;
+        self.change(|event| {
+            event.phase = Some(OPEN.to_owned());
+            first = Some(event.clone());
+            event.phase = Some(CLOSE.to_owned());
+        });
+        match first {
+            Some(event) => self.0.sink.recorded(event).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Write it now, before anyone hears of it.
+    pub async fn finish(&self) {
+        if let Some(event) = self.0.take() {
+            self.0.sink.refusal(event).await;
+        }
+    }
+
     fn change(&self, how: impl FnOnce(&mut Event)) {
-        how(&mut self.0.event.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = event.as_mut() {
+            how(event);
+        }
+    }
+}
+
+impl Flow {
+    /// What is to be written; once.
+    fn take(&self) -> Option<Event> {
+        let mut event = self
+            .event
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()?;
+        event.bytes_out = self.bytes.out.load(Ordering::Relaxed);
+        event.bytes_in = self.bytes.back.load(Ordering::Relaxed);
+        if event.phase.is_some() {
+            event.time = clock::now();
+        }
+        Some(event)
     }
 }
 
 impl Drop for Flow {
     fn drop(&mut self) {
-        let mut event = self
-            .event
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        event.bytes_out = self.bytes.out.load(Ordering::Relaxed);
-        event.bytes_in = self.bytes.back.load(Ordering::Relaxed);
-        self.sink.event(event);
+        if let Some(event) = self.take() {
+            self.sink.event(event);
+        }
     }
 }
 
@@ -276,5 +339,42 @@ mod tests {
             panic!("{message:?}")
         };
         assert_eq!(events[0].bytes_out, 7);
+        assert_eq!(events[0].phase, None);
+    }
+
+    #[test]
+    fn a_flow_that_is_opened_has_a_line_at_once_and_one_at_its_end() {
+        let (sink, other) = testing::pair();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("runtime");
+        let record = Record::new(&sink, event());
+        runtime.block_on(record.opened()).expect("recorded");
+        record.bytes().back.store(9, Ordering::Relaxed);
+        let next = || match wire::receive::<FromWorker>(&other).expect("a message").0 {
+            FromWorker::Audit(mut events) => events.remove(0),
+            message => panic!("{message:?}"),
+        };
+        let open = next();
+        assert_eq!((open.phase.as_deref(), open.bytes_in), (Some(OPEN), 0));
+        drop(record);
+        let close = next();
+        assert_eq!((close.phase.as_deref(), close.bytes_in), (Some(CLOSE), 9));
+    }
+
+    #[test]
+    fn what_was_finished_is_not_written_twice() {
+        let (sink, mut items) = Sink::detached();
+        let record = Record::new(&sink, event());
+        record.deny("no");
+        let task = record.clone();
+        let mut finish = Box::pin(async move { task.finish().await });
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(finish.as_mut().poll(&mut context).is_pending());
+        drop((finish, record));
+        assert!(
+            matches!(items.try_recv(), Ok(Item::Event(event, Some(_))) if event.verdict == "deny")
+        );
+        assert!(items.try_recv().is_err());
     }
 }

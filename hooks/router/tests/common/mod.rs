@@ -1,23 +1,21 @@
 //! A node in miniature: a router and real TLS servers in one network namespace, sandboxes in others.
 #![allow(dead_code)]
 
+mod answer;
 mod net;
+mod sandbox;
 mod upstream;
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{Name, RData, RecordType};
-use nemoclaw_api::client::{Client, Registration};
-use nemoclaw_api::{Backend, BoxStatus, RegisterFds, Request, RouterStatus, audit};
-use nemoclaw_policy::handover::{Capture, Egress, Handover, PolicyText};
-use nix::sys::socket::{setsockopt, sockopt::Ipv4PacketInfo};
+use nemoclaw_api::client::Client;
+use nemoclaw_api::{BoxStatus, RouterStatus, audit};
 
+pub use answer::Answer;
 pub use net::Netns;
+pub use sandbox::Sandbox;
 use upstream::Upstream;
 
 /// The upstream servers' address.
@@ -47,6 +45,12 @@ pub struct Rig {
 impl Rig {
     /// Start everything. `hosts` all lead to [`OUTSIDE`].
     pub fn start(hosts: &[&str]) -> Rig {
+        Rig::start_with(hosts, "", "true")
+    }
+
+    /// The same with more lines of configuration, and with a shell command that runs in the router's own mount namespace
+    /// before it; `$D` is the rig's directory.
+    pub fn start_with(hosts: &[&str], more: &str, before: &str) -> Rig {
         let directory = tempfile::Builder::new()
             .prefix("nrt-")
             .tempdir()
@@ -63,36 +67,48 @@ impl Rig {
             .map(|host| format!("    {host}: [{OUTSIDE}]\n"))
             .collect();
         let config = format!(
-            "version: 1\nstate_dir: {0}/state\ndata_dir: {0}/data\nrouter:\n  user: nobody\n  resolvers: [{RESOLVER}]\n  \
+            "version: 1\nstate_dir: {0}/state\ndata_dir: {0}/data\n{1}router:\n  user: nobody\n  resolvers: [{RESOLVER}]\n  \
              extra_ca: [{0}/upstream-ca.pem]\n  hosts:\n{list}",
-            directory.path().display()
+            directory.path().display(),
+            more.replace("$D", &directory.path().display().to_string()),
         );
         std::fs::write(path("config.yaml"), config).expect("config");
-        let log = std::fs::File::create(path("router.log")).expect("log");
-        let process = Command::new("ip")
-            .args([
-                "netns",
-                "exec",
-                &outside.name,
-                env!("CARGO_BIN_EXE_nemoclaw-router"),
-                "run",
-                "--config",
-            ])
-            .arg(path("config.yaml"))
-            .stderr(log)
-            .spawn()
-            .expect("router");
+        let process = launch(directory.path(), &outside, before);
         let rig = Rig {
             directory,
             outside,
             process,
             _upstream: upstream,
         };
-        rig.wait_until("the router answers", || {
-            rig.try_client()
+        rig.answers();
+        rig
+    }
+
+    fn answers(&self) {
+        self.wait_until("the router answers", || {
+            self.try_client()
                 .is_some_and(|client| client.status().is_ok())
         });
-        rig
+    }
+
+    /// Kill the router, worker and all, and start another in its place.
+    pub fn kill_and_start(&mut self) {
+        let worker = self.status().worker_pid.expect("a worker");
+        self.process.kill().expect("kill");
+        self.process.wait().expect("wait");
+        self.wait_until("the worker ends with its warden", || {
+            !Path::new(&format!("/proc/{worker}")).exists()
+        });
+        self.process = launch(self.directory.path(), &self.outside, "true");
+        self.answers();
+    }
+
+    /// A path as the router sees it.
+    pub fn seen(&self, path: &str) -> PathBuf {
+        let below = self.directory.path().strip_prefix("/").expect("absolute");
+        PathBuf::from(format!("/proc/{}/root", self.pid()))
+            .join(below)
+            .join(path)
     }
 
     pub fn log(&self) -> String {
@@ -182,210 +198,18 @@ impl Drop for Rig {
     }
 }
 
-/// A sandbox: a network namespace whose traffic to one port ends at the router.
-pub struct Sandbox {
-    pub name: String,
-    pub netns: Netns,
-    pub policy: PathBuf,
-    pub registration: Registration,
-    pub port: u16,
-    ca: PathBuf,
-    init: Child,
-}
-
-impl Sandbox {
-    /// Make one and register it.
-    pub fn new(rig: &Rig, name: &str, port: u16, policy: &str) -> Sandbox {
-        Self::try_new(rig, name, port, policy)
-            .unwrap_or_else(|error| panic!("{error}\n{}", rig.log()))
-    }
-
-    pub fn try_new(rig: &Rig, name: &str, port: u16, policy: &str) -> Result<Sandbox, String> {
-        let netns = Netns::new(name);
-        netns.ip(&["addr", "add", "198.18.0.0/15", "dev", "lo"]);
-        netns.ip(&["route", "add", "local", "8.8.8.8", "dev", "lo"]);
-        let mut init = Command::new("ip")
-            .args(["netns", "exec", &netns.name, "sleep", "600"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("init");
-        let (listener, dns) = netns.within(move || sockets(port));
-        let file = rig.directory.path().join(format!("{name}.yaml"));
-        std::fs::write(&file, policy).expect("policy");
-        let handover = Handover {
-            version: 1,
-            sandbox: name.to_owned(),
-            egress: Egress::Router,
-            policies: vec![PolicyText {
-                name: "test".into(),
-                path: Some(file.clone()),
-                text: policy.to_owned(),
-            }],
-            router_socket: rig.socket(),
-            capture: Capture::Tproxy,
-            inbound: None,
-        };
-        let pid = i32::try_from(init.id()).expect("pid");
-        let cookie = u64::from(init.id());
-        let request = Request::Register {
-            handover,
-            pid,
-            netns_cookie: cookie,
-            capture: Backend::Tproxy,
-        };
-        let descriptors = RegisterFds {
-            listener,
-            dns,
-            netns: netns.descriptor(),
-            pidfd: crate::sys::pidfd(init.id()),
-            bpf: None,
-        };
-        let registration = match rig.client().register(&request, &descriptors) {
-            Ok(registration) => registration,
-            Err(error) => {
-                let _ = init.kill();
-                let _ = init.wait();
-                return Err(error.to_string());
-            }
-        };
-        let ca = rig.directory.path().join(format!("{name}-ca.pem"));
-        std::fs::write(&ca, &registration.ca_pem).expect("CA");
-        Ok(Sandbox {
-            name: name.to_owned(),
-            netns,
-            policy: file,
-            registration,
-            port,
-            ca,
-            init,
-        })
-    }
-
-    /// Ask the router's DNS.
-    pub fn ask(&self, name: &str, kind: RecordType) -> (ResponseCode, Vec<Ipv4Addr>) {
-        let name = Name::from_ascii(format!("{name}.")).expect("name");
-        self.netns.within(move || {
-            let socket = UdpSocket::bind("0.0.0.0:0").expect("socket");
-            socket
-                .set_read_timeout(Some(Duration::from_secs(3)))
-                .expect("time-out");
-            // Connected: an answer from any other address would not arrive.
-            socket.connect("198.18.0.53:53").expect("connect");
-            let mut message = Message::query();
-            message.add_query(Query::query(name, kind));
-            socket
-                .send(&message.to_vec().expect("bytes"))
-                .expect("send");
-            let mut buffer = [0; 2048];
-            let length = socket.recv(&mut buffer).expect("a DNS answer");
-            let answer = Message::from_vec(&buffer[..length]).expect("message");
-            let addresses = answer
-                .answers
-                .iter()
-                .filter_map(|record| match &record.data {
-                    RData::A(address) => Some(address.0),
-                    _ => None,
-                })
-                .collect();
-            (answer.metadata.response_code, addresses)
-        })
-    }
-
-    /// The virtual address of a name.
-    pub fn address(&self, name: &str) -> Ipv4Addr {
-        let (code, addresses) = self.ask(name, RecordType::A);
-        *addresses
-            .first()
-            .unwrap_or_else(|| panic!("{name}: {code}"))
-    }
-
-    /// curl inside the sandbox, trusting the sandbox's CA; `host` is looked up first.
-    pub fn curl(&self, host: &str, arguments: &[&str]) -> Answer {
-        self.curl_at(host, self.address(host), arguments)
-    }
-
-    /// curl with `host` standing for `address`.
-    pub fn curl_at(&self, host: &str, address: Ipv4Addr, arguments: &[&str]) -> Answer {
-        let mut command = Command::new("curl");
-        command
-            .args([
-                "-sS",
-                "--max-time",
-                "8",
-                "-w",
-                "\n%{http_code} %{http_version} %{num_connects}",
-                "--cacert",
-            ])
-            .arg(&self.ca)
-            .args(["--resolve", &format!("{host}:{}:{address}", self.port)])
-            .args(arguments)
-            .stdin(Stdio::null());
-        Answer::of(&self.netns.within(move || command.output().expect("curl")))
-    }
-
-    pub fn ca(&self) -> &Path {
-        &self.ca
-    }
-
-    /// Replace the policy file as an editor does.
-    pub fn edit(&self, text: &str) {
-        let next = self.policy.with_extension("next");
-        std::fs::write(&next, text).expect("write");
-        std::fs::rename(&next, &self.policy).expect("rename");
-    }
-
-    /// End its first process.
-    pub fn end(&mut self) {
-        let _ = self.init.kill();
-        let _ = self.init.wait();
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        self.end();
-    }
-}
-
-fn sockets(port: u16) -> (OwnedFd, OwnedFd) {
-    let listener = TcpListener::bind(("0.0.0.0", port)).expect("listener");
-    let dns = UdpSocket::bind("0.0.0.0:53").expect("DNS socket");
-    setsockopt(&dns, Ipv4PacketInfo, &true).expect("IP_PKTINFO");
-    (listener.into(), dns.into())
-}
-
-/// What curl saw.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub version: String,
-    pub connections: u32,
-    pub body: String,
-    pub error: String,
-    pub exit: i32,
-}
-
-impl Answer {
-    fn of(output: &Output) -> Answer {
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let (body, last) = text.rsplit_once('\n').unwrap_or(("", "0 0 0"));
-        let words: Vec<&str> = last.split(' ').collect();
-        Answer {
-            status: words[0].parse().unwrap_or_default(),
-            version: words.get(1).copied().unwrap_or_default().to_owned(),
-            connections: words
-                .get(2)
-                .and_then(|word| word.parse().ok())
-                .unwrap_or_default(),
-            body: body.to_owned(),
-            error: String::from_utf8_lossy(&output.stderr).into_owned(),
-            exit: output.status.code().unwrap_or(-1),
-        }
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
+fn launch(directory: &Path, outside: &Netns, before: &str) -> Child {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(directory.join("router.log"))
+        .expect("log");
+    let script = format!("{before} && exec \"$R\" run --config \"$D/config.yaml\"");
+    Command::new("ip")
+        .args(["netns", "exec", &outside.name, "sh", "-c", &script])
+        .env("D", directory)
+        .env("R", env!("CARGO_BIN_EXE_nemoclaw-router"))
+        .stderr(log)
+        .spawn()
+        .expect("router")
 }

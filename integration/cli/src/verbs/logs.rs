@@ -117,6 +117,7 @@ fn audited(node: &Node) -> anyhow::Result<Vec<String>> {
 /// One decision in words.
 pub fn sentence(event: &Event) -> String {
     let mut words = vec![event.verdict.clone(), event.kind.clone()];
+    words.extend(event.phase.clone());
     words.extend(event.method.clone());
     let port = if event.port == 0 {
         String::new()

@@ -162,6 +162,8 @@ fn show(status: &RouterStatus, printer: Printer) -> anyhow::Result<()> {
         |pid| format!("pid {pid}"),
     );
     let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let fault = status.audit_fault.clone();
+    let fault = fault.map(|fault| row("fault", format!("{fault}; nothing new passes")));
     let rows = [
         row("version", status.version.clone()),
         row("warden", format!("pid {}", status.warden_pid)),
@@ -171,5 +173,6 @@ fn show(status: &RouterStatus, printer: Printer) -> anyhow::Result<()> {
         row("since", status.since.clone()),
         row("audit", status.audit_dir.display().to_string()),
     ];
+    let rows: Vec<Vec<String>> = rows.into_iter().chain(fault).collect();
     Ok(printer.data(table(&rows))?)
 }

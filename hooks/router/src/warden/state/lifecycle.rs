@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::State;
 use crate::limits;
+use crate::link::ToWorker;
 use crate::warden::child::Worker;
 use crate::warden::log;
 
@@ -54,6 +55,9 @@ impl State {
                 self.retry = Some(Instant::now() + self.pause);
                 return;
             }
+        }
+        if self.disk.audit.fault().is_some() {
+            self.tell(&ToWorker::Recording(false));
         }
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {

@@ -1,8 +1,10 @@
 //! The warden's state and what each happening does to it. One thread, one happening at a time.
 
+mod auditing;
 mod ends;
 mod lifecycle;
 mod policies;
+mod registration;
 mod said;
 
 use std::collections::BTreeMap;
@@ -11,12 +13,14 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use nemoclaw_api::{RegisterFds, Request, Response, RouterStatus};
+use nemoclaw_api::wire::WireError;
+use nemoclaw_api::{Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
 use super::audit::AuditLog;
-use super::boxes::{Claim, Held, is_name};
+use super::boxes::{Claim, Held};
 use super::child::Worker;
+use super::keep::Keep;
 use super::settings::RESOLV_CONF;
 use super::socket::Reply;
 use super::watch::Watch;
@@ -24,13 +28,20 @@ use super::{Happening, Post, WardenError, log};
 use crate::link::{FromWorker, Settings, ToWorker};
 use crate::worker::event::told;
 use crate::{clock, limits};
-use ends::{ended, wait_for};
+
+/// What the warden writes.
+pub struct Disk {
+    /// Decisions.
+    pub audit: AuditLog,
+    /// Sandboxes that outlive the router.
+    pub keep: Keep,
+}
 
 /// The warden's state.
 pub struct State {
     settings: Settings,
     follow_resolv_conf: bool,
-    audit: AuditLog,
+    disk: Disk,
     watch: Watch,
     post: Post,
     boxes: BTreeMap<String, Held>,
@@ -40,6 +51,7 @@ pub struct State {
     incarnations: u64,
     restarts: u64,
     retry: Option<Instant>,
+    audit_retry: Option<Instant>,
     pause: Duration,
     ending: Option<Instant>,
     stoppers: Vec<Reply>,
@@ -52,14 +64,14 @@ impl State {
     pub fn new(
         node: &NodeConfig,
         settings: Settings,
-        audit: AuditLog,
+        disk: Disk,
         watch: Watch,
         post: Post,
     ) -> State {
         State {
             settings,
             follow_resolv_conf: node.router.resolvers.is_empty(),
-            audit,
+            disk,
             watch,
             post,
             boxes: BTreeMap::new(),
@@ -69,6 +81,7 @@ impl State {
             incarnations: 0,
             restarts: 0,
             retry: None,
+            audit_retry: None,
             pause: Duration::ZERO,
             ending: None,
             stoppers: Vec::new(),
@@ -125,7 +138,10 @@ impl State {
     /// Treat happenings until the router is told to end.
     pub fn run(&mut self, happenings: &Receiver<Happening>) {
         loop {
-            let next = [self.retry, self.ending].into_iter().flatten().min();
+            let next = [self.retry, self.audit_retry, self.ending]
+                .into_iter()
+                .flatten()
+                .min();
             let happening = match next {
                 None => happenings
                     .recv()
@@ -134,9 +150,11 @@ impl State {
             };
             match happening {
                 Ok(happening) => self.treat(happening),
-                Err(RecvTimeoutError::Timeout) => self.due(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.due();
+            self.retry_audit();
             if self
                 .ending
                 .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
@@ -184,6 +202,12 @@ impl State {
                     .is_some_and(|held| held.incarnation == incarnation)
                 {
                     self.release(&sandbox);
+                }
+            }
+            Happening::Unserved { sandbox, sentence } => self.unserved(&sandbox, &sentence),
+            Happening::Missed { sandbox } => {
+                if !self.boxes.contains_key(&sandbox) {
+                    self.disk.keep.forget(&sandbox);
                 }
             }
             Happening::Signal => self.drain(),
@@ -234,63 +258,8 @@ impl State {
             restarts: self.restarts,
             boxes: self.boxes.len() as u64,
             since: self.since.clone(),
-            audit_dir: self.audit.directory().to_owned(),
-        }
-    }
-
-    fn register(&mut self, claim: Claim, descriptors: Vec<OwnedFd>, reply: Reply) {
-        let name = claim.handover.sandbox.clone();
-        let descriptors = match RegisterFds::from_wire(claim.capture, descriptors) {
-            Ok(descriptors) => descriptors,
-            Err(error) => return reply.refuse(told(&error)),
-        };
-        if !is_name(&name) {
-            return reply.refuse(format!("`{name}` is no name for a sandbox"));
-        }
-        if self.ending.is_some() {
-            return reply
-                .refuse("the router is about to end: start it again with `nemoclaw router start`");
-        }
-        if let Some(held) = self.boxes.get(&name) {
-            if !ended(&held.descriptors.pidfd) {
-                return reply.refuse(format!("the sandbox `{name}` is registered already"));
-            }
-            self.release(&name);
-        }
-        let cookie = claim.netns_cookie;
-        let sharer = self
-            .boxes
-            .iter()
-            .find(|(_, held)| held.netns_cookie == cookie && !ended(&held.descriptors.pidfd));
-        if let Some((other, _)) = sharer {
-            return reply.refuse(format!(
-                "the network namespace of `{name}` is guarded for the sandbox `{other}` already"
-            ));
-        }
-        self.incarnations += 1;
-        let held = Held::new(claim, descriptors, self.incarnations, reply);
-        if let Err(error) = wait_for(&held, &name, &self.post) {
-            return refuse_box(
-                held,
-                &format!("the end of the sandbox `{name}` cannot be watched: {error}"),
-            );
-        }
-        self.boxes.insert(name.clone(), held);
-        self.hand_over(&name);
-    }
-
-    /// Give a sandbox to the worker. Without one it waits for the next.
-    fn hand_over(&mut self, name: &str) {
-        let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else {
-            return;
-        };
-        let (message, descriptors) = held.registration(name);
-        let mut sent = worker.send(&message, &descriptors);
-        if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
-            sent = worker.send(&question, &[]);
-        }
-        if let Err(error) = sent {
-            self.worker_gone(&told(&error));
+            audit_dir: self.disk.audit.directory().to_owned(),
+            audit_fault: self.disk.audit.fault().map(str::to_owned),
         }
     }
 
@@ -298,24 +267,13 @@ impl State {
         if let Some(worker) = &self.worker
             && let Err(error) = worker.send(message, &[])
         {
+            if unsendable(&error) {
+                return log(&format!(
+                    "the worker is not told something: {}",
+                    told(&error)
+                ));
+            }
             self.worker_gone(&told(&error));
-        }
-    }
-
-    fn release(&mut self, name: &str) {
-        let Some(held) = self.boxes.remove(name) else {
-            return;
-        };
-        self.watch.remove(&held.watched);
-        self.tell(&ToWorker::Release {
-            sandbox: name.to_owned(),
-        });
-        self.audit.close(name);
-        if held.waiting.is_some() {
-            refuse_box(
-                held,
-                &format!("the sandbox `{name}` ended while it was being registered"),
-            );
         }
     }
 
@@ -342,8 +300,7 @@ impl State {
     }
 }
 
-fn refuse_box(held: Held, message: &str) {
-    if let Some(reply) = held.waiting {
-        reply.refuse(message);
-    }
+/// Nothing was sent, and no other worker could be told either.
+fn unsendable(error: &WireError) -> bool {
+    matches!(error, WireError::TooLong { .. } | WireError::Form(_))
 }

@@ -24,7 +24,7 @@ impl State {
         }
         let reason = event.reason.as_deref().unwrap_or_default();
         log(&format!("sandbox {sandbox}: {reason}"));
-        self.audit.write(sandbox, &event);
+        self.write(sandbox, &event);
     }
 
     pub(super) fn watch_files(&mut self, sandbox: &str) {

@@ -3,7 +3,8 @@
 use nemoclaw_api::Response;
 use nemoclaw_api::audit::Event;
 
-use super::{State, refuse_box};
+use super::State;
+use super::registration::refuse_box;
 use crate::link::FromWorker;
 use crate::warden::log;
 
@@ -19,13 +20,8 @@ impl State {
                 };
                 let certificate = ca.certificate.clone();
                 held.saved.ca.get_or_insert(ca);
-                if let Some(reply) = held.waiting.take() {
-                    let generation = held.generation;
-                    reply.give(&Response::Registered {
-                        generation,
-                        ca_pem: certificate,
-                    });
-                    self.watch_files(&sandbox);
+                if held.waiting.is_some() {
+                    self.registered(&sandbox, certificate);
                 }
             }
             FromWorker::Rejected { sandbox, message } => {
@@ -49,6 +45,7 @@ impl State {
                     .get_mut(&sandbox)
                     .is_some_and(|held| held.accepted(sequence, generation))
                 {
+                    self.keep_or_log(&sandbox);
                     self.note(
                         &sandbox,
                         Ok(format!("policy generation {generation} is in force")),
@@ -69,14 +66,13 @@ impl State {
                 }
             }
             FromWorker::Named { sandbox, entry } => {
-                if self
-                    .boxes
-                    .get_mut(&sandbox)
-                    .is_some_and(|held| !held.named(entry))
-                {
-                    log(&format!(
+                let room = self.boxes.get_mut(&sandbox).map(|held| held.named(entry));
+                match room {
+                    Some(true) => self.keep_or_log(&sandbox),
+                    Some(false) => log(&format!(
                         "sandbox {sandbox} has more names than it may have"
-                    ));
+                    )),
+                    None => {}
                 }
             }
             FromWorker::Connections(open) => {
@@ -87,6 +83,27 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The worker serves a sandbox: what the next router needs is kept before anyone is told.
+    fn registered(&mut self, sandbox: &str, ca_pem: String) {
+        let kept = self.keep(sandbox);
+        let Some(held) = self.boxes.get_mut(sandbox) else {
+            return;
+        };
+        let (generation, resumed) = (held.generation, held.resumed);
+        let Some(reply) = held.waiting.take() else {
+            return;
+        };
+        if let Err(sentence) = kept {
+            reply.refuse(sentence);
+            return self.release(sandbox);
+        }
+        reply.give(&Response::Registered { generation, ca_pem });
+        if resumed {
+            self.note(sandbox, Ok("the router was started again".into()));
+        }
+        self.watch_files(sandbox);
     }
 
     /// What a worker that is gone had still sent: its decisions and names hold.
@@ -101,7 +118,7 @@ impl State {
         for event in events {
             if let Some(held) = self.boxes.get_mut(&event.sandbox) {
                 held.count(event);
-                self.audit.write(&event.sandbox, event);
+                self.write(&event.sandbox, event);
             }
         }
     }

@@ -1,0 +1,144 @@
+//! Sandboxes come and go: registered, handed to the worker, kept for the next router, released.
+
+use std::os::fd::OwnedFd;
+
+use nemoclaw_api::RegisterFds;
+
+use super::ends::{ended, wait_for};
+use super::{State, unsendable};
+use crate::link::ToWorker;
+use crate::warden::boxes::{Claim, Held, is_name};
+use crate::warden::keep::Kept;
+use crate::warden::log;
+use crate::warden::socket::Reply;
+use crate::worker::event::{blank, denied, told};
+
+impl State {
+    pub(super) fn register(&mut self, claim: Claim, descriptors: Vec<OwnedFd>, reply: Reply) {
+        let name = claim.handover.sandbox.clone();
+        let descriptors = match RegisterFds::from_wire(claim.capture, descriptors) {
+            Ok(descriptors) => descriptors,
+            Err(error) => return reply.refuse(told(&error)),
+        };
+        if !is_name(&name) {
+            return reply.refuse(format!("`{name}` is no name for a sandbox"));
+        }
+        if self.ending.is_some() {
+            return reply
+                .refuse("the router is about to end: start it again with `nemoclaw router start`");
+        }
+        if let Some(held) = self.boxes.get(&name) {
+            if !ended(&held.descriptors.pidfd) {
+                return reply.refuse(format!("the sandbox `{name}` is registered already"));
+            }
+            self.release(&name);
+        }
+        let cookie = claim.netns_cookie;
+        let sharer = self
+            .boxes
+            .iter()
+            .find(|(_, held)| held.netns_cookie == cookie && !ended(&held.descriptors.pidfd));
+        if let Some((other, _)) = sharer {
+            return reply.refuse(format!(
+                "the network namespace of `{name}` is guarded for the sandbox `{other}` already"
+            ));
+        }
+        if let Err(fault) = self.disk.audit.prepare(&name) {
+            return reply.refuse(fault);
+        }
+        self.incarnations += 1;
+        let mut held = Held::new(claim, descriptors, self.incarnations, reply);
+        self.restore(&mut held, &name);
+        if let Err(error) = wait_for(&held, &name, &self.post) {
+            return refuse_box(
+                held,
+                &format!("the end of the sandbox `{name}` cannot be watched: {error}"),
+            );
+        }
+        self.boxes.insert(name.clone(), held);
+        self.hand_over(&name);
+    }
+
+    /// A sandbox that outlived the last router is what it was.
+    fn restore(&self, held: &mut Held, name: &str) {
+        match self.disk.keep.load(name) {
+            Ok(Some(Kept { identity, .. })) => held.restore(identity),
+            Ok(None) => {}
+            Err(error) => log(&format!("what was kept of sandbox {name} is lost: {error}")),
+        }
+    }
+
+    /// Keep a sandbox for the next router.
+    pub(super) fn keep(&self, name: &str) -> Result<(), String> {
+        let Some(kept) = self.boxes.get(name).and_then(Held::kept) else {
+            return Ok(());
+        };
+        self.disk.keep.store(&kept).map_err(|error| {
+            format!("the sandbox `{name}` cannot be kept for a restart of the router: {error}")
+        })
+    }
+
+    /// The same, where nobody waits for an answer.
+    pub(super) fn keep_or_log(&self, name: &str) {
+        if let Err(sentence) = self.keep(name) {
+            log(&sentence);
+        }
+    }
+
+    pub(super) fn unserved(&mut self, name: &str, sentence: &str) {
+        if self.boxes.contains_key(name) {
+            return;
+        }
+        log(&format!("sandbox {name} is not served: {sentence}"));
+        let event = denied(blank(name, "router", "", 0, 0), sentence, None);
+        self.write(name, &event);
+        self.disk.audit.close(name);
+    }
+
+    /// Give a sandbox to the worker. Without one it waits for the next.
+    pub(super) fn hand_over(&mut self, name: &str) {
+        let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else {
+            return;
+        };
+        let (message, descriptors) = held.registration(name);
+        let mut sent = worker.send(&message, &descriptors);
+        if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
+            sent = worker.send(&question, &[]);
+        }
+        match sent {
+            Ok(()) => {}
+            Err(error) if unsendable(&error) => {
+                let sentence = format!("sandbox {name} cannot be handed over: {}", told(&error));
+                log(&sentence);
+                if let Some(held) = self.boxes.remove(name) {
+                    refuse_box(held, &sentence);
+                }
+            }
+            Err(error) => self.worker_gone(&told(&error)),
+        }
+    }
+
+    pub(super) fn release(&mut self, name: &str) {
+        self.disk.keep.forget(name);
+        let Some(held) = self.boxes.remove(name) else {
+            return;
+        };
+        self.watch.remove(&held.watched);
+        self.tell(&ToWorker::Release {
+            sandbox: name.to_owned(),
+        });
+        self.disk.audit.close(name);
+        if held.waiting.is_some() {
+            refuse_box(
+                held,
+                &format!("the sandbox `{name}` ended while it was being registered"),
+            );
+        }
+    }
+}
+
+pub(super) fn refuse_box(held: Held, message: &str) {
+    if let Some(reply) = held.waiting {
+        reply.refuse(message);
+    }
+}
