@@ -8,5 +8,6 @@ pub mod landlock;
 pub mod program;
 pub mod report;
 pub mod seccomp;
+mod sources;
 pub mod walls;
 pub mod witness;

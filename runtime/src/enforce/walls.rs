@@ -15,6 +15,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
 use serde::{Deserialize, Serialize};
 
+use super::sources;
 use crate::plan::{LandlockRule, Walls};
 use crate::sys::fork::{self, ForkError};
 use crate::sys::mount::{self, Attributes, Reach};
@@ -51,8 +52,10 @@ pub fn build(
     walls: Option<&Walls>,
     rules: &mut [LandlockRule],
 ) -> Result<(), WallsError> {
+    let binds = walls.map_or(&[][..], |walls| walls.binds.as_slice());
+    let expected = sources::expected(binds).map_err(WallsError::Step)?;
     let bytes = fork::answer_of(|| {
-        let answer = match in_box(init, walls, rules) {
+        let answer = match in_box(init, walls, &expected, rules) {
             Ok(identities) => Answer::Done(identities),
             Err(sentence) => Answer::Failed(sentence),
         };
@@ -74,12 +77,14 @@ type Sentence = String;
 fn in_box(
     init: &PidFd,
     walls: Option<&Walls>,
+    expected: &[sources::Expected],
     rules: &[LandlockRule],
 ) -> Result<Vec<Option<(u64, u64)>>, Sentence> {
     namespace::enter_mounts_of(init.as_fd())
         .map_err(|error| format!("cannot enter the box's mount namespace: {}", error.desc()))?;
     let root = openat2::own_root()
         .map_err(|error| format!("cannot open the box's root: {}", error.desc()))?;
+    sources::check(root.as_fd(), expected)?;
     if let Some(walls) = walls {
         raise(root.as_fd(), walls)?;
     }

@@ -77,9 +77,9 @@ pub fn start(
             .context("cannot copy a descriptor")?,
         start: None,
     });
-    let file = store
-        .directory(&state.id)?
-        .join(format!("exec-{}.json", std::process::id()));
+    let box_dir = store.directory(&state.id)?;
+    sweep_processes(context, &box_dir);
+    let file = box_dir.join(format!("exec-{}.json", std::process::id()));
     // Its variables may be secrets, and whoever knows the id may pass through the directory.
     File::options()
         .write(true)
@@ -138,6 +138,25 @@ fn enter_later(
     root.set_umask(user.umask());
     process.set_user(root);
     Ok(Some((namespace.into(), user)))
+}
+
+/// Remove the files of execs that were killed: they hold the variables of their processes.
+fn sweep_processes(context: &Context, box_dir: &Path) {
+    let left = std::fs::read_dir(box_dir).into_iter().flatten().flatten();
+    for entry in left {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("exec-")?.strip_suffix(".json"));
+        let dead = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        if dead && let Err(error) = std::fs::remove_file(entry.path()) {
+            let path = entry.path();
+            let path = path.display();
+            context
+                .log
+                .debug(&format!("cannot remove `{path}`: {error}"));
+        }
+    }
 }
 
 /// Remove the sockets that earlier execs left.

@@ -138,12 +138,13 @@ impl Tree {
         )?;
         sources::check_policies(&all, rules, inputs.texts)?;
         let user = Users::of(inputs, given, &all, rules)?;
-        let places = Places::of(inputs, given, &all, rules, remarks)?;
+        let mut places = Places::of(inputs, given, &all, rules, remarks)?;
         added::add_shared_memory(&mut all);
         if places.tmpfs {
             added::add_tmp(&mut all);
         }
         let trust = trust::planned(inputs, namespaces, &mut all);
+        places.walls.binds = sources::seen_binds(&all, inputs.box_dir);
         Ok(Tree {
             mounts: all,
             places,

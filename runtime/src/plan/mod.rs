@@ -133,6 +133,10 @@ pub struct Walls {
     /// Mounts that become read-only here and nowhere else: each must be found at its place, reached without a link.
     #[serde(default)]
     pub mounts: Vec<PathBuf>,
+    /// Destination and source of each of the engine's bind mounts that can be seen: whether it shows its source is
+    /// checked once, when the walls are raised.
+    #[serde(skip)]
+    pub binds: Vec<(PathBuf, PathBuf)>,
 }
 
 /// What a process gets just before its program runs. Stored in the box's state; init and exec use the same value.

@@ -157,3 +157,29 @@ fn a_read_only_path_below_a_writable_one_can_be_neither_replaced_nor_made() {
         said.err
     );
 }
+
+#[test]
+fn a_source_that_is_exchanged_for_a_link_never_shows_what_it_may_not() {
+    let Some(node) = node() else { return };
+    let (source, link) = (node.path().join("source"), node.path().join("link"));
+    std::fs::create_dir(&source).expect("directory");
+    symlink(node.path().join("policies"), &link).expect("link");
+    std::fs::write(node.path().join("policies/seen"), "").expect("file");
+    let bind = json!({ "destination": "/sandbox/v", "type": "bind", "source": source, "options": ["rbind"] });
+    node.config("echo /sandbox/v/*", |config| {
+        config["mounts"].as_array_mut().expect("mounts").push(bind)
+    });
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let flags = nix::fcntl::RenameFlags::RENAME_EXCHANGE;
+                nix::fcntl::renameat2(None, &source, None, &link, flags).expect("exchange");
+                std::thread::sleep(std::time::Duration::from_millis(3));
+            }
+        });
+        let seen = (0..20).any(|_| node.run(&id()).out.contains("seen"));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(!seen);
+    });
+}
