@@ -91,6 +91,8 @@ pub const AUDIT_QUEUE: usize = 1024;
 pub const AUDIT_PATH: usize = 2048;
 /// How long the operator's log keeps quiet about a fault that a sandbox can repeat at will.
 pub const LOG_QUIET: Duration = Duration::from_secs(60);
+/// Sandboxes that ended and whose last lines may still come from the worker.
+pub const DEPARTED: usize = 64;
 /// How often a log that could not be written is tried again.
 pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
 /// Size of an audit file at which it becomes `.1` and a new one is begun.
@@ -104,6 +106,8 @@ pub const LINK_TIME: Duration = Duration::from_secs(2);
 pub const SETTLE: Duration = Duration::from_millis(8);
 /// How long a file that is written without a pause is waited for.
 pub const SETTLE_MOST: Duration = Duration::from_millis(20);
+/// Changes of files that wait to be looked at; beyond it all files are looked at.
+pub const CHANGES: usize = 256;
 /// The longest policy file.
 pub const POLICY_BYTES: u64 = 1024 * 1024;
 

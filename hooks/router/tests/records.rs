@@ -68,6 +68,27 @@ fn an_open_connection_is_on_record_although_the_worker_is_killed() {
 }
 
 #[test]
+fn what_is_open_when_the_sandbox_ends_has_its_last_line() {
+    if !able() {
+        return;
+    }
+    let rig = Rig::start(HOSTS);
+    let sandbox = Sandbox::new(&rig, "a", 2222, RAW);
+    let address = sandbox.address("api.test");
+    let open = sandbox.netns.within(move || {
+        let mut stream = TcpStream::connect((address, 2222)).expect("connect");
+        stream.read_exact(&mut [0; 6]).expect("greeting");
+        stream
+    });
+    rig.client().release("a").expect("release");
+    rig.wait_until("the close line", || {
+        let last = phases(&rig, "tcp").pop();
+        last.is_some_and(|(phase, bytes)| phase.as_deref() == Some("close") && bytes >= 6)
+    });
+    drop(open);
+}
+
+#[test]
 fn a_websocket_is_on_record_before_its_first_byte() {
     if !able() {
         return;

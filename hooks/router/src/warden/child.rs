@@ -8,9 +8,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 
 use nemoclaw_api::wire::{self, WireError};
 
-use super::{Happening, Post};
+use super::{Happening, Post, log};
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::worker::event::told;
 
 /// A running worker.
 pub struct Worker {
@@ -81,14 +82,23 @@ impl Worker {
 }
 
 fn listen(number: u64, link: &UnixStream, post: &Post) {
-    while let Ok((message, _)) = wire::receive::<FromWorker>(link) {
-        if post
-            .send(Happening::Said {
-                worker: number,
-                message,
-            })
-            .is_err()
-        {
+    loop {
+        let message = match wire::receive::<FromWorker>(link) {
+            Ok((message, _)) => message,
+            Err(WireError::Ended) => break,
+            Err(error) => {
+                log(&format!(
+                    "the worker cannot be understood: {}",
+                    told(&error)
+                ));
+                break;
+            }
+        };
+        let said = Happening::Said {
+            worker: number,
+            message,
+        };
+        if post.send(said).is_err() {
             return;
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Instant;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -26,16 +28,20 @@ impl Watch {
     /// # Errors
     /// The kernel has no watch for us.
     pub fn new(post: Post) -> Result<Watch, notify::Error> {
-        let (sender, changes) = channel::<Changed>();
+        let (sender, changes) = sync_channel::<Changed>(limits::CHANGES);
+        let overrun = Arc::new(AtomicBool::new(false));
+        let full = overrun.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if let Some(changed) = relevant(event) {
-                // The other end goes only when the warden ends.
-                let _ = sender.send(changed);
+            if let Some(changed) = relevant(event)
+                && sender.try_send(changed).is_err()
+            {
+                // Whoever changes files faster than they are looked at gets all of them looked at once.
+                full.store(true, Ordering::Release);
             }
         })?;
         std::thread::Builder::new()
             .name("settle".into())
-            .spawn(move || settle(&changes, &post))
+            .spawn(move || settle(&changes, &overrun, &post))
             .map_err(notify::Error::io)?;
         Ok(Watch {
             watcher,
@@ -103,7 +109,7 @@ fn relevant(event: notify::Result<notify::Event>) -> Option<Changed> {
     Some(Some(event.paths))
 }
 
-fn settle(changes: &Receiver<Changed>, post: &Post) {
+fn settle(changes: &Receiver<Changed>, overrun: &AtomicBool, post: &Post) {
     while let Ok(first) = changes.recv() {
         let end = Instant::now() + limits::SETTLE_MOST;
         let mut all = vec![first];
@@ -119,7 +125,7 @@ fn settle(changes: &Receiver<Changed>, post: &Post) {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        let lost = all.iter().any(Option::is_none);
+        let lost = overrun.swap(false, Ordering::AcqRel) || all.iter().any(Option::is_none);
         let touched = all.into_iter().flatten().flatten().flat_map(|path| {
             let parent = path.parent().map(Path::to_owned);
             [Some(path), parent].into_iter().flatten()

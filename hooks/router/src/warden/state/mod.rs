@@ -7,7 +7,7 @@ mod policies;
 mod registration;
 mod said;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -54,6 +54,7 @@ pub struct State {
     audit_retry: Option<Instant>,
     pause: Duration,
     ending: Option<Instant>,
+    departed: VecDeque<String>,
     stoppers: Vec<Reply>,
     since: String,
 }
@@ -84,6 +85,7 @@ impl State {
             audit_retry: None,
             pause: Duration::ZERO,
             ending: None,
+            departed: VecDeque::new(),
             stoppers: Vec::new(),
             since: clock::now(),
         }

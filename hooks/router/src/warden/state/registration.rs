@@ -6,6 +6,7 @@ use nemoclaw_api::RegisterFds;
 
 use super::ends::{ended, wait_for};
 use super::{State, unsendable};
+use crate::limits;
 use crate::link::ToWorker;
 use crate::warden::boxes::{Claim, Held, is_name};
 use crate::warden::keep::Kept;
@@ -128,6 +129,12 @@ impl State {
             sandbox: name.to_owned(),
         });
         self.disk.audit.close(name);
+        // Flows that end with it have their last lines on the way.
+        self.departed.retain(|departed| departed != name);
+        self.departed.push_back(name.to_owned());
+        if self.departed.len() > limits::DEPARTED {
+            self.departed.pop_front();
+        }
         if held.waiting.is_some() {
             refuse_box(
                 held,

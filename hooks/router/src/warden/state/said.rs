@@ -119,6 +119,9 @@ impl State {
             if let Some(held) = self.boxes.get_mut(&event.sandbox) {
                 held.count(event);
                 self.write(&event.sandbox, event);
+            } else if self.departed.contains(&event.sandbox) {
+                self.write(&event.sandbox, event);
+                self.disk.audit.close(&event.sandbox);
             }
         }
     }
