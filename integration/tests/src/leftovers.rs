@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::world::World;
+use crate::world::{World, alive};
 
 /// A picture of the machine; two of them can be compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,8 @@ fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Network namespaces of boxes: of processes with mounts of their own that come from this world.
+/// Network namespaces of boxes: of processes with mounts of their own whose root comes from this world. A box of anybody
+/// else that is being built sees a copy of all the host's mounts, but not as its root.
 fn namespaces(world: &World) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let ours = world.dir.display().to_string();
@@ -87,7 +88,8 @@ fn namespaces(world: &World) -> BTreeSet<String> {
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let process = entry.path();
         let mounts = fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
-        if fs::read_link(process.join("ns/mnt")).ok() == host || !mounts.contains(&ours) {
+        let root_is_ours = |line: &str| line.split(' ').nth(4) == Some("/") && line.contains(&ours);
+        if fs::read_link(process.join("ns/mnt")).ok() == host || !mounts.lines().any(root_is_ours) {
             continue;
         }
         if let Ok(link) = fs::read_link(process.join("ns/net")) {
@@ -118,13 +120,23 @@ fn files(dir: &Path) -> BTreeSet<String> {
     found
 }
 
+/// Sockets of the router and of waiting boxes, by inode and path, where engines and so runtimes are: `nct-eng`. Not
+/// Docker's own: each call of its command is one more, and they end when dockerd has time for it.
 fn unix_sockets(world: &World) -> BTreeSet<String> {
-    let text = fs::read_to_string("/proc/net/unix").unwrap_or_default();
-    let ours = world.dir.display().to_string();
+    let Some(engine) = alive(&world.path("eng/docker.pid")) else {
+        return BTreeSet::new();
+    };
+    let text = fs::read_to_string(format!("/proc/{engine}/net/unix")).unwrap_or_default();
+    let state = world.text("state");
+    let ours = |path: &str| {
+        path.starts_with(&state) || path.ends_with("/start.sock") || path == "notify.sock"
+    };
     text.lines()
-        .filter_map(|line| line.split_whitespace().nth(7))
-        .filter(|path| path.contains(&ours))
-        .map(str::to_owned)
+        .filter_map(|line| {
+            let mut words = line.split_whitespace().skip(6);
+            let (inode, path) = (words.next()?, words.next()?);
+            ours(path).then(|| format!("{inode} {path}"))
+        })
         .collect()
 }
 

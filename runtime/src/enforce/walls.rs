@@ -302,8 +302,13 @@ fn cannot_open(path: &Path, fate: Fate, error: Errno) -> Sentence {
             "`{}` in the box is, or lies behind, a symbolic link: a path of the policy must be a real one, so change the image",
             path.display()
         ),
+        (Errno::ENOENT | Errno::ENOTDIR, Fate::ReadOnly) => format!(
+            "`{}` does not exist in the box, where the agent could make it though the policy has it read-only: make it in \
+             the volume, an empty directory will do",
+            path.display()
+        ),
         (Errno::ENOENT, _) => format!(
-            "`{}` does not exist in the box, and the policy needs it",
+            "`{}` does not exist in the box, and the policy needs it: make it, or take it out of the policy",
             path.display()
         ),
         (error, _) => format!(

@@ -152,7 +152,7 @@ fn a_read_only_path_below_a_writable_one_can_be_neither_replaced_nor_made() {
     let said = node.run(&id());
     assert!(
         said.err
-            .contains("`/sandbox/a/keys` does not exist in the box"),
+            .contains("`/sandbox/a/keys` does not exist in the box, where the agent could make it"),
         "{}",
         said.err
     );

@@ -72,10 +72,10 @@ pub fn node() -> Option<Node> {
     Some(node)
 }
 
-/// An id that no other test uses.
+/// An id that no other test uses, and that the end-to-end tests, which may run beside, do not count as theirs.
 pub fn id() -> String {
     format!(
-        "nct-{}-{}",
+        "ncb-{}-{}",
         std::process::id(),
         NEXT.fetch_add(1, Ordering::Relaxed)
     )

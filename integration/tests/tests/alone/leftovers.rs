@@ -71,6 +71,13 @@ fn a_box_that_ended_leaves_nothing() {
             run(world, runtime, &[], &["nct/busybox", "true"]).ok();
             let container = Container::start(world, runtime, &[], &["nct/busybox", "sleep", "300"]);
             container.exec(&["true"]).ok();
+            let living = picture(world).new_since(&before).join("\n");
+            for kind in ["cgroup", "network namespace", "state"] {
+                assert!(
+                    living.contains(kind),
+                    "a living box has a {kind}:\n{living}"
+                );
+            }
             container.verb(&["kill"]).ok();
         }
         nothing_new(world, &before, &format!("a box of {runtime}"));

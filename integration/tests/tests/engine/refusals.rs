@@ -2,6 +2,7 @@
 
 use nemoclaw_tests::container::run;
 use nemoclaw_tests::{World, nemoclaw};
+use serde_json::json;
 
 const TRUE: &[&str] = &["nct/busybox", "true"];
 
@@ -53,6 +54,68 @@ fn an_unknown_policy_is_refused() {
         "nemoclaw-unknown",
         &[],
         &["no-such-policy", "policy"],
+    );
+}
+
+#[test]
+fn a_policy_that_needs_a_newer_kernel_is_refused() {
+    let world = nemoclaw!();
+    let policy = "version: 1\nlandlock: {minimum_abi: 16}\n";
+    std::fs::write(world.path("node/policies/newer.yaml"), policy).expect("policy");
+    nemoclaw_tests::engine::add_runtime(world, "nemoclaw-newer", "config", "newer");
+    refused(
+        world,
+        "nemoclaw-newer",
+        &[],
+        &[
+            "`newer` needs landlock abi 16",
+            "use a newer kernel",
+            "best_effort",
+        ],
+    );
+}
+
+#[test]
+fn a_profile_that_cannot_be_loaded_is_refused() {
+    let world = nemoclaw!();
+    let file = world.path("data/seccomp.json");
+    let refused_for = |profile: serde_json::Value, word: &str| {
+        std::fs::write(&file, profile.to_string()).expect("profile");
+        let option = format!("seccomp={}", file.display());
+        refused(
+            world,
+            "nemoclaw",
+            &["--security-opt", &option],
+            &["seccomp profile", word],
+        );
+    };
+    let rule = |value: u32| {
+        json!({ "names": ["personality"], "action": "SCMP_ACT_ERRNO",
+                "args": [{ "index": 0, "value": value, "op": "SCMP_CMP_EQ" }] })
+    };
+    let rules: Vec<_> = (0..1500).map(rule).collect();
+    refused_for(
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules }),
+        "4096",
+    );
+    let notify = json!([{ "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY" }]);
+    refused_for(
+        json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": notify }),
+        "scmp_act_notify",
+    );
+}
+
+#[test]
+fn an_egress_hook_that_fails_silently_is_named_with_its_last_words() {
+    refused(
+        nemoclaw!(),
+        "nemoclaw-badhook",
+        &[],
+        &[
+            "node/bad-hook` failed",
+            "nct: this hook fails on purpose",
+            "`egress_hook`",
+        ],
     );
 }
 
