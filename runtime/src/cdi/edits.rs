@@ -127,17 +127,33 @@ impl Part<'_> {
     }
 
     fn node(&self, given: &DeviceNode) -> Result<Node, CdiError> {
-        let on_host = given.host_path.as_ref().unwrap_or(&given.path);
-        let shown = format!("the device node `{on_host}`");
-        let found = HostNode::at(Path::new(on_host));
-        let typ =
-            match given.typ.as_deref() {
-                Some(letter) => Some(node_type(letter).ok_or_else(|| {
-                    self.refused(format!("{shown} has the unknown type `{letter}`"))
-                })?),
-                None => None,
-            };
-        // Without numbers a node is what the host's is.
+        let on_host = self.absolute(given.host_path.as_ref().unwrap_or(&given.path))?;
+        let host = self.host_node(given, &on_host)?;
+        let mut device = oci::LinuxDevice::default();
+        device
+            .set_path(self.absolute(&given.path)?)
+            .set_typ(host.typ)
+            .set_major(host.major)
+            .set_minor(host.minor)
+            .set_file_mode(Some(given.file_mode.unwrap_or(host.mode) & 0o777))
+            .set_uid(given.uid)
+            .set_gid(given.gid);
+        let access = self.access(given.permissions.as_deref(), host.typ)?;
+        Ok(Node { device, access })
+    }
+
+    /// Type and numbers: as the file gives them, else those of the node on this host.
+    fn host_node(&self, given: &DeviceNode, on_host: &Path) -> Result<HostNode, CdiError> {
+        let shown = format!("the device node `{}`", on_host.display());
+        let found = HostNode::at(on_host);
+        let typ = given
+            .typ
+            .as_deref()
+            .map(|letter| {
+                let unknown = || self.refused(format!("{shown} has the unknown type `{letter}`"));
+                node_type(letter).ok_or_else(unknown)
+            })
+            .transpose()?;
         let numbers = given.major.filter(|major| *major != 0).zip(typ);
         let host = match (&found, numbers) {
             (Ok(host), None) if typ.is_some_and(|typ| !same(typ, host.typ)) => {
@@ -152,26 +168,15 @@ impl Part<'_> {
             },
             (Err(why), None) => return Err(self.refused(format!("{shown} {why}"))),
         };
-        if self.user_namespace {
-            // There a node cannot be made: the host's own is mounted, found by the path that it has inside.
-            let mounted = found.is_ok_and(|found| found.is(&host)) && *on_host == given.path;
-            if !mounted {
-                return Err(self.refused(format!(
-                    "{shown} is not on this host as it would be in the box, which a user namespace does not let"
-                )));
-            }
+        // In a user namespace a node cannot be made: the host's own is mounted, found by the path that it has inside.
+        let as_inside =
+            || found.is_ok_and(|found| found.is(&host)) && on_host == Path::new(&given.path);
+        if self.user_namespace && !as_inside() {
+            return Err(self.refused(format!(
+                "{shown} is not on this host as it would be in the box, which a user namespace does not let"
+            )));
         }
-        let mut device = oci::LinuxDevice::default();
-        device
-            .set_path(self.absolute(&given.path)?)
-            .set_typ(host.typ)
-            .set_major(host.major)
-            .set_minor(host.minor)
-            .set_file_mode(Some(given.file_mode.unwrap_or(host.mode) & 0o777))
-            .set_uid(given.uid)
-            .set_gid(given.gid);
-        let access = self.access(given.permissions.as_deref(), host.typ)?;
-        Ok(Node { device, access })
+        Ok(host)
     }
 
     fn access(
