@@ -121,6 +121,9 @@ pub struct Create {
     /// Unix socket that receives the terminal's master.
     #[arg(long)]
     pub console_socket: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of the first process.
+    #[arg(long)]
+    pub pidfd_socket: Option<PathBuf>,
     /// Do not pivot_root: for initramfs roots.
     #[arg(long)]
     pub no_pivot: bool,
@@ -143,6 +146,9 @@ pub struct Run {
     /// Do not wait.
     #[arg(short, long)]
     pub detach: bool,
+    /// Accepted: this runtime never becomes the parent of others' orphans.
+    #[arg(long)]
+    pub no_subreaper: bool,
     /// Leave the container when its program ends.
     #[arg(long)]
     pub keep: bool,
@@ -186,6 +192,9 @@ pub struct Exec {
     /// Unix socket that receives the terminal's master.
     #[arg(long)]
     pub console_socket: Option<PathBuf>,
+    /// Unix socket that receives a pidfd of the process.
+    #[arg(long)]
+    pub pidfd_socket: Option<PathBuf>,
     /// Give it a terminal.
     #[arg(short, long)]
     pub tty: bool,
@@ -210,6 +219,12 @@ pub struct Exec {
     /// AppArmor profile.
     #[arg(long)]
     pub apparmor: Option<String>,
+    /// Refused: no process gets an SELinux label.
+    #[arg(long)]
+    pub process_label: Option<String>,
+    /// Refused: a process runs in its container's own cgroup.
+    #[arg(long)]
+    pub cgroup: Option<String>,
     /// Also into a frozen container.
     #[arg(long)]
     pub ignore_paused: bool,

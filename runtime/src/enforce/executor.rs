@@ -53,6 +53,8 @@ pub struct Parts {
 #[derive(Clone)]
 pub struct Confined {
     parts: Rc<Parts>,
+    /// The first descriptor that the program does not get.
+    first_closed: u32,
     added: Rc<RefCell<Vec<(String, String)>>>,
 }
 
@@ -107,7 +109,11 @@ impl Confined {
     /// Make it.
     #[must_use]
     pub fn new(parts: Parts) -> Confined {
+        // The caller's own variable, read before libcontainer sets the box's.
+        let sockets = std::env::var("LISTEN_FDS").ok();
+        let sockets: u32 = sockets.and_then(|count| count.parse().ok()).unwrap_or(0);
         Confined {
+            first_closed: 3_u32.saturating_add(sockets).saturating_add(parts.preserve),
             parts: Rc::new(parts),
             added: Rc::default(),
         }
@@ -128,7 +134,7 @@ impl Confined {
         let parts = &self.parts;
         change_directory(process)?;
         let ready = Ready::new(process, &self.added.borrow())?;
-        descriptors::close_on_exec_from(3 + parts.preserve)
+        descriptors::close_on_exec_from(self.first_closed)
             .map_err(kernel("close inherited descriptors"))?;
         signals::reset().map_err(kernel("reset the signal mask"))?;
         if parts.confinement.no_new_privileges {

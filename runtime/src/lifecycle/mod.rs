@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod console;
 pub mod context;
 pub mod foreground;
+pub mod handle;
 pub mod hierarchy;
 pub mod hooks;
 pub mod limits;

@@ -1,10 +1,10 @@
 //! Pseudo terminals: receiving the master's descriptor, and keeping window sizes equal.
 
-use std::io::IoSliceMut;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 
 /// Receive the one descriptor that a peer sends over `socket`.
 ///
@@ -32,6 +32,28 @@ pub fn receive_descriptor(socket: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
         }
     }
     Err(Errno::ENOMSG)
+}
+
+/// Send a descriptor over `socket`, with a word on what it is.
+///
+/// # Errors
+/// The kernel's error.
+pub fn send_descriptor(
+    socket: BorrowedFd<'_>,
+    fd: BorrowedFd<'_>,
+    word: &str,
+) -> Result<(), Errno> {
+    let fds = [fd.as_raw_fd()];
+    let control = [ControlMessage::ScmRights(&fds)];
+    let parts = [IoSlice::new(word.as_bytes())];
+    sendmsg::<()>(
+        socket.as_raw_fd(),
+        &parts,
+        &control,
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .map(drop)
 }
 
 /// Give the terminal `to` the window size of the terminal `from`.

@@ -11,8 +11,10 @@ use crate::lifecycle::build::write_pid;
 use crate::lifecycle::console::Listening;
 use crate::lifecycle::context::Context;
 use crate::lifecycle::foreground::Foreground;
+use crate::lifecycle::handle::Handle;
 use crate::lifecycle::tenant::{self, Request};
 use crate::state::{BoxState, Store};
+use crate::sys::pidfd::PidFd;
 
 /// Run the verb; the program's exit code.
 pub fn run(context: &Context, args: &Exec) -> Result<u8> {
@@ -22,6 +24,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
         Some(path) => read(path)?,
         None => from_arguments(&store, &state, args)?,
     };
+    refuse_unsupported(args)?;
     let terminal = process.terminal().unwrap_or(false);
     if terminal && args.detach && args.console_socket.is_none() {
         bail!("cannot give a detached process a terminal without --console-socket");
@@ -39,13 +42,34 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
         preserve_fds: args.preserve_fds,
         ignore_paused: args.ignore_paused,
     };
+    let handle = Handle::connect(args.pidfd_socket.as_deref())?;
     let child = tenant::start(context, &store, &state, &request)?;
+    if let Some(handle) = handle {
+        // It is our child and not reaped, so its number names it even when it has ended.
+        let held = PidFd::open(child).context("the process is gone")?;
+        if let Err(error) = handle.send(&held, "setns") {
+            // The caller could not follow it; it may have ended on its own.
+            held.send(libc::SIGKILL).ok();
+            return Err(error);
+        }
+    }
     write_pid(args.pid_file.as_deref(), child.as_raw())?;
     if args.detach {
         return Ok(0);
     }
     let console = listening.map(Listening::accept).transpose()?;
     Foreground::new()?.wait(child, console.as_ref())
+}
+
+/// Options of runc's that would change where or as what the process runs.
+fn refuse_unsupported(args: &Exec) -> Result<()> {
+    if args.process_label.is_some() {
+        bail!("cannot give a process an SELinux label: leave out --process-label");
+    }
+    if args.cgroup.is_some() {
+        bail!("a process runs in its container's own cgroup: leave out --cgroup");
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Process> {

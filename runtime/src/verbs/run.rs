@@ -6,7 +6,6 @@ use nix::unistd::Pid;
 
 use super::{create, start};
 use crate::cli::Run;
-use crate::lifecycle::build;
 use crate::lifecycle::console::Listening;
 use crate::lifecycle::context::Context;
 use crate::lifecycle::foreground::Foreground;
@@ -36,7 +35,7 @@ pub fn run(context: &Context, args: &Run) -> Result<u8> {
     if let Some(listening) = &listening {
         request.console_socket = Some(listening.path());
     }
-    let state = build::build(context, &request)?;
+    let state = create::up(context, &args.create, &request)?;
     let outcome = (|| {
         let console = listening.map(Listening::accept).transpose()?;
         if args.detach {

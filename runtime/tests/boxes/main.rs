@@ -14,5 +14,6 @@ mod life;
 mod programs;
 mod refusals;
 mod tenants;
+mod options;
 mod unconfined;
 mod update;
