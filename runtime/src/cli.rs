@@ -8,9 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::log::Format;
 
 mod events;
+mod image;
 mod update;
 
 pub use events::Events;
+pub use image::Image;
 pub use update::Update;
 
 /// `--version` in runc's shape: engines read these three lines.
@@ -71,8 +73,8 @@ pub enum Verb {
     Create(Create),
     /// Start the program of a created container.
     Start(Id),
-    /// Print a container's state as JSON.
-    State(Id),
+    /// Print a container's state.
+    State(State),
     /// Send a signal to a container's first process.
     Kill(Kill),
     /// Remove a container.
@@ -93,6 +95,10 @@ pub enum Verb {
     Events(Events),
     /// List containers.
     List(List),
+    /// Refused: no program can be put back behind its walls.
+    Checkpoint(Image),
+    /// Refused, as `checkpoint`.
+    Restore(Image),
     /// Print what this runtime supports as JSON.
     Features,
     /// Write a first config.json.
@@ -105,6 +111,16 @@ pub enum Verb {
 /// Only an id.
 #[derive(Debug, Args)]
 pub struct Id {
+    /// The container's id.
+    pub id: String,
+}
+
+/// `state`.
+#[derive(Debug, Args)]
+pub struct State {
+    /// Shape.
+    #[arg(short, long, value_enum, default_value = "json")]
+    pub format: Shape,
     /// The container's id.
     pub id: String,
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use super::printer;
-use super::state::View;
+use super::state::{View, table};
 use crate::cli::{List, Shape};
 use crate::lifecycle::context::Context;
 
@@ -21,22 +21,6 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
     }
     match args.format {
         Shape::Json => printer::json(&views),
-        Shape::Table => {
-            let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"]
-                .map(str::to_owned)
-                .to_vec();
-            let rows = views.into_iter().map(|view| {
-                let bundle = view.bundle.display().to_string();
-                vec![
-                    view.id,
-                    view.pid.to_string(),
-                    view.status.to_string(),
-                    bundle,
-                    view.created,
-                    view.owner,
-                ]
-            });
-            printer::table(&std::iter::once(head).chain(rows).collect::<Vec<_>>())
-        }
+        Shape::Table => table(views),
     }
 }

@@ -1,5 +1,6 @@
 //! One file a verb: it translates arguments, `lifecycle` does the work.
 
+mod checkpoint;
 mod create;
 mod delete;
 mod events;
@@ -79,7 +80,7 @@ fn dispatch(context: &Context, verb: &Verb) -> Result<u8> {
     match verb {
         Verb::Create(args) => create::run(context, args)?,
         Verb::Start(args) => start::run(context, &args.id)?,
-        Verb::State(args) => state::run(context, &args.id)?,
+        Verb::State(args) => state::run(context, args)?,
         Verb::Kill(args) => kill::run(context, args)?,
         Verb::Delete(args) => delete::run(context, args)?,
         Verb::Run(args) => return run::run(context, args),
@@ -90,6 +91,8 @@ fn dispatch(context: &Context, verb: &Verb) -> Result<u8> {
         Verb::Update(args) => update::run(context, args)?,
         Verb::Events(args) => events::run(context, args)?,
         Verb::List(args) => list::run(context, args)?,
+        Verb::Checkpoint(args) => checkpoint::checkpoint(context, args)?,
+        Verb::Restore(args) => checkpoint::restore(args)?,
         Verb::Features => features::run()?,
         Verb::Spec(args) => spec::run(args)?,
         Verb::Hook(args) => return hook::run(args),

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::printer;
+use crate::cli::{Shape, State};
 use crate::lifecycle::context::Context;
 use crate::state::{BoxState, Status};
 
@@ -73,6 +74,28 @@ impl From<BoxState> for View {
 }
 
 /// Run the verb.
-pub fn run(context: &Context, id: &str) -> Result<()> {
-    printer::json(&View::from(context.store()?.load(id)?))
+pub fn run(context: &Context, args: &State) -> Result<()> {
+    let view = View::from(context.store()?.load(&args.id)?);
+    match args.format {
+        Shape::Json => printer::json(&view),
+        Shape::Table => table(vec![view]),
+    }
+}
+
+/// Boxes in columns, under runc's heads.
+pub fn table(views: Vec<View>) -> Result<()> {
+    let head = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"];
+    let rows = views.into_iter().map(|view| {
+        let bundle = view.bundle.display().to_string();
+        vec![
+            view.id,
+            view.pid.to_string(),
+            view.status.to_string(),
+            bundle,
+            view.created,
+            view.owner,
+        ]
+    });
+    let head = std::iter::once(head.map(str::to_owned).to_vec());
+    printer::table(&head.chain(rows).collect::<Vec<_>>())
 }

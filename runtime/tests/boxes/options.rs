@@ -247,3 +247,87 @@ fn an_exec_with_a_label_or_another_cgroup_is_refused() {
     }
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
+
+#[test]
+fn a_checkpoint_is_refused_and_the_box_goes_on_and_a_restore_makes_nothing() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    let images = node.path().join("images");
+    let images = images.to_str().expect("path");
+    let bundle = node.bundle();
+    let bundle = bundle.to_str().expect("path");
+    let checkpoint = |id: &str| {
+        node.call(&[
+            "checkpoint",
+            "--image-path",
+            images,
+            "--work-path",
+            images,
+            id,
+        ])
+    };
+    assert!(checkpoint(&box_id).err.contains("does not exist"));
+    node.config("sleep 60", |_| {});
+    node.up(&box_id);
+    let said = checkpoint(&box_id);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.starts_with("cannot checkpoint container"),
+        "{}",
+        said.err
+    );
+    assert!(node.call(&["state", &box_id]).out.contains("\"running\""));
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    let pid_file = node.path().join("pid");
+    let restore = [
+        "restore",
+        "--image-path",
+        images,
+        "--work-path",
+        images,
+        "--detach",
+        "--pid-file",
+        pid_file.to_str().expect("path"),
+        "-no-subreaper",
+        "--bundle",
+        bundle,
+        &box_id,
+    ];
+    let said = node.call(&restore);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.starts_with("cannot restore container"),
+        "{}",
+        said.err
+    );
+    assert!(node.call(&["restore", ".."]).err.contains("is not valid"));
+    assert!(!pid_file.exists());
+    node.assert_nothing_left(&box_id);
+}
+
+#[test]
+fn state_list_and_ps_come_as_tables_and_as_json() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.config("sleep 60", |_| {});
+    node.up(&box_id);
+    for (verb, with_id, head) in [
+        ("state", true, "ID "),
+        ("list", false, "ID "),
+        ("ps", true, "UID"),
+    ] {
+        let call = |format: &str| {
+            let mut args = vec![verb, "--format", format];
+            args.extend(with_id.then_some(box_id.as_str()));
+            node.call(&args).out
+        };
+        let table = call("table");
+        assert!(table.starts_with(head), "{verb}: {table}");
+        assert_eq!(table.lines().count(), 2, "{verb}: {table}");
+        serde_json::from_str::<serde_json::Value>(&call("json")).expect("JSON");
+    }
+    let pids: Vec<i64> =
+        serde_json::from_str(&node.call(&["ps", "-f", "json", &box_id]).out).expect("pids");
+    assert_eq!(pids, [pid(&node, &box_id)]);
+    assert_eq!(node.call(&["delete", &box_id, "--force"]).code, 0);
+}
