@@ -76,6 +76,11 @@ fn inside() {
     assert!(nix::sys::signal::kill(parent, nix::sys::signal::Signal::SIGKILL).is_err());
     assert!(sys::executable_memory().is_err());
 
+    works(port);
+    eprintln!("all held");
+}
+
+fn works(port: u16) {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("TCP");
     stream.write_all(b"ping").expect("write");
     let mut answer = [0; 4];
@@ -83,7 +88,6 @@ fn inside() {
     assert_eq!(&answer, b"pong");
     UdpSocket::bind("127.0.0.1:0").expect("UDP");
     std::thread::spawn(|| {}).join().expect("a thread");
-    eprintln!("all held");
 }
 
 #[test]

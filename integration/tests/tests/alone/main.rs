@@ -9,6 +9,7 @@
 mod keyring;
 mod leftovers;
 mod reload;
+mod router_restart;
 mod worker_death;
 
 /// The turn of the tests in this process; other processes wait for `turn.lock`.

@@ -5,7 +5,7 @@ use nemoclaw_api::audit::Event;
 
 use super::State;
 use super::registration::refuse_box;
-use crate::link::FromWorker;
+use crate::link::{FromWorker, SavedCa, SavedName};
 use crate::warden::log;
 
 impl State {
@@ -14,27 +14,8 @@ impl State {
             FromWorker::Ready => {}
             FromWorker::Unfit(sentence) => log(&format!("the worker cannot serve: {sentence}")),
             FromWorker::Audit(events) => self.record(&events),
-            FromWorker::Registered { sandbox, ca } => {
-                let Some(held) = self.boxes.get_mut(&sandbox) else {
-                    return;
-                };
-                let certificate = ca.certificate.clone();
-                held.saved.ca.get_or_insert(ca);
-                if held.waiting.is_some() {
-                    self.registered(&sandbox, certificate);
-                }
-            }
-            FromWorker::Rejected { sandbox, message } => {
-                log(&format!("sandbox {sandbox} is not served: {message}"));
-                if self
-                    .boxes
-                    .get(&sandbox)
-                    .is_some_and(|held| held.waiting.is_some())
-                    && let Some(held) = self.boxes.remove(&sandbox)
-                {
-                    refuse_box(held, &message);
-                }
-            }
+            FromWorker::Registered { sandbox, ca } => self.serving(&sandbox, ca),
+            FromWorker::Rejected { sandbox, message } => self.rejected(&sandbox, &message),
             FromWorker::Accepted {
                 sandbox,
                 sequence,
@@ -65,16 +46,7 @@ impl State {
                     self.note(&sandbox, Err(fault));
                 }
             }
-            FromWorker::Named { sandbox, entry } => {
-                let room = self.boxes.get_mut(&sandbox).map(|held| held.named(entry));
-                match room {
-                    Some(true) => self.keep_or_log(&sandbox),
-                    Some(false) => log(&format!(
-                        "sandbox {sandbox} has more names than it may have"
-                    )),
-                    None => {}
-                }
-            }
+            FromWorker::Named { sandbox, entry } => self.named(&sandbox, entry),
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
@@ -82,6 +54,39 @@ impl State {
                     }
                 }
             }
+        }
+    }
+
+    fn serving(&mut self, sandbox: &str, ca: SavedCa) {
+        let Some(held) = self.boxes.get_mut(sandbox) else {
+            return;
+        };
+        let certificate = ca.certificate.clone();
+        held.saved.ca.get_or_insert(ca);
+        if held.waiting.is_some() {
+            self.registered(sandbox, certificate);
+        }
+    }
+
+    fn rejected(&mut self, sandbox: &str, message: &str) {
+        log(&format!("sandbox {sandbox} is not served: {message}"));
+        if self
+            .boxes
+            .get(sandbox)
+            .is_some_and(|held| held.waiting.is_some())
+            && let Some(held) = self.boxes.remove(sandbox)
+        {
+            refuse_box(held, message);
+        }
+    }
+
+    fn named(&mut self, sandbox: &str, entry: SavedName) {
+        match self.boxes.get_mut(sandbox).map(|held| held.named(entry)) {
+            Some(true) => self.keep_or_log(sandbox),
+            Some(false) => log(&format!(
+                "sandbox {sandbox} has more names than it may have"
+            )),
+            None => {}
         }
     }
 
