@@ -262,6 +262,9 @@ pub struct Ps {
     pub format: Shape,
     /// The container's id.
     pub id: String,
+    /// Options of the host's `ps`, for a table (default: -ef).
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub options: Vec<String>,
 }
 
 /// Shapes of lists.
