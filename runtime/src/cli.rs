@@ -46,7 +46,7 @@ pub struct Global {
     /// Directory for the state of this engine's containers.
     #[arg(long, default_value = DEFAULT_ROOT)]
     pub root: PathBuf,
-    /// Log file; errors also go to standard error.
+    /// Log file; without one, errors go to standard error.
     #[arg(long)]
     pub log: Option<PathBuf>,
     /// Shape of the log's lines.
@@ -262,9 +262,6 @@ pub struct Ps {
     pub format: Shape,
     /// The container's id.
     pub id: String,
-    /// Options of the host's `ps`, for a table (default: -ef).
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub options: Vec<String>,
 }
 
 /// Shapes of lists.

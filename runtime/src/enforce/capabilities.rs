@@ -18,8 +18,10 @@ const SETS: [(CapSet, &str); 5] = [
 #[non_exhaustive]
 pub enum CapabilityError {
     /// The kernel refused.
-    #[error("cannot set the {set} capabilities")]
+    #[error("cannot {step} the {set} capabilities")]
     Kernel {
+        /// `read` or `set`.
+        step: &'static str,
         /// Which set.
         set: &'static str,
         /// Cause.
@@ -44,8 +46,11 @@ pub enum CapabilityError {
 /// A set cannot be read, or holds too much.
 pub fn verify(allowed: &[String]) -> Result<(), CapabilityError> {
     for (set, name) in SETS {
-        let held = caps::read(None, set)
-            .map_err(|source| CapabilityError::Kernel { set: name, source })?;
+        let held = caps::read(None, set).map_err(|source| CapabilityError::Kernel {
+            step: "read",
+            set: name,
+            source,
+        })?;
         if let Some(excess) = held
             .iter()
             .find(|held| !allowed.contains(&held.to_string()))
@@ -64,7 +69,13 @@ pub fn verify(allowed: &[String]) -> Result<(), CapabilityError> {
 /// # Errors
 /// The kernel's error.
 pub fn cut_to(wanted: &LinuxCapabilities) -> Result<(), CapabilityError> {
-    let failed = |set| move |source| CapabilityError::Kernel { set, source };
+    let failed = |set| {
+        move |source| CapabilityError::Kernel {
+            step: "set",
+            set,
+            source,
+        }
+    };
     let bounding = to_set(wanted.bounding().as_ref());
     for capability in caps::all() {
         let held = caps::has_cap(None, CapSet::Bounding, capability).map_err(failed("bounding"))?;
@@ -111,20 +122,23 @@ pub fn add(given: &mut LinuxCapabilities, capability: Capability) {
 }
 
 /// A set with every capability that this process may hand on.
-#[must_use]
-pub fn own() -> LinuxCapabilities {
+///
+/// # Errors
+/// They cannot be read.
+pub fn own() -> Result<LinuxCapabilities, CapabilityError> {
     use libcontainer::oci_spec::runtime::Capability as Named;
-    let held: Capabilities = caps::read(None, CapSet::Permitted)
-        .unwrap_or_default()
-        .into_iter()
-        .map(Named::from_cap)
-        .collect();
+    let read = caps::read(None, CapSet::Permitted).map_err(|source| CapabilityError::Kernel {
+        step: "read",
+        set: "permitted",
+        source,
+    })?;
+    let held: Capabilities = read.into_iter().map(Named::from_cap).collect();
     let mut all = LinuxCapabilities::default();
     all.set_bounding(Some(held.clone()))
         .set_effective(Some(held.clone()))
         .set_permitted(Some(held));
     all.set_inheritable(None).set_ambient(None);
-    all
+    Ok(all)
 }
 
 /// The sets that `names` (with `CAP_`) stand for: inheritable and ambient stay empty.

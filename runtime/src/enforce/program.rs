@@ -106,7 +106,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Find the program and turn everything into C strings; `home` is used when the process names no `HOME`.
+    /// Find the program and turn everything into C strings; of `extra`, the variables that the process does not name.
     ///
     /// # Errors
     /// The program cannot be run.

@@ -60,6 +60,16 @@ pub enum CgroupError {
         /// `linux.cgroupsPath`.
         path: PathBuf,
     },
+    /// Killed, and still there.
+    #[error(
+        "{processes} killed processes of container \"{id}\" do not end: a device or a file system of the network may hold them"
+    )]
+    Remains {
+        /// The container.
+        id: String,
+        /// How many.
+        processes: usize,
+    },
     /// A signal was refused.
     #[error("cannot send a signal to process {pid} of container \"{id}\": {}", .source.desc())]
     Signal {
@@ -196,10 +206,16 @@ impl Cgroup {
     /// Kill everyone in it and wait until it is empty.
     ///
     /// # Errors
-    /// A signal was refused.
+    /// A signal was refused, or a process does not end.
     pub fn empty(&self) -> Result<(), CgroupError> {
         let deadline = Instant::now() + LEAVE_LIMIT;
-        while !self.pids().is_empty() && Instant::now() < deadline {
+        while !self.pids().is_empty() {
+            if Instant::now() > deadline {
+                return Err(CgroupError::Remains {
+                    id: self.id.clone(),
+                    processes: self.pids().len(),
+                });
+            }
             self.signal_all(libc::SIGKILL)?;
             if !self.pids().is_empty() {
                 std::thread::sleep(LEAVE_STEP);

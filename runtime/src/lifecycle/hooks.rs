@@ -18,8 +18,13 @@ const HOOK_FAILED: &str = "failed to run create runtime hooks: ";
 
 /// Run all poststop hooks, each whatever became of the one before; a failing one is only logged.
 pub fn poststop(context: &Context, state: &BoxState, box_dir: &Path) {
-    let Some(spec) = private_spec(box_dir) else {
-        return;
+    let spec = match private_spec(box_dir) {
+        Ok(Some(spec)) => spec,
+        Ok(None) => return,
+        Err(error) => {
+            let sentence = format!("cannot run the poststop hooks: {error:#}");
+            return context.log.warning(&sentence);
+        }
     };
     let list = spec
         .hooks()
@@ -41,7 +46,7 @@ pub fn poststop(context: &Context, state: &BoxState, box_dir: &Path) {
 /// # Errors
 /// The first that fails, in its own words where it left some.
 pub fn poststart(state: &BoxState, box_dir: &Path) -> Result<()> {
-    let Some(spec) = private_spec(box_dir) else {
+    let Some(spec) = private_spec(box_dir)? else {
         return Ok(());
     };
     let list = spec
@@ -79,8 +84,14 @@ fn run(hooks: &[Hook], state: &BoxState, box_dir: &Path, spec: &Spec) -> Result<
 }
 
 /// The private bundle's config; `None` when `create` ended before it was written.
-fn private_spec(box_dir: &Path) -> Option<Spec> {
-    Spec::load(crate::bundle::config_dir(box_dir).join("config.json")).ok()
+fn private_spec(box_dir: &Path) -> Result<Option<Spec>> {
+    let config = crate::bundle::config_dir(box_dir).join("config.json");
+    if !config.try_exists()? {
+        return Ok(None);
+    }
+    let spec = Spec::load(&config);
+    spec.map(Some)
+        .with_context(|| format!("cannot read `{}`", config.display()))
 }
 
 /// Why a hook failed, in its own words where it left some: the egress hook's sentence, an engine's hook's, else what was

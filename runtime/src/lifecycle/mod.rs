@@ -11,6 +11,7 @@ pub mod hierarchy;
 pub mod hooks;
 pub mod limits;
 pub mod oom;
+pub mod planned;
 pub mod rights;
 pub mod stats;
 pub mod teardown;

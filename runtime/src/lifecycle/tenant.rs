@@ -112,7 +112,7 @@ fn final_capabilities(
         return Ok(None);
     };
     if state.user_namespace {
-        process.set_capabilities(Some(capabilities::own()));
+        process.set_capabilities(Some(capabilities::own()?));
         return Ok(Some(wanted));
     }
     if !state.confinement.no_new_privileges && !state.filters.programs.is_empty() {

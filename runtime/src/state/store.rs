@@ -184,7 +184,8 @@ impl Store {
         let mut all = Vec::new();
         for entry in entries {
             let name = entry?.file_name();
-            // A box that is being removed has no state any more; another engine's is not ours to show.
+            // A box that is being removed has no state any more; another engine's is not ours to show. One whose state
+            // is damaged must not hide the others: it says so when it is named.
             if let Some(state) = name.to_str().and_then(|id| self.load(id).ok()) {
                 all.push(state);
             }

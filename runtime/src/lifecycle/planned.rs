@@ -1,0 +1,224 @@
+//! Planning a box: what the engine asks for, the policy, this machine, and the state that a box begins with.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
+use nemoclaw_policy::node::NodeConfig;
+use nemoclaw_policy::policy::Mode;
+use nemoclaw_policy::resolve::{Resolved, resolve};
+
+use super::build::Request;
+use super::context::Context;
+use super::rights;
+use crate::enforce::{landlock, seccomp};
+use crate::plan::{self, HostFacts, Inputs, Plan, host};
+use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Store, Strength};
+use crate::sys::{landlock as kernel, seal};
+use crate::{bundle, cdi};
+
+/// The cgroup's parent where the engine names none.
+const CGROUP_PARENT: &str = "/nemoclaw";
+
+/// A planned box that nothing was done for yet.
+pub struct Planned {
+    /// What to do.
+    pub plan: Plan,
+    /// The box's first state.
+    pub state: BoxState,
+    /// The engine's bundle, without links.
+    pub bundle: PathBuf,
+}
+
+/// Plan the box. Everything is only looked at.
+///
+/// # Errors
+/// One sentence: what is missing, or what a sandbox cannot have.
+pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<Planned> {
+    let bundle = std::fs::canonicalize(request.bundle)
+        .with_context(|| format!("cannot find the bundle `{}`", request.bundle.display()))?;
+    let node = context.node()?;
+    let spec = given_spec(context, &bundle, &node)?;
+    let resolved = resolve(&plan::policy_request(&spec, context.handler.clone()), &node)?;
+    log_all(context, &resolved.remarks);
+    let host = host_facts(store, &node, &spec, &bundle)?;
+    let root = spec.root().as_ref();
+    let rootfs = root
+        .map(|root| bundle.join(root.path()))
+        .context("the config.json names no root")?;
+    let paths = plan::paths_of_interest(&spec, &resolved.policy);
+    let mut plan = plan::make(&Inputs {
+        id: request.id,
+        spec: &spec,
+        policy: &resolved.policy,
+        texts: &resolved.texts,
+        node: &node,
+        host: &host,
+        rootfs: &bundle::rootfs::probe(&rootfs, &paths)?,
+        bundle: &bundle,
+        box_dir: &store.directory(request.id)?,
+    })?;
+    log_all(context, &plan.remarks);
+    let chosen = Chosen {
+        context,
+        id: request.id,
+        spec: &spec,
+        resolved: &resolved,
+        abi: host.landlock_abi,
+        root: store.root.clone(),
+        bundle: bundle.clone(),
+        rootfs,
+    };
+    let state = first_state(chosen, &mut plan)?;
+    Ok(Planned {
+        plan,
+        state,
+        bundle,
+    })
+}
+
+fn log_all(context: &Context, remarks: &[String]) {
+    remarks.iter().for_each(|remark| context.log.info(remark));
+}
+
+/// This machine, as far as a plan depends on it.
+fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> Result<HostFacts> {
+    let binary = seal::binary().context("cannot find this program's own file")?;
+    let guards = guards(store)?;
+    let known = host::Known {
+        landlock_abi: kernel::kernel_abi(),
+        runtime_binary: &binary,
+        guards: &guards,
+        node,
+    };
+    Ok(host::probe(spec, bundle, &known)?)
+}
+
+/// The engine's spec, with the devices that it asks for.
+fn given_spec(context: &Context, bundle: &Path, node: &NodeConfig) -> Result<Spec> {
+    let config = bundle.join("config.json");
+    let spec =
+        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let injected = cdi::inject(spec, &node.cdi)?;
+    injected
+        .remarks
+        .iter()
+        .for_each(|remark| context.log.info(remark));
+    injected
+        .faults
+        .iter()
+        .for_each(|fault| context.log.warning(fault));
+    Ok(injected.spec)
+}
+
+/// Living boxes, whose network namespaces are guarded.
+fn guards(store: &Store) -> Result<Vec<host::Guard>> {
+    let all = store.list().context("cannot list the boxes")?;
+    let living = all
+        .iter()
+        .filter(|state| !state.unconfined && state.pid() != 0);
+    Ok(living
+        .map(|state| host::Guard {
+            sandbox: state.id.clone(),
+            pid: state.pid(),
+        })
+        .collect())
+}
+
+/// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.
+fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
+    let given = spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.cgroups_path().clone());
+    let path = given
+        .filter(|path| !path.as_os_str().is_empty())
+        .unwrap_or_else(|| match systemd {
+            true => PathBuf::from(format!("system.slice:nemoclaw:{id}")),
+            false => Path::new(CGROUP_PARENT).join(id),
+        });
+    if let Some(linux) = spec.linux_mut() {
+        linux.set_cgroups_path(Some(path.clone()));
+    }
+    CgroupPlace { path, systemd }
+}
+
+/// What was found out before the state is made.
+struct Chosen<'a> {
+    context: &'a Context,
+    id: &'a str,
+    spec: &'a Spec,
+    resolved: &'a Resolved,
+    abi: u32,
+    root: PathBuf,
+    bundle: PathBuf,
+    rootfs: PathBuf,
+}
+
+fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
+    let systemd = chosen.context.global.systemd_cgroup;
+    let cgroup = place_in_cgroup(&mut plan.spec, chosen.id, systemd);
+    let degraded = weaknesses(&chosen, plan)?;
+    let agent = plan
+        .confinement
+        .seccomp
+        .agent
+        .then(nemoclaw_policy::seccomp::agent);
+    let filters = seccomp::compile(plan.confinement.seccomp.engine.as_ref(), agent.as_ref())?;
+    let mut final_capabilities = None;
+    if !plan.confinement.no_new_privileges && !filters.programs.is_empty() {
+        final_capabilities = rights::keep_loading_right(&mut plan.spec)?;
+    }
+    let namespaces = plan
+        .spec
+        .linux()
+        .as_ref()
+        .and_then(|linux| linux.namespaces().as_deref())
+        .unwrap_or_default();
+    let user_namespace = namespaces
+        .iter()
+        .any(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    let creator = ProcessId::of(i32::try_from(std::process::id())?)
+        .context("cannot read this process's start time")?;
+    Ok(BoxState {
+        id: chosen.id.to_owned(),
+        root: chosen.root,
+        bundle: chosen.bundle,
+        rootfs: chosen.rootfs,
+        policy: chosen.resolved.policy.name.clone(),
+        unconfined: chosen.resolved.policy.mode == Mode::Unconfined,
+        strength: Strength {
+            landlock_abi: chosen.abi,
+            degraded,
+        },
+        confinement: plan.confinement.clone(),
+        filters,
+        final_capabilities,
+        limits: plan.limits,
+        cgroup,
+        user_namespace,
+        phase: Phase::Creating,
+        paused: false,
+        creator,
+        init: None,
+        created: crate::log::now(),
+        owner: nix::unistd::geteuid().as_raw(),
+        annotations: plan::engine_annotations(chosen.spec.annotations().as_ref())
+            .into_iter()
+            .collect(),
+    })
+}
+
+/// What the policy wants and this kernel lacks; logged, and refused unless the policy allows it.
+fn weaknesses(chosen: &Chosen<'_>, plan: &Plan) -> Result<Vec<String>> {
+    let degraded = match &plan.confinement.landlock {
+        Some(rules) => landlock::strength(rules, chosen.abi)?,
+        None => Vec::new(),
+    };
+    for missing in &degraded {
+        chosen.context.log.warning(&format!(
+            "this kernel does not enforce {missing}; the policy allows that"
+        ));
+    }
+    Ok(degraded)
+}
