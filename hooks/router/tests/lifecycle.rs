@@ -93,6 +93,12 @@ fn a_request_in_flight_is_cut_when_the_policy_takes_it_away() {
     if !able() {
         return;
     }
+    for version in ["--http1.1", "--http2"] {
+        cut_in_flight(version);
+    }
+}
+
+fn cut_in_flight(version: &str) {
     let rig = Rig::start(HOSTS);
     let sandbox = Sandbox::new(&rig, "a", 443, &policy("read-only"));
     let file = sandbox.policy.clone();
@@ -102,7 +108,7 @@ fn a_request_in_flight_is_cut_when_the_policy_takes_it_away() {
         std::fs::write(&file, other).expect("edit");
     });
     let begin = Instant::now();
-    let answer = sandbox.curl("api.test", &["--http1.1", "https://api.test/slow"]);
+    let answer = sandbox.curl("api.test", &[version, "https://api.test/slow"]);
     editor.join().expect("editor");
     assert_ne!(answer.exit, 0, "{answer:?}");
     assert!(answer.body.contains("piece"));
