@@ -140,6 +140,12 @@ impl Held {
         self.resumed = true;
     }
 
+    /// Whether it can be kept for the next router.
+    #[must_use]
+    pub fn lasting(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// What the next router needs. The capture is the one in use, so that the fence fits it.
     #[must_use]
     pub fn kept(&self) -> Option<Kept> {

@@ -50,6 +50,11 @@ impl State {
         self.incarnations += 1;
         let mut held = Held::new(claim, descriptors, self.incarnations, reply);
         self.restore(&mut held, &name);
+        if !held.lasting() {
+            log(&format!(
+                "sandbox {name} will not outlive this router: its first process cannot be told by its descriptor"
+            ));
+        }
         if let Err(error) = wait_for(&held, &name, &self.post) {
             return refuse_box(
                 held,
