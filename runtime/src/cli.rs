@@ -8,10 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::log::Format;
 
 mod events;
+mod faults;
 mod image;
 mod update;
 
 pub use events::Events;
+pub use faults::{log_options, usage_sentence};
 pub use image::Image;
 pub use update::Update;
 
@@ -262,6 +264,9 @@ pub struct Ps {
     pub format: Shape,
     /// The container's id.
     pub id: String,
+    /// Options of the host's `ps`, for a table (default: -ef).
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub options: Vec<String>,
 }
 
 /// Shapes of lists.

@@ -24,6 +24,7 @@ fn every_engines_command_lines_are_understood() {
         "rt delete abc --force",
         "rt ps --format json abc",
         "rt ps --format=json abc",
+        "rt ps abc -e -x",
         "rt pause abc",
         "rt resume abc",
         "rt update --resources - abc",
@@ -76,4 +77,25 @@ fn the_binarys_name_chooses_the_handlers_policy() {
 fn only_verbs_that_enter_a_box_are_sealed() {
     assert!(parse("rt create abc").verb.enters() && parse("rt exec abc true").verb.enters());
     assert!(!parse("rt hook -- /bin/true").verb.enters() && !parse("rt delete abc").verb.enters());
+}
+
+#[test]
+fn options_of_ours_are_found_after_the_id_and_others_go_to_the_hosts_ps() {
+    let ps = |line: &str| match parse(line).verb {
+        Verb::Ps(ps) => (ps.format, ps.options),
+        other => panic!("{other:?}"),
+    };
+    let none = Vec::<String>::new();
+    for line in [
+        "rt ps --format json abc",
+        "rt ps abc --format json",
+        "rt ps abc --format=json",
+        "rt ps abc -f json",
+    ] {
+        assert_eq!(ps(line), (Shape::Json, none.clone()), "{line}");
+    }
+    for line in ["rt ps abc -e -x", "rt ps abc -- -e -x"] {
+        let expected = ["-e", "-x"].map(str::to_owned).to_vec();
+        assert_eq!(ps(line), (Shape::Table, expected), "{line}");
+    }
 }

@@ -20,7 +20,8 @@ pub fn run(context: &Context, args: &List) -> Result<()> {
         return views.iter().try_for_each(|view| printer::text(&view.id));
     }
     match args.format {
-        Shape::Json => printer::json(&views),
+        // One line, as runc prints it.
+        Shape::Json => printer::text(&serde_json::to_string(&views)?),
         Shape::Table => table(views),
     }
 }

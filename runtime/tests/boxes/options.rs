@@ -329,5 +329,16 @@ fn state_list_and_ps_come_as_tables_and_as_json() {
     let pids: Vec<i64> =
         serde_json::from_str(&node.call(&["ps", "-f", "json", &box_id]).out).expect("pids");
     assert_eq!(pids, [pid(&node, &box_id)]);
+    let list = node.call(&["list", "--format", "json"]).out;
+    assert!(list.starts_with("[{\"ociVersion\":"), "{list}");
+    assert_eq!(list.lines().count(), 1, "{list}");
+    let own = node.call(&["ps", &box_id, "-o", "pid,comm"]).out;
+    assert!(own.trim_start().starts_with("PID COMMAND"), "{own}");
+    assert_eq!(own.lines().count(), 2, "{own}");
+    for (options, words) in [("-o comm", "no column PID"), ("--nonsense", "refused")] {
+        let mut args = vec!["ps", box_id.as_str()];
+        args.extend(options.split(' '));
+        assert!(node.call(&args).err.contains(words), "{options}");
+    }
     assert_eq!(node.call(&["delete", &box_id, "--force"]).code, 0);
 }

@@ -195,3 +195,33 @@ fn an_update_of_memory_leaves_a_killer_that_is_off() {
     assert!(file(&box_id, "memory.oom_control").contains("oom_kill_disable 1"));
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
+
+#[test]
+fn a_created_and_a_frozen_box_are_updated_where_they_stand() {
+    let Some(node) = node().filter(|_| version_1()) else {
+        return;
+    };
+    let box_id = id();
+    node.config("sleep 60", |_| {});
+    let created = node.create(&box_id);
+    assert_eq!(created.code, 0, "{}", created.err);
+    let change = |shares: &str, status: &str| {
+        let said = node.call(&["update", &box_id, "--cpu-shares", shares]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        assert_eq!(file(&box_id, "cpu.shares"), shares);
+        let state = node.call(&["state", &box_id]).out;
+        assert!(state.contains(&format!("\"{status}\"")), "{state}");
+    };
+    change("100", "created");
+    assert_eq!(node.call(&["start", &box_id]).code, 0);
+    assert_eq!(node.call(&["pause", &box_id]).code, 0);
+    change("200", "paused");
+    assert_eq!(file(&box_id, "freezer.state"), "FROZEN");
+    assert_eq!(node.call(&["resume", &box_id]).code, 0);
+    change("300", "running");
+    assert_eq!(node.call(&["kill", &box_id, "KILL"]).code, 0);
+    while node.call(&["state", &box_id]).out.contains("\"running\"") {}
+    let said = node.call(&["update", &box_id, "--cpu-shares", "400"]);
+    assert!(said.err.contains("container not running"), "{}", said.err);
+    assert_eq!(node.call(&["delete", &box_id]).code, 0);
+}
