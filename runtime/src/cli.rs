@@ -8,10 +8,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::log::Format;
 
 mod events;
+mod faults;
 mod image;
 mod update;
 
 pub use events::Events;
+pub use faults::{log_options, usage_sentence};
 pub use image::Image;
 pub use update::Update;
 

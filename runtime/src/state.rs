@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
+use crate::enforce::executor::WAITING_NAME;
 use crate::enforce::seccomp::Filters;
 use crate::plan::{Confinement, ResourceLimits};
 use crate::sys::pidfd::PidFd;
@@ -96,13 +97,23 @@ impl ProcessId {
         })
     }
 
+    /// Whether it has not become its program yet: it still has the name that we gave it.
+    #[must_use]
+    pub fn waits(self) -> bool {
+        let stat = Process::new(self.pid).and_then(|process| process.stat());
+        stat.is_ok_and(|stat| {
+            stat.starttime == self.start && stat.comm.as_bytes() == WAITING_NAME.to_bytes()
+        })
+    }
+
     /// Take hold of it.
     ///
     /// # Errors
     /// `ESRCH` when it is gone, also when another process has its pid now.
     pub fn hold(self) -> Result<PidFd, Errno> {
         let held = PidFd::open(Pid::from_raw(self.pid))?;
-        // The descriptor is open, so the pid is not given away between the check and its use.
+        // Asked by pid after the open: ours that has the pid now had it at the open too, since a pid that was given away
+        // never comes back to the process that lost it.
         if self.alive() {
             Ok(held)
         } else {
@@ -222,9 +233,10 @@ impl BoxState {
             (Phase::Creating, _) if self.creator.alive() => Status::Creating,
             (Phase::Creating, _) | (_, None) => Status::Stopped,
             (_, Some(init)) if !init.alive() => Status::Stopped,
-            (Phase::Created, _) => Status::Created,
-            (Phase::Running, _) if self.paused => Status::Paused,
-            (Phase::Running, _) => Status::Running,
+            // A `start` that was killed after its word to init has not written that the program runs.
+            (Phase::Created, Some(init)) if init.waits() => Status::Created,
+            _ if self.paused => Status::Paused,
+            _ => Status::Running,
         }
     }
 

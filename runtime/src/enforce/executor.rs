@@ -9,12 +9,14 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
+use std::time::Duration;
 
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, Spec, User};
 use libcontainer::workload::{
     Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
 };
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 
 use super::capabilities::{self, CapabilityError};
 use super::landlock::{self, LandlockError};
@@ -22,10 +24,11 @@ use super::program::{self, ProgramError, Ready};
 use super::report;
 use super::seccomp::{Filters, SeccompError};
 use crate::plan::Confinement;
+use crate::sys::pidfd::PidFd;
 use crate::sys::{descriptors, namespace, signals};
 
 /// What `ps` on the host shows until the program runs.
-const WAITING_NAME: &std::ffi::CStr = c"nemoclaw:init";
+pub const WAITING_NAME: &std::ffi::CStr = c"nemoclaw:init";
 /// Variables that libcontainer adds and that a process may lack.
 const ADDED: [&str; 3] = ["HOME", "LISTEN_FDS", "LISTEN_PID"];
 
@@ -45,6 +48,8 @@ pub struct Parts {
     pub preserve: u32,
     /// Where a failing step is told to the verb.
     pub report: OwnedFd,
+    /// The verb that an exec'ed process must not outlive before its program runs.
+    pub verb: Option<PidFd>,
     /// Where `start` waits for init.
     pub start: Option<UnixListener>,
 }
@@ -73,6 +78,9 @@ pub enum StepError {
         /// The kernel's word.
         source: Errno,
     },
+    /// The verb was killed.
+    #[error("the command that starts the process has ended")]
+    VerbEnded,
     /// The working directory is outside the box.
     #[error("the working directory is not inside the box's root")]
     Outside,
@@ -125,6 +133,9 @@ impl Confined {
         if let Some((namespace, user)) = &self.parts.user_namespace {
             enter(namespace.as_fd(), user)?;
         }
+        if let Some(verb) = &self.parts.verb {
+            end_with(verb)?;
+        }
         program::find(process)?;
         Ok(())
     }
@@ -132,6 +143,9 @@ impl Confined {
     fn confine_and_run(&self, spec: &Spec) -> Result<std::convert::Infallible, StepError> {
         let process = process(spec)?;
         let parts = &self.parts;
+        if parts.verb.is_some() {
+            nix::sys::prctl::set_pdeathsig(None).map_err(kernel("outlive the command"))?;
+        }
         change_directory(process)?;
         let ready = Ready::new(process, &self.added.borrow())?;
         descriptors::close_on_exec_from(self.first_closed)
@@ -204,6 +218,18 @@ fn process(spec: &Spec) -> Result<&Process, StepError> {
 
 fn kernel(step: &'static str) -> impl Fn(Errno) -> StepError {
     move |source| StepError::Kernel { step, source }
+}
+
+/// Have the kernel kill this process when the verb dies: nobody else would ever end its wait for the start, which is
+/// before Landlock and filters. Changes of user undo the order, so it comes after them.
+fn end_with(verb: &PidFd) -> Result<(), StepError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(kernel("end with the command"))?;
+    // The verb may have ended before the order was given. Its pid cannot tell: it is none in here.
+    match verb.wait_end(Duration::ZERO) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(StepError::VerbEnded),
+        Err(source) => Err(kernel("look for the command")(source)),
+    }
 }
 
 /// Enter again: the mounts changed since libcontainer entered it. A directory that only root may enter keeps the place

@@ -156,6 +156,7 @@ fn first_process(
             .writer
             .try_clone()
             .context("cannot copy a descriptor")?,
+        verb: None,
         start: Some(report::listen(&box_dir).context("cannot make the start socket")?),
     });
     let aside = Aside::new(&box_dir).context("cannot set standard error aside")?;

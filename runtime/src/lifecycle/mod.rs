@@ -16,3 +16,4 @@ pub mod rights;
 pub mod stats;
 pub mod teardown;
 pub mod tenant;
+pub mod watch;

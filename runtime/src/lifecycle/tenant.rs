@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::container::{Container, ContainerStatus};
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::unistd::Pid;
@@ -16,13 +17,15 @@ use nix::unistd::Pid;
 use super::build::failure;
 use super::context::Context;
 use super::rights::with_loading_right;
+use super::watch;
 use crate::enforce::capabilities;
 use crate::enforce::executor::{Confined, Parts};
 use crate::enforce::report::Report;
 use crate::enforce::witness::Witness;
 use crate::plan;
-use crate::state::{BoxState, Status, Store};
+use crate::state::{BoxState, Phase, Status, Store};
 use crate::sys::keyring;
+use crate::sys::pidfd::PidFd;
 
 /// libcontainer leaves one socket per exec; older than this, nobody waits on it.
 const SOCKET_AGE: Duration = Duration::from_secs(60);
@@ -75,19 +78,15 @@ pub fn start(
             .writer
             .try_clone()
             .context("cannot copy a descriptor")?,
+        verb: Some(PidFd::open(Pid::this()).context("cannot take hold of this process")?),
         start: None,
     });
     let box_dir = store.directory(&state.id)?;
     sweep_processes(context, &box_dir);
     let file = box_dir.join(format!("exec-{}.json", std::process::id()));
-    // Its variables may be secrets, and whoever knows the id may pass through the directory.
-    File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&file)
-        .and_then(|mut file| file.write_all(&serde_json::to_vec(&process)?))
-        .context("cannot write the process for libcontainer")?;
+    write_process(&file, &process).context("cannot write the process for libcontainer")?;
+    tell_libcontainer(store, state)?;
+    let watch = watch::start(&report).context("cannot start a helper process")?;
     let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
         .with_executor(executor)
         .with_console_socket(request.console_socket)
@@ -98,9 +97,43 @@ pub fn start(
         .with_ignore_paused(request.ignore_paused)
         .with_process(Some(&file))
         .build();
+    watch.end().context("cannot wait for the helper process")?;
     std::fs::remove_file(&file).context("cannot remove the process's file")?;
     sweep(context, &store.libcontainer_directory(&state.id)?);
-    built.map_err(|error| failure(&report, witness.first(), &error))
+    let cause = witness.first();
+    match built {
+        Ok(pid) if watch::ended_waiting(pid) => bail!(told_or_killed(&report)),
+        Ok(pid) => Ok(pid),
+        Err(_) if watch::any_killed() => bail!(told_or_killed(&report)),
+        Err(error) => Err(failure(&report, cause, &error)),
+    }
+}
+
+/// Its variables may be secrets, and whoever knows the id may pass through the directory.
+fn write_process(path: &Path, process: &Process) -> std::io::Result<()> {
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(&serde_json::to_vec(process)?)
+}
+
+/// What was told before the joining process was killed: by the watch, or by nobody.
+fn told_or_killed(report: &Report) -> String {
+    report.sentence().unwrap_or_else(|| {
+        "the process was killed before its program ran: a process of the container may have done it, or a lack of memory".to_owned()
+    })
+}
+
+/// libcontainer lets exec into a running container only, and looks at its own file. A `start` that was killed after
+/// its word to init has not written there.
+fn tell_libcontainer(store: &Store, state: &BoxState) -> Result<()> {
+    if state.phase == Phase::Created {
+        let mut container = Container::load(store.libcontainer_directory(&state.id)?)?;
+        container.set_status(ContainerStatus::Running).save()?;
+    }
+    Ok(())
 }
 
 /// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.

@@ -12,6 +12,8 @@ use super::Refusal;
 /// Major number of the memory devices, and those minors that read or write all memory or the kernel's log.
 const MEMORY_MAJOR: i64 = 1;
 const MEMORY_MINORS: [i64; 4] = [1, 2, 4, 11];
+/// Major number of the SCSI generic devices: raw commands to disks.
+const SCSI_GENERIC_MAJOR: i64 = 21;
 
 /// Whether the last rule about every device opens them all.
 pub fn allow_everything(resources: &LinuxResources) -> bool {
@@ -39,6 +41,9 @@ pub fn check(devices: Option<&[LinuxDevice]>) -> Result<Vec<PathBuf>, Refusal> {
                 if MEMORY_MINORS.contains(&minor) =>
             {
                 Some("it is the host's memory or kernel log")
+            }
+            (LinuxDeviceType::C | LinuxDeviceType::U, SCSI_GENERIC_MAJOR, _) => {
+                Some("it takes raw commands for a disk of the host")
             }
             _ => None,
         };
@@ -90,6 +95,7 @@ mod tests {
     fn disks_memory_and_nodes_outside_dev_are_refused_and_others_kept() {
         for (path, typ, major, minor) in [
             ("/dev/sda", LinuxDeviceType::B, 8, 0),
+            ("/dev/sg0", LinuxDeviceType::C, 21, 0),
             ("/dev/x", LinuxDeviceType::C, 1, 1),
             ("/sandbox/null", LinuxDeviceType::C, 1, 3),
             ("/dev/../sandbox/null", LinuxDeviceType::C, 1, 3),

@@ -1,7 +1,7 @@
 //! Masked and read-only paths: the engine's, and at least ours.
 
 /// Hidden from every box.
-const MASKED: [&str; 24] = [
+const MASKED: [&str; 29] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/cmdline",
@@ -9,12 +9,17 @@ const MASKED: [&str; 24] = [
     "/proc/kallsyms",
     "/proc/kcore",
     "/proc/keys",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
     "/proc/latency_stats",
+    "/proc/pagetypeinfo",
     "/proc/sched_debug",
     "/proc/scsi",
     "/proc/slabinfo",
     "/proc/timer_list",
     "/proc/timer_stats",
+    "/proc/vmallocinfo",
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
     "/sys/fs/bpf",

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
-use crate::cli::{Cli, Verb, policy_in_name};
+use crate::cli::{Cli, Verb, log_options, policy_in_name, usage_sentence};
 use crate::lifecycle::context::Context;
 use crate::log::Log;
 use crate::sys::seal;
@@ -40,7 +40,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, &arguments),
     };
     let log = match Log::open(
         cli.global.log.as_deref(),
@@ -115,9 +115,18 @@ fn one_line(error: &anyhow::Error) -> String {
     text.trim().replace('\n', "; ")
 }
 
-/// Help and version go to standard output with 0; anything else is a failed command.
-fn usage(error: &clap::Error) -> ExitCode {
-    // There is nobody left to tell when the stream is closed.
-    error.print().ok();
-    ExitCode::from(if error.use_stderr() { FAILED } else { 0 })
+/// Help and version go to standard output with 0; anything else is a failed command, told where its errors belong.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // There is nobody left to tell when the stream is closed.
+        error.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    let (path, format) = log_options(arguments);
+    match path.map(|path| Log::open(Some(&path), format, false)) {
+        Some(Ok(log)) => log.error(&usage_sentence(error)),
+        Some(Err(error)) => Log::default().error(&format!("cannot open the log file: {error}")),
+        None => drop(error.print()),
+    }
+    ExitCode::from(FAILED)
 }

@@ -133,3 +133,53 @@ fn two_engines_cannot_touch_each_others_boxes() {
     assert!(node.call(&["state", &box_id]).out.contains("running"));
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
+
+#[test]
+fn a_box_runs_once_its_program_does_also_when_its_start_was_killed() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.config("exec sleep 60", |_| {});
+    node.up(&box_id);
+    // What a start leaves that is killed after its word to init: nobody has written that the program runs.
+    for (path, old, new) in [
+        (
+            node.path().join("state/boxes").join(&box_id),
+            "\"running\"",
+            "\"created\"",
+        ),
+        (
+            node.path().join("root").join(&box_id),
+            "\"running\"",
+            "\"created\"",
+        ),
+    ] {
+        let path = path.join("state.json");
+        let text = std::fs::read_to_string(&path).expect("state");
+        assert!(text.contains(old), "{text}");
+        std::fs::write(&path, text.replace(old, new)).expect("state");
+    }
+    assert!(node.call(&["state", &box_id]).out.contains("\"running\""));
+    assert_eq!(node.call(&["start", &box_id]).code, 1);
+    let said = node.call(&["exec", &box_id, "echo", "in"]);
+    assert_eq!((said.out.as_str(), said.code), ("in\n", 0), "{}", said.err);
+    let said = node.call(&["delete", &box_id]);
+    assert!(said.err.contains("that is not stopped"), "{}", said.err);
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
+
+#[test]
+fn a_wrong_command_line_leaves_its_sentence_in_the_log() {
+    let Some(node) = node() else { return };
+    let said = node.call(&["create", "--nope", "x"]);
+    assert_eq!(said.code, 1);
+    let told = node.errors();
+    assert_eq!(
+        told,
+        ["unexpected argument '--nope' found: see `nemoclaw-runtime --help`"]
+    );
+    // The sentence is nowhere else.
+    assert_eq!(said.err, told.concat());
+    assert_eq!(node.call(&["kill"]).code, 1);
+    assert_eq!(node.errors().len(), 2);
+}

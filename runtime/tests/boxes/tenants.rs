@@ -124,3 +124,96 @@ fn an_exec_gets_no_capability_that_its_policy_does_not_give() {
     }
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
 }
+
+/// The names of the processes that the box's cgroup holds.
+fn names(box_id: &str) -> Vec<String> {
+    let pids = crate::harness::cgroups(box_id)
+        .iter()
+        .filter_map(|path| fs::read_to_string(path.join("cgroup.procs")).ok())
+        .find(|text| !text.is_empty())
+        .unwrap_or_default();
+    pids.lines()
+        .filter_map(|pid| fs::read_to_string(format!("/proc/{pid}/comm")).ok())
+        .map(|name| name.trim().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_killed_exec_leaves_nobody_waiting_in_the_box() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.config("exec sleep 60", |_| {});
+    node.up(&box_id);
+    for step in 0..40 {
+        let mut exec = node
+            .command(&["exec", &box_id, "true"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("run");
+        std::thread::sleep(Duration::from_millis(4 * step));
+        exec.kill().expect("kill");
+        exec.wait().expect("wait");
+    }
+    let alone = || {
+        std::thread::sleep(Duration::from_millis(20));
+        names(&box_id) == ["sleep"]
+    };
+    assert!((0..100).any(|_| alone()), "{:?}", names(&box_id));
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
+
+/// A box whose root sends a signal to whatever else there is, as fast as it can.
+fn up_with_attack(node: &Node, signal: &str) -> String {
+    let box_id = id();
+    let script = format!(
+        "while :; do for p in 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do kill -{signal} $p; done; done 2>/dev/null"
+    );
+    node.config(&script, |_| {});
+    node.up(&box_id);
+    box_id
+}
+
+#[test]
+fn an_exec_that_the_box_stops_fails_in_time_with_one_sentence() {
+    let Some(node) = node() else { return };
+    let box_id = up_with_attack(&node, "STOP");
+    let hit = (0..20).any(|_| {
+        let before = std::time::Instant::now();
+        let exec = ["exec", "--detach", &box_id, "true"];
+        let said = node.call(&exec);
+        assert!(before.elapsed() < Duration::from_secs(20));
+        assert!(
+            said.code == 0 || said.err.contains("within 10 s"),
+            "{}",
+            said.err
+        );
+        said.code != 0
+    });
+    assert!(hit, "the box never stopped an exec in time");
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
+
+#[test]
+fn an_exec_that_the_box_kills_fails_with_one_sentence() {
+    let Some(node) = node() else { return };
+    let box_id = up_with_attack(&node, "KILL");
+    let hit = (0..30).any(|_| {
+        let before = node.errors().len();
+        let said = node.call(&["exec", "--detach", &box_id, "true"]);
+        let told = node.errors().split_off(before);
+        match said.code {
+            0 => assert!(told.is_empty(), "{told:?}"),
+            _ => assert!(
+                told.len() == 1 && told.concat().starts_with("the process was killed before"),
+                "{told:?}"
+            ),
+        }
+        said.code != 0
+    });
+    assert!(hit, "the box never killed an exec in time");
+    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+    node.assert_nothing_left(&box_id);
+}
