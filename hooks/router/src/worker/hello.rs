@@ -5,8 +5,8 @@
 
 use rustls::server::Acceptor;
 use tls_parser::{
-    TlsExtension, TlsExtensionType, TlsMessage, TlsMessageHandshake,
-    parse_tls_client_hello_extensions, parse_tls_plaintext,
+    TlsExtension, TlsExtensionType, TlsMessage, TlsMessageHandshake, TlsRecordType,
+    parse_tls_client_hello_extensions, parse_tls_plaintext, parse_tls_record_header,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -134,6 +134,62 @@ impl Opening {
     }
 }
 
+/// The bytes of a record before its content.
+const RECORD_HEADER: usize = 5;
+/// The first byte of a hello within its record.
+const CLIENT_HELLO: u8 = 1;
+
+/// What comes next in a client's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// This many bytes may be sent on; then more must come.
+    Pass(usize),
+    /// The same, and then there is another hello, as after HelloRetryRequest.
+    Hello(usize),
+    /// No hello can come any more in the clear.
+    Done,
+}
+
+/// Follows a client's records, since servers go by the name in the last hello, not in the first.
+pub struct Records {
+    left: usize,
+}
+
+impl Records {
+    /// At the hello that was vetted: it is the first record, whole.
+    pub fn new(first: &[u8]) -> Result<Records, HelloError> {
+        let left = RECORD_HEADER + header(first)?.1;
+        Ok(Records { left })
+    }
+
+    /// Look at what came.
+    pub fn next(&mut self, bytes: &[u8]) -> Result<Next, HelloError> {
+        let mut at = 0;
+        loop {
+            let taken = self.left.min(bytes.len() - at);
+            at += taken;
+            self.left -= taken;
+            let rest = &bytes[at..];
+            let Some(begin) = rest.get(RECORD_HEADER) else {
+                return Ok(Next::Pass(at));
+            };
+            match header(rest)? {
+                (TlsRecordType::Handshake, 0) => return Err(HelloError::Opaque),
+                (TlsRecordType::Handshake, _) if *begin == CLIENT_HELLO => {
+                    return Ok(Next::Hello(at));
+                }
+                (TlsRecordType::Handshake, _) => return Ok(Next::Done),
+                (_, length) => self.left = RECORD_HEADER + length,
+            }
+        }
+    }
+}
+
+fn header(bytes: &[u8]) -> Result<(TlsRecordType, usize), HelloError> {
+    let (_, header) = parse_tls_record_header(bytes).map_err(|_| HelloError::Opaque)?;
+    Ok((header.record_type, usize::from(header.len)))
+}
+
 /// The extension `encrypted_client_hello`.
 const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
 
@@ -251,6 +307,35 @@ mod tests {
         assert_eq!(vet(&[&other]).0.expect("passes"), Speech::Tls);
         let hidden = with_extension(hello("example.com"), ENCRYPTED_CLIENT_HELLO, OUTER);
         assert!(matches!(vet(&[&hidden]).0, Err(HelloError::Encrypted)));
+    }
+
+    #[test]
+    fn a_second_hello_is_found_wherever_it_is_cut_and_encrypted_records_are_passed_over() {
+        let first = hello("example.com");
+        let changed = [20, 3, 3, 0, 1, 1];
+        let early = [23, 3, 3, 0, 3, 1, 1, 1];
+        let all = [&first[..], &changed, &early, &hello("evil.example")].concat();
+        let place = first.len() + changed.len() + early.len();
+        for cut in 0..all.len() {
+            let mut records = Records::new(&first).expect("records");
+            let (mut passed, mut held) = (0, Vec::new());
+            let mut found = None;
+            for part in [&all[..cut], &all[cut..]] {
+                held.extend_from_slice(part);
+                match records.next(&held).expect("next") {
+                    Next::Pass(count) => passed += held.drain(..count).len(),
+                    Next::Hello(count) => found = Some(passed + count),
+                    Next::Done => panic!("cut at {cut}"),
+                }
+                if found.is_some() {
+                    break;
+                }
+            }
+            assert_eq!(found, Some(place), "cut at {cut}");
+        }
+        let exchange = [&first[..], &[22, 3, 3, 0, 1, 16]].concat();
+        let mut records = Records::new(&first).expect("records");
+        assert_eq!(records.next(&exchange).expect("next"), Next::Done);
     }
 
     #[test]

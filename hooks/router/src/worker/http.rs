@@ -218,7 +218,7 @@ fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed
         .sandbox
         .event("http", &connection.host, connection.port);
     event.generation = policy.generation;
-    event.method = Some(head.method.as_str().to_owned());
+    event.method = Some(short_path(head.method.as_str()));
     event.path = Some(short_path(raw));
     let asked = asked(head, target).map_err(|improper| malformed(event.clone(), raw, &improper))?;
     let path = match normalise_path(&asked.path) {

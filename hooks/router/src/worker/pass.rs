@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::event::{denied, rule_text, told};
-use super::hello::{HelloError, Opening, Speech, UNRECOGNISED_NAME};
+use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
 use super::sandbox::Sandbox;
 use super::sink::{Bytes, Gone, Record};
 use crate::limits;
@@ -121,10 +121,10 @@ async fn carry(
     }
     let vetted = match first {
         Ok(Ok(Speech::Silence)) => return Ok(()),
-        Ok(Ok(_)) => true,
+        Ok(Ok(speech)) => Some(speech),
         Ok(Err(error)) => return Err(error.into()),
         Err(_) if port == TLS_PORT || !opening.bytes.is_empty() => return Err(Ended::Slow),
-        Err(_) => false,
+        Err(_) => None,
     };
     sandbox.node.sink.room().await;
     record.opened().await?;
@@ -134,19 +134,58 @@ async fn carry(
     let (mut from_server, mut to_server) = server.split();
     let activity = Activity::new();
     let upward = async {
-        if !vetted {
-            opening.vet(&mut from_client, name).await?;
+        let speech = match vetted {
+            Some(speech) => speech,
+            None => opening.vet(&mut from_client, name).await?,
+        };
+        let mut held = std::mem::take(&mut opening.bytes);
+        if speech == Speech::Tls {
+            let sent = |count: usize| {
+                bytes.out.fetch_add(count as u64, Ordering::Relaxed);
+                activity.touch();
+            };
+            follow(&mut from_client, &mut to_server, &mut held, name, sent).await?;
         }
-        to_server.write_all(&opening.bytes).await?;
-        bytes
-            .out
-            .fetch_add(opening.bytes.len() as u64, Ordering::Relaxed);
+        to_server.write_all(&held).await?;
+        bytes.out.fetch_add(held.len() as u64, Ordering::Relaxed);
         copy(&mut from_client, &mut to_server, &bytes.out, &activity).await
     };
     let downward = copy(&mut from_server, &mut to_client, &bytes.back, &activity);
     tokio::select! {
         done = async { tokio::try_join!(upward, downward) } => done.map(|_| ()),
         () = activity.idle(limits::PASS_IDLE) => Err(Ended::Idle),
+    }
+}
+
+/// Send records on until no hello can come any more; each hello must name the host. What is left in `held` is vetted.
+async fn follow(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut (impl AsyncWrite + Unpin),
+    held: &mut Vec<u8>,
+    name: &str,
+    sent: impl Fn(usize),
+) -> Result<(), Ended> {
+    let mut records = Records::new(held)?;
+    loop {
+        let (count, hello) = match records.next(held)? {
+            Next::Done => return Ok(()),
+            Next::Pass(count) => (count, false),
+            Next::Hello(count) => (count, true),
+        };
+        to.write_all(&held[..count]).await?;
+        sent(count);
+        held.drain(..count);
+        if hello {
+            let mut again = Opening::default();
+            again.bytes = std::mem::take(held);
+            again.vet(from, name).await?;
+            *held = again.bytes;
+            return Ok(());
+        }
+        held.reserve(limits::PASS_BUFFER);
+        if from.read_buf(held).await? == 0 {
+            return Ok(());
+        }
     }
 }
 
