@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::plan::{Account, CA_BUNDLE_PATHS, PathKind, RootfsFacts};
+use super::leads::leads;
+use crate::plan::{Account, CA_BUNDLE_PATHS, PathKind, RESOLV_CONF, RootfsFacts};
 use crate::sys::{inroot, openat2};
 
 /// Largest CA bundle that is taken from an image: real ones have some 250 KiB.
@@ -66,6 +67,12 @@ pub fn probe(root: &Path, paths: &BTreeSet<PathBuf>) -> Result<RootfsFacts, Root
         .lines()
         .find_map(sandbox_group);
     facts.ca_bundles = ca_bundles(root);
+    for path in CA_BUNDLE_PATHS.iter().chain([&RESOLV_CONF]) {
+        let path = PathBuf::from(path);
+        // Links in a circle, or a path through a file: nothing can be mounted there.
+        let led = leads(root, &path).unwrap_or((path.clone(), PathKind::Other));
+        facts.leads.insert(path, led);
+    }
     Ok(facts)
 }
 

@@ -11,7 +11,7 @@ use super::aside::Aside;
 use super::cgroup::Cgroup;
 use super::context::Context;
 use super::planned::{self, Planned};
-use super::{hooks, teardown};
+use super::{hooks, teardown, words};
 use crate::bundle;
 use crate::enforce::executor::{Confined, Parts, sentence};
 use crate::enforce::report::{self, Report};
@@ -193,24 +193,10 @@ pub fn failure(
     match report.sentence() {
         Some(told) => anyhow!(told),
         None => {
-            let cause = cause.unwrap_or_else(|| plain(&sentence(error)));
+            let cause = words::plain(&cause.unwrap_or_else(|| sentence(error)));
             anyhow!("cannot build the container: {cause}")
         }
     }
-}
-
-/// libcontainer's words without its own frames.
-fn plain(text: &str) -> String {
-    const FRAMES: [&str; 3] = [
-        "failed to create container: ",
-        "exec process failed with error ",
-        "intermediate process error ",
-    ];
-    let mut rest = text.trim_end_matches('\0');
-    while let Some(inner) = FRAMES.iter().find_map(|frame| rest.strip_prefix(frame)) {
-        rest = inner;
-    }
-    rest.to_owned()
 }
 
 /// The engine's pid file: digits, no newline, whole at once.

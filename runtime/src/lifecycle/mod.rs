@@ -17,3 +17,4 @@ pub mod stats;
 pub mod teardown;
 pub mod tenant;
 pub mod watch;
+mod words;

@@ -88,6 +88,8 @@ pub struct RootfsFacts {
     pub paths: BTreeMap<PathBuf, PathKind>,
     /// The CA bundles that are regular files of at most 4 MiB, links inside the image followed, each file once.
     pub ca_bundles: Vec<PathBuf>,
+    /// Where the paths that our files are mounted over lead, links inside the image followed, and what is there.
+    pub leads: BTreeMap<PathBuf, (PathBuf, PathKind)>,
     /// `/etc/passwd` of the image.
     pub accounts: Vec<Account>,
     /// Gid of the group `sandbox`.

@@ -143,7 +143,7 @@ impl Tree {
         if places.tmpfs {
             added::add_tmp(&mut all);
         }
-        let trust = trust::planned(inputs, namespaces, &mut all);
+        let trust = trust::planned(inputs, namespaces, &mut all)?;
         places.walls.binds = sources::seen_binds(&all, inputs.box_dir);
         Ok(Tree {
             mounts: all,

@@ -41,6 +41,7 @@ mod writable;
 
 pub use annotations::{BUNDLE_ANNOTATION, engine_annotations};
 pub use environment::CA_BUNDLE_PATHS;
+pub use trust::RESOLV_CONF;
 pub use exec::exec_process;
 pub use facts::{
     Account, HostFacts, JoinedNamespace, PathKind, RootfsFacts, SourceFacts, SourceKind,

@@ -48,6 +48,14 @@ pub enum Refusal {
     /// A path of the policy is no directory in the image.
     #[error("the image's `{}` is not a directory: make it one in the image", .0.display())]
     NotADirectory(PathBuf),
+    /// One of our files cannot be mounted over the image's.
+    #[error("the image's `{}` {why}, so that the sandbox's own file cannot be put there: make it a regular file in the image, or remove it", path.display())]
+    NoPlaceForFile {
+        /// The path in the image.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
     /// The kernel's Landlock is too old.
     #[error(
         "the policy `{policy}` needs Landlock ABI {needed}, but this kernel has {found}: use a newer kernel, or set `landlock: {{compatibility: best_effort}}` in the policy"
