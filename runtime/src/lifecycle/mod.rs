@@ -13,6 +13,7 @@ pub mod limits;
 pub mod oom;
 pub mod planned;
 pub mod rights;
+pub mod running;
 pub mod stats;
 pub mod teardown;
 pub mod tenant;

@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::container::{Container, ContainerStatus};
 use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::unistd::Pid;
@@ -17,7 +16,7 @@ use nix::unistd::Pid;
 use super::build::failure;
 use super::context::Context;
 use super::rights::with_loading_right;
-use super::watch;
+use super::{running, watch};
 use crate::enforce::capabilities;
 use crate::enforce::executor::{Confined, Parts};
 use crate::enforce::report::Report;
@@ -85,7 +84,10 @@ pub fn start(
     sweep_processes(context, &box_dir);
     let file = box_dir.join(format!("exec-{}.json", std::process::id()));
     write_process(&file, &process).context("cannot write the process for libcontainer")?;
-    tell_libcontainer(store, state)?;
+    if state.phase == Phase::Created {
+        // A `start` that was killed after its word to init has not told libcontainer.
+        running::mark(&store.libcontainer_directory(&state.id)?)?;
+    }
     let watch = watch::start(&report).context("cannot start a helper process")?;
     let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
         .with_executor(executor)
@@ -124,16 +126,6 @@ fn told_or_killed(report: &Report) -> String {
     report.sentence().unwrap_or_else(|| {
         "the process was killed before its program ran: a process of the container may have done it, or a lack of memory".to_owned()
     })
-}
-
-/// libcontainer lets exec into a running container only, and looks at its own file. A `start` that was killed after
-/// its word to init has not written there.
-fn tell_libcontainer(store: &Store, state: &BoxState) -> Result<()> {
-    if state.phase == Phase::Created {
-        let mut container = Container::load(store.libcontainer_directory(&state.id)?)?;
-        container.set_status(ContainerStatus::Running).save()?;
-    }
-    Ok(())
 }
 
 /// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.

@@ -1,12 +1,11 @@
 //! `start`: let init become its program, and say so when it cannot.
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::container::{Container, ContainerStatus};
 use libcontainer::notify_socket::{NOTIFY_FILE, NotifySocket};
 
 use crate::enforce::report;
 use crate::lifecycle::context::Context;
-use crate::lifecycle::hooks;
+use crate::lifecycle::{hooks, running};
 use crate::state::{Phase, Status};
 
 /// Run the verb.
@@ -28,9 +27,7 @@ pub fn run(context: &Context, id: &str) -> Result<()> {
     {
         bail!(sentence);
     }
-    // libcontainer lets exec into a running container only, and looks at its own file.
-    let mut container = Container::load(directory)?;
-    container.set_status(ContainerStatus::Running).save()?;
+    running::mark(&directory)?;
     state.phase = Phase::Running;
     store.save(&state)?;
     hooks::poststart(&state, &box_dir)

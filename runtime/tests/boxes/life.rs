@@ -183,3 +183,28 @@ fn a_wrong_command_line_leaves_its_sentence_in_the_log() {
     assert_eq!(node.call(&["kill"]).code, 1);
     assert_eq!(node.errors().len(), 2);
 }
+
+#[test]
+fn a_start_that_is_killed_at_any_time_leaves_a_box_that_says_what_it_is() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.config("exec sleep 60", |_| {});
+    for step in 0..20 {
+        assert_eq!(node.create(&box_id).code, 0);
+        let mut start = node.command(&["start", &box_id]).spawn().expect("run");
+        std::thread::sleep(std::time::Duration::from_millis(step));
+        start.kill().expect("kill");
+        start.wait().expect("wait");
+        // A second start is too late where init is on its way to the program already.
+        let runs = || {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            let runs = node.call(&["state", &box_id]).out.contains("\"running\"");
+            runs || node.call(&["start", &box_id]).code == 0
+        };
+        assert!((0..50).any(|_| runs()), "step {step}");
+        let said = node.call(&["exec", &box_id, "true"]);
+        assert_eq!(said.code, 0, "step {step}: {}", said.err);
+        assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
+        node.assert_nothing_left(&box_id);
+    }
+}
