@@ -41,7 +41,6 @@ mod writable;
 
 pub use annotations::{BUNDLE_ANNOTATION, engine_annotations};
 pub use environment::CA_BUNDLE_PATHS;
-pub use trust::RESOLV_CONF;
 pub use exec::exec_process;
 pub use facts::{
     Account, HostFacts, JoinedNamespace, PathKind, RootfsFacts, SourceFacts, SourceKind,
@@ -51,6 +50,7 @@ pub use make::make;
 pub use paths::paths_of_interest;
 pub use refuse::Refusal;
 pub use request::policy_request;
+pub use trust::RESOLV_CONF;
 pub use update::{ResourceLimits, meet_resources};
 
 /// All that a plan is made from.
