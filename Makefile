@@ -31,6 +31,7 @@ try: build ## Run a real program in a sandbox, and see what was allowed and what
 	@integration/packaging/try.sh
 
 test: build test-setup ## All tests; those that need root or an engine say so when they are left out
+	@cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down # what an interrupted run left holds other binaries
 	@status=0; \
 	if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace || status=$$?; else cargo test --workspace --no-fail-fast || status=$$?; fi; \
 	cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down; \
