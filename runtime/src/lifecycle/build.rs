@@ -159,10 +159,17 @@ fn first_process(
         verb: None,
         start: Some(report::listen(&box_dir).context("cannot make the start socket")?),
     });
-    let aside = Aside::new(&box_dir).context("cannot set standard error aside")?;
-    let built = ContainerBuilder::new(request.id.to_owned(), SyscallType::default())
-        .with_executor(executor)
-        .with_stderr(aside.own().context("cannot copy a descriptor")?)
+    // With a terminal init takes that as its standard error, and must not keep the caller's, which waits for its end.
+    let aside = match request.console_socket {
+        Some(_) => None,
+        None => Some(Aside::new(&box_dir).context("cannot set standard error aside")?),
+    };
+    let mut builder = ContainerBuilder::new(request.id.to_owned(), SyscallType::default())
+        .with_executor(executor);
+    if let Some(aside) = &aside {
+        builder = builder.with_stderr(aside.own().context("cannot copy a descriptor")?);
+    }
+    let built = builder
         .with_pid_file(Some(box_dir.join(INIT_PID)))?
         .with_console_socket(request.console_socket)
         .with_root_path(&store.root)?

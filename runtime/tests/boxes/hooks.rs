@@ -161,3 +161,38 @@ fn an_engines_hook_that_takes_too_long_is_named() {
     assert!(begun.elapsed() < Duration::from_secs(10));
     node.assert_nothing_left(&box_id);
 }
+
+#[test]
+fn a_waiting_box_with_a_terminal_holds_none_of_its_callers_streams() {
+    let Some(node) = node() else { return };
+    let box_id = id();
+    node.config("sleep 60", |config| {
+        config["process"]["terminal"] = json!(true);
+    });
+    let socket = node.path().join("console.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).expect("socket");
+    let (sender, created) = std::sync::mpsc::channel();
+    let bundle = node.bundle();
+    let (bundle, socket) = (
+        bundle.to_str().expect("path"),
+        socket.to_str().expect("path"),
+    );
+    let mut create = node.command(&[
+        "create",
+        "--bundle",
+        bundle,
+        "--console-socket",
+        socket,
+        &box_id,
+    ]);
+    // A shim reads both until their end before it goes on to `start`.
+    std::thread::spawn(move || sender.send(create.output()).expect("send"));
+    let _terminal = listener.accept().expect("a terminal");
+    let output = created.recv_timeout(Duration::from_secs(20));
+    let deleted = node.call(&["delete", "--force", &box_id]);
+    let output = output
+        .expect("create's streams must end")
+        .expect("the runtime runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(deleted.code, 0, "{}", deleted.err);
+}
