@@ -56,9 +56,7 @@ struct Links {
 pub fn create(state: &State, directory: &Path) -> Result<Guarded, HookError> {
     let start = Instant::now();
     let told = state.handover(directory)?;
-    let pid = (state.pid > 0)
-        .then_some(state.pid)
-        .ok_or(HookError::NoProcess)?;
+    let pid = state.process()?;
     let namespace = Namespace::of(pid)?;
     let (mut links, cookie, facts) = namespace.inside(look)?;
     let job = Job {

@@ -30,9 +30,7 @@ use crate::sys::socket::netns_cookie;
 pub fn resume(state: &State, directory: &Path) -> Result<Guarded, HookError> {
     let start = Instant::now();
     let told = state.handover(directory)?;
-    let pid = (state.pid > 0)
-        .then_some(state.pid)
-        .ok_or(HookError::NoProcess)?;
+    let pid = state.process()?;
     let namespace = Namespace::of(pid)?;
     let (cookie, owner) = namespace.inside(look)?;
     match owner {

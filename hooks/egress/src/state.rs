@@ -21,7 +21,7 @@ pub struct State {
     pub id: String,
     /// The first process; 0 or absent after its end.
     #[serde(default)]
-    pub pid: i32,
+    pid: i32,
     #[serde(default)]
     annotations: Option<BTreeMap<String, String>>,
 }
@@ -38,6 +38,16 @@ impl State {
             .read_to_end(&mut bytes)
             .map_err(HookError::Input)?;
         serde_json::from_slice(&bytes).map_err(HookError::State)
+    }
+
+    /// The first process's pid.
+    ///
+    /// # Errors
+    /// There is none, or none any more.
+    pub fn process(&self) -> Result<i32, HookError> {
+        (self.pid > 0)
+            .then_some(self.pid)
+            .ok_or(HookError::NoProcess)
     }
 
     /// The sandbox's directory.

@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::leads::leads;
 use crate::plan::{Account, CA_BUNDLE_PATHS, PathKind, RESOLV_CONF, RootfsFacts};
-use crate::sys::{inroot, openat2};
+use crate::sys::openat2;
 
 /// Largest CA bundle that is taken from an image: real ones have some 250 KiB.
 pub const LARGEST_BUNDLE: u64 = 4 << 20;
@@ -126,7 +126,7 @@ pub fn regular_file(
 
 fn open_regular(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Result<Option<File>> {
     // O_PATH first: opening a device for reading could already do something.
-    let probe = match inroot::open_following(root, path, OFlag::O_PATH) {
+    let probe = match openat2::open_following(root, path, OFlag::O_PATH) {
         Ok(fd) => File::from(fd),
         Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
         Err(errno) => return Err(errno.into()),
@@ -135,7 +135,7 @@ fn open_regular(root: BorrowedFd<'_>, path: &Path, largest: u64) -> io::Result<O
     if !meta.is_file() || meta.len() > largest {
         return Ok(None);
     }
-    let file = File::from(inroot::open_following(
+    let file = File::from(openat2::open_following(
         root,
         path,
         OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY,

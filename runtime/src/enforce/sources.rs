@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use crate::sys::{inroot, openat2};
+use crate::sys::openat2;
 
 /// A destination in the box, and what must be there.
 pub struct Expected {
@@ -47,7 +47,7 @@ pub fn expected(binds: &[(PathBuf, PathBuf)]) -> Result<Vec<Expected>, String> {
 pub fn check(root: BorrowedFd<'_>, all: &[Expected]) -> Result<(), String> {
     for expected in all {
         let path = &expected.destination;
-        let found = inroot::open_following(root, path, OFlag::O_PATH)
+        let found = openat2::open_following(root, path, OFlag::O_PATH)
             .and_then(|fd| openat2::identity(fd.as_fd()))
             .map_err(|errno| exchanged(path, errno))?;
         if found.0 != expected.identity {

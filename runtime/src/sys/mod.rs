@@ -4,7 +4,6 @@
 
 pub mod descriptors;
 pub mod fork;
-pub mod inroot;
 pub mod keyring;
 pub mod landlock;
 pub mod mount;

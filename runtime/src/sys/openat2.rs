@@ -1,4 +1,4 @@
-//! Opening a path inside a box's root without ever leaving it or following a link.
+//! Opening a path as seen from a box's or an image's root, without ever leaving it.
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
@@ -11,9 +11,24 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 /// # Errors
 /// The kernel's error; `ELOOP` when a part of the path is a symbolic link.
 pub fn open_in(root: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlag::RESOLVE_IN_ROOT
-        | ResolveFlag::RESOLVE_NO_SYMLINKS
-        | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+    open(root, path, flags, ResolveFlag::RESOLVE_NO_SYMLINKS)
+}
+
+/// Open `path` as seen from `root`. Symbolic links count from `root` too; links of `/proc` are refused.
+///
+/// # Errors
+/// The kernel's error.
+pub fn open_following(root: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    open(root, path, flags, ResolveFlag::empty())
+}
+
+fn open(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlag,
+    stricter: ResolveFlag,
+) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS | stricter;
     let how = OpenHow::new()
         .flags(flags | OFlag::O_CLOEXEC)
         .resolve(resolve);
