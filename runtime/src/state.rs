@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::LinuxCapabilities;
+use oci_spec::runtime::LinuxCapabilities;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 use procfs::process::Process;

@@ -13,7 +13,7 @@ use nemoclaw_policy::handover::{CA_BUNDLE_FILE, DNS_ADDRESS, FILE, RESOLV_CONF_F
 use crate::plan::{Plan, Trust};
 
 mod directories;
-mod leads;
+pub mod leads;
 pub mod rootfs;
 
 pub use directories::Made;

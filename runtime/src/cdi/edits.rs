@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime as oci;
+use oci_spec::runtime as oci;
 use nix::sys::stat::{major, minor};
 
 use super::CdiError;

@@ -18,7 +18,7 @@ mod spec;
 
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::node::CdiConfig;
 
 pub use apply::applied;

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Process;
+use oci_spec::runtime::Process;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use libcgroups::common::{
     AnyCgroupManager, CgroupConfig, CgroupManager, ControllerOpt, FreezerState,
 };
-use libcontainer::oci_spec::runtime::LinuxResources;
+use oci_spec::runtime::LinuxResources;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use libcontainer::container::{ContainerStatus, State};
-use libcontainer::oci_spec::runtime::{Hook, Spec};
+use oci_spec::runtime::{Hook, Spec};
 
 use super::aside::{self, Aside};
 use super::context::Context;

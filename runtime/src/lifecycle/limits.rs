@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use libcgroups::v1::ControllerType;
-use libcontainer::oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
+use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxResources};
 
 use super::cgroup::{Cgroup, CgroupError};
 use super::hierarchy::{self, HierarchyError};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use caps::Capability;
-use libcontainer::oci_spec::runtime::{LinuxCapabilities, Spec};
+use oci_spec::runtime::{LinuxCapabilities, Spec};
 
 use crate::enforce::capabilities;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
+use oci_spec::runtime::{LinuxCapabilities, Process, User};
 use libcontainer::syscall::syscall::SyscallType;
 use nix::unistd::Pid;
 

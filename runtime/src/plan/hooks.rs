@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{Hook, Hooks};
+use oci_spec::runtime::{Hook, Hooks};
 
 use super::Refusal;
 

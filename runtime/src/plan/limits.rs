@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
 };
 

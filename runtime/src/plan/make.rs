@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
+use oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 use nemoclaw_policy::handover::{Egress, Handover};
 use nemoclaw_policy::policy::Mode;
 

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{LinuxSeccomp, PosixRlimit, Spec};
+use oci_spec::runtime::{LinuxSeccomp, PosixRlimit, Spec};
 use nemoclaw_policy::handover::{Handover, PolicyText};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, User,
 };
 use nemoclaw_policy::policy::{Identity, Policy};
@@ -161,7 +161,7 @@ pub fn cwd(path: &Path) -> Result<&Path, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::LinuxIdMappingBuilder;
+    use oci_spec::runtime::LinuxIdMappingBuilder;
 
     fn mapping() -> Vec<LinuxIdMapping> {
         let map = LinuxIdMappingBuilder::default()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::Spec;
+use oci_spec::runtime::Spec;
 use nemoclaw_policy::handover::{POLICY_ANNOTATION, POLICY_ENVIRONMENT};
 use nemoclaw_policy::resolve::Request;
 

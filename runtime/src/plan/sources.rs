@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 use nemoclaw_policy::handover::PolicyText;
 
 use super::mounts::{asks_readonly, is_bind};

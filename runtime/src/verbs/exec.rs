@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::oci_spec::runtime::{Process, Spec, User};
+use oci_spec::runtime::{Process, Spec, User};
 
 use crate::cli::Exec;
 use crate::enforce::capabilities;

@@ -117,7 +117,7 @@ fn seccomp() -> Value {
 mod tests {
     use std::str::FromStr;
 
-    use libcontainer::oci_spec::runtime::Features;
+    use oci_spec::runtime::Features;
     use libcontainer::syscall::linux::MountRecursive;
 
     use super::*;

@@ -1,7 +1,7 @@
 //! `run`: create, start and, unless detached, wait.
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::oci_spec::runtime::Spec;
+use oci_spec::runtime::Spec;
 use nix::unistd::Pid;
 
 use super::{create, start};

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Spec;
+use oci_spec::runtime::Spec;
 use nemoclaw_policy::handover::Handover;
 use nemoclaw_runtime::bundle::{self, BundleError, rootfs};
 use nemoclaw_runtime::plan::{NewDirectory, PathKind, Plan};

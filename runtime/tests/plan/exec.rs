@@ -1,6 +1,6 @@
 //! `exec`: an exec'ed process is confined exactly as init is, whatever its process.json asks for.
 
-use libcontainer::oci_spec::runtime::{PosixRlimitType, Process};
+use oci_spec::runtime::{PosixRlimitType, Process};
 use nemoclaw_runtime::plan::{Confinement, exec_process};
 use serde_json::json;
 

@@ -14,7 +14,7 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::handover::{Capture, PolicyText};
 use nemoclaw_policy::node::{CdiConfig, NodeConfig, RouterConfig};
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};

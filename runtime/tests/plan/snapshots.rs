@@ -1,6 +1,6 @@
 //! The whole result for every engine's config: a change of the plan shows as a diff here.
 
-use libcontainer::oci_spec::runtime::LinuxNamespaceType;
+use oci_spec::runtime::LinuxNamespaceType;
 use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_runtime::plan::{PathKind, Plan};

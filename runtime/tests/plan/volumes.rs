@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 use nemoclaw_policy::policy::Filesystem;
 use nemoclaw_runtime::plan::{Plan, Refusal, policy_request};
 use serde_json::json;

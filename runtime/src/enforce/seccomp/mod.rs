@@ -7,7 +7,7 @@ mod agent;
 mod compile;
 mod oci;
 
-use libcontainer::oci_spec::runtime::LinuxSeccomp;
+use oci_spec::runtime::LinuxSeccomp;
 use nemoclaw_policy::seccomp::Profile;
 use nix::errno::Errno;
 use seccompiler::sock_filter;
@@ -105,7 +105,7 @@ impl Filters {
     ///
     /// # Errors
     /// Stored bytes are damaged, or the kernel refuses.
-    pub fn load(&self) -> Result<(), SeccompError> {
+    pub fn load(&self) -> Result<Option<std::os::fd::OwnedFd>, SeccompError> {
         let decoded = self
             .programs
             .iter()
@@ -114,7 +114,13 @@ impl Filters {
         for (code, flags) in decoded.collect::<Result<Vec<_>, _>>()? {
             crate::sys::seccomp::load(&code, flags).map_err(SeccompError::Load)?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Whether a program notifies a listener.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        false
     }
 }
 

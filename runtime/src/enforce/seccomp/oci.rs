@@ -1,6 +1,6 @@
 //! The engine's profile, in the OCI's words.
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag,
     LinuxSeccompOperator, LinuxSyscall,
 };
