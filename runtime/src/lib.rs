@@ -4,6 +4,7 @@
 
 pub mod bundle;
 pub mod cdi;
+pub mod cgroup;
 pub mod cli;
 pub mod enforce;
 pub mod lifecycle;

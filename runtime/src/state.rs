@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
+use crate::cgroup::CgroupPlace;
 use crate::enforce::executor::WAITING_NAME;
 use crate::enforce::seccomp::Filters;
 use crate::plan::{Confinement, ResourceLimits};
@@ -160,15 +161,6 @@ impl std::fmt::Display for Status {
             Status::Stopped => "stopped",
         })
     }
-}
-
-/// Where the box's processes are counted and limited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CgroupPlace {
-    /// `linux.cgroupsPath` of the private bundle.
-    pub path: PathBuf,
-    /// `--systemd-cgroup`.
-    pub systemd: bool,
 }
 
 /// How strong the walls are on this kernel.

@@ -8,11 +8,11 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 
 use super::aside::Aside;
-use super::cgroup::Cgroup;
 use super::context::Context;
 use super::planned::{self, Planned};
 use super::{hooks, teardown, words};
 use crate::bundle;
+use crate::cgroup::Cgroup;
 use crate::enforce::executor::{Confined, Parts, sentence};
 use crate::enforce::report::{self, Report};
 use crate::enforce::walls;

@@ -2,19 +2,14 @@
 
 pub mod aside;
 pub mod build;
-pub mod cgroup;
 pub mod console;
 pub mod context;
 pub mod foreground;
 pub mod handle;
-pub mod hierarchy;
 pub mod hooks;
-pub mod limits;
-pub mod oom;
 pub mod planned;
 pub mod rights;
 pub mod running;
-pub mod stats;
 pub mod teardown;
 pub mod tenant;
 pub mod watch;

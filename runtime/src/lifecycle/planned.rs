@@ -11,9 +11,10 @@ use nemoclaw_policy::resolve::{Resolved, resolve};
 use super::build::Request;
 use super::context::Context;
 use super::rights;
+use crate::cgroup::CgroupPlace;
 use crate::enforce::{landlock, seccomp};
 use crate::plan::{self, HostFacts, Inputs, Plan, host};
-use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Store, Strength};
+use crate::state::{BoxState, Phase, ProcessId, Store, Strength};
 use crate::sys::{landlock as kernel, seal};
 use crate::{bundle, cdi};
 
@@ -126,7 +127,7 @@ fn guards(store: &Store) -> Result<Vec<host::Guard>> {
 }
 
 /// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.
-fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
+fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> Result<CgroupPlace> {
     let given = spec
         .linux()
         .as_ref()
@@ -140,7 +141,7 @@ fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
     if let Some(linux) = spec.linux_mut() {
         linux.set_cgroups_path(Some(path.clone()));
     }
-    CgroupPlace { path, systemd }
+    CgroupPlace::new(path, systemd).context("cannot find this process's cgroups")
 }
 
 /// What was found out before the state is made.
@@ -157,7 +158,7 @@ struct Chosen<'a> {
 
 fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
     let systemd = chosen.context.global.systemd_cgroup;
-    let cgroup = place_in_cgroup(&mut plan.spec, chosen.id, systemd);
+    let cgroup = place_in_cgroup(&mut plan.spec, chosen.id, systemd)?;
     let degraded = weaknesses(&chosen, plan)?;
     let agent = plan
         .confinement

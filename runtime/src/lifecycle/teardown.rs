@@ -10,10 +10,10 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::cgroup::Cgroup;
 use super::context::Context;
 use super::hooks;
 use crate::bundle;
+use crate::cgroup::Cgroup;
 use crate::state::{BoxState, Phase, ProcessId, Store};
 
 /// How long a killed init is waited for before the rest is killed: a frozen one ends only when it is thawed.
