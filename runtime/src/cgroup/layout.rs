@@ -174,12 +174,12 @@ pub(super) fn shown(layout: &Layout) -> io::Result<Vec<PathBuf>> {
     let mounts = std::fs::read_to_string(MOUNTS)?;
     let root_of = |hierarchy: &Hierarchy| {
         let fields = mounts.lines().map(|line| line.split(' '));
-        let found = fields
+        let mut found = fields
             .filter_map(|mut fields| Some((plain(fields.nth(3)?), plain(fields.next()?))))
             .filter(|(_, point)| *point == hierarchy.mount);
         // The last one covers the others.
         found
-            .last()
+            .next_back()
             .map_or_else(|| PathBuf::from("/"), |(root, _)| root)
     };
     Ok(layout.0.iter().map(root_of).collect())
