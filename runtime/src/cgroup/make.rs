@@ -31,7 +31,8 @@ impl Branch {
     pub(super) fn make(&self) -> Result<(), CgroupError> {
         let made = match self.hierarchy.version {
             Version::One => self.make_first(),
-            Version::Two => self.make_second(),
+            Version::Two if self.optional => return Ok(()),
+            Version::Two => self.make_second(&self.hierarchy.controllers),
         };
         match made {
             Err(_) if self.optional => Ok(()),
@@ -50,18 +51,15 @@ impl Branch {
         Ok(())
     }
 
-    fn make_second(&self) -> io::Result<()> {
-        if self.optional {
-            // Beside version 1 its controllers are handed down only where a limit needs them.
-            return directory(&self.directory);
-        }
-        self.hand_down(&self.hierarchy.controllers)?;
+    /// Made with these controllers.
+    pub(super) fn make_second(&self, controllers: &[String]) -> io::Result<()> {
+        self.hand_down(controllers)?;
         one_directory(&self.directory)
     }
 
     /// Have every cgroup above hand `controllers` down, making those that are missing. A controller that cannot be
     /// handed down is missed when a limit needs it.
-    pub(super) fn hand_down(&self, controllers: &[String]) -> io::Result<()> {
+    fn hand_down(&self, controllers: &[String]) -> io::Result<()> {
         let words: Vec<String> = controllers.iter().map(|name| format!("+{name}")).collect();
         let all = words.join(" ");
         let mount = &self.hierarchy.mount;

@@ -4,6 +4,7 @@
 //! controller. Only where systemd shall make the cgroup does another crate do a part of it ([`systemd`]).
 
 mod devices;
+mod entry;
 mod error;
 mod files;
 mod layout;
@@ -23,6 +24,7 @@ use std::path::{Component, PathBuf};
 use libcontainer::oci_spec::runtime::LinuxResources;
 use nix::unistd::Pid;
 
+pub use entry::Entry;
 pub use error::CgroupError;
 pub use place::CgroupPlace;
 
@@ -65,10 +67,18 @@ impl Cgroup {
     /// # Errors
     /// This machine has no cgroups, or not those that the box was made with.
     pub fn of(state: &BoxState) -> Result<Cgroup, CgroupError> {
-        Cgroup::at(&state.id, &state.cgroup, state.init)
+        let cgroup = Cgroup::at(&state.id, &state.cgroup)?;
+        Ok(Cgroup {
+            init: state.init,
+            ..cgroup
+        })
     }
 
-    fn at(id: &str, place: &CgroupPlace, init: Option<ProcessId>) -> Result<Cgroup, CgroupError> {
+    /// The cgroup of container `id` at `place`.
+    ///
+    /// # Errors
+    /// As for [`Cgroup::of`].
+    pub fn at(id: &str, place: &CgroupPlace) -> Result<Cgroup, CgroupError> {
         let layout = layout::of_this_machine().map_err(CgroupError::NoHierarchy)?;
         let unified = layout.unified();
         let (systemd, path) = match place.unit() {
@@ -80,17 +90,22 @@ impl Cgroup {
             Some(_) => return Err(systemd::SystemdError::Version1.into()),
             None => (None, place.path.clone()),
         };
+        // Beside version 1, version 2 is joined only for a limit: a join there makes the kernel wait for all CPUs.
+        let first = ["freezer", "devices"].map(|name| layout.0.iter().any(|each| each.has(name)));
         let branch = |hierarchy: &'static Hierarchy| Branch {
             hierarchy,
             directory: place.directory(hierarchy, &path),
-            optional: !unified && (hierarchy.version == Version::Two || hierarchy.only_counts()),
+            optional: match hierarchy.version {
+                Version::One => hierarchy.only_counts(),
+                Version::Two => !unified && first == [true, true],
+            },
         };
         let mut branches: Vec<Branch> = layout.0.iter().map(branch).collect();
         branches.sort_by_key(|branch| (!branch.hierarchy.has("freezer"), branch.optional));
         match branches.first() {
             Some(_) => Ok(Cgroup {
                 id: id.to_owned(),
-                init,
+                init: None,
                 branches,
                 systemd,
             }),

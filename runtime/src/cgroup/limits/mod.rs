@@ -162,10 +162,12 @@ impl Cgroup {
             return self.lacks(first, &why);
         };
         if branch.optional {
-            let controllers: Vec<String> =
-                group.names.iter().map(|name| (*name).to_owned()).collect();
-            // What cannot be handed down is missed below.
-            branch.hand_down(&controllers).ok();
+            let names = group.names.iter().map(|name| (*name).to_owned());
+            let made = branch.make_second(&names.collect::<Vec<_>>());
+            made.map_err(|source| CgroupError::Make {
+                path: branch.directory.clone(),
+                source,
+            })?;
         }
         self.write_all(branch, group.settings.clone())
     }
