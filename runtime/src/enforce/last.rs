@@ -11,6 +11,7 @@ use super::landlock::{self, LandlockError};
 use super::program::{ProgramError, Ready};
 use super::seccomp::{Filters, SeccompError};
 use crate::plan::Confinement;
+use crate::raise::hooks::{self, Stage, View};
 use crate::sys::{descriptors, signals, terminal};
 
 /// What `ps` on the host shows until the program runs.
@@ -28,8 +29,22 @@ pub struct Last<'a> {
     pub sets: Option<Five>,
     /// Descriptors after the third that the program gets.
     pub kept: u32,
-    /// Who is told the descriptor of a filter that notifies, and with what words before it.
-    pub listener: Option<(OwnedFd, String)>,
+    /// This process's number on the host, as far as it is known.
+    pub pid: Option<i32>,
+    /// Who is told the descriptor of a filter that notifies.
+    pub listener: Option<Listener>,
+}
+
+/// Whoever answers for the system calls that a filter notifies.
+pub struct Listener {
+    /// Its socket, connected.
+    pub socket: OwnedFd,
+    /// The container, as it is told.
+    pub view: View,
+    /// How far the container has come.
+    pub stage: Stage,
+    /// The configuration's own words for it.
+    pub metadata: Option<String>,
 }
 
 /// Why the program could not be started in its walls.
@@ -129,9 +144,14 @@ impl Last<'_> {
         if self.filters.listens() && self.listener.is_none() {
             return Err(StepError::NoListener);
         }
+        // Written before the filters are on: what they notify must not be needed for it.
+        let words = self.listener.as_ref().map(|listener| {
+            let metadata = listener.metadata.as_deref();
+            hooks::process_state(&listener.view, listener.stage, self.pid, metadata)
+        });
         let notifying = self.filters.load()?;
-        if let (Some(notifying), Some((socket, words))) = (notifying, &self.listener) {
-            terminal::send_descriptor(socket.as_fd(), notifying.as_fd(), words)
+        if let (Some(notifying), Some(listener), Some(words)) = (notifying, &self.listener, words) {
+            terminal::send_descriptor(listener.socket.as_fd(), notifying.as_fd(), &words)
                 .map_err(kernel("send the seccomp listener"))?;
         }
         Ok(())

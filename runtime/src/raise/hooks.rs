@@ -15,7 +15,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::memfd::{MemFdCreateFlag, memfd_create};
 use nix::unistd::Pid;
 use oci_spec::runtime::Hook;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::sys::fork;
 use crate::sys::pidfd::PidFd;
@@ -106,6 +106,28 @@ fn said(words: &str) -> String {
 /// The container's state in the OCI's form.
 #[must_use]
 pub fn state(view: &View, stage: Stage, pid: Option<i32>) -> Vec<u8> {
+    state_value(view, stage, pid).to_string().into_bytes()
+}
+
+/// What a seccomp listener is told with its descriptor, in the OCI's form.
+#[must_use]
+pub fn process_state(
+    view: &View,
+    stage: Stage,
+    pid: Option<i32>,
+    metadata: Option<&str>,
+) -> String {
+    json!({
+        "ociVersion": OCI_VERSION,
+        "fds": ["seccompFd"],
+        "pid": pid.unwrap_or(0),
+        "metadata": metadata.unwrap_or_default(),
+        "state": state_value(view, stage, pid),
+    })
+    .to_string()
+}
+
+fn state_value(view: &View, stage: Stage, pid: Option<i32>) -> Value {
     let mut state = json!({
         "ociVersion": OCI_VERSION,
         "id": view.id,
@@ -118,7 +140,7 @@ pub fn state(view: &View, stage: Stage, pid: Option<i32>) -> Vec<u8> {
     if !view.annotations.is_empty() {
         state["annotations"] = json!(view.annotations);
     }
-    state.to_string().into_bytes()
+    state
 }
 
 /// Run `hooks` in their order, in `directory`, until one fails.

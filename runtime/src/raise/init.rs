@@ -19,6 +19,7 @@ use super::settings;
 use super::sources::Source;
 use super::tree::{self, Switch};
 use super::tuning;
+use crate::cgroup::Entry;
 use crate::enforce::last::{Last, WAITING_NAME, sentence};
 use crate::enforce::{program, report, walls};
 use crate::plan::{LandlockRule, Walls};
@@ -45,6 +46,8 @@ pub struct First<'a> {
     pub null: OwnedFd,
     /// Namespaces.
     pub namespaces: Namespaces,
+    /// The way into its cgroup, where it was not cloned into it.
+    pub entry: Option<Entry>,
     /// The walls; `None` under `unconfined`.
     pub walls: Option<&'a Walls>,
     /// Rules that need identities.
@@ -61,11 +64,13 @@ pub struct First<'a> {
 
 impl First<'_> {
     /// Live. The other end of `channel` is the verb.
-    pub fn live(self, channel: Channel, pid: impl Fn() -> Option<i32>) -> ! {
-        let told = match self.build(&channel, &pid) {
+    pub fn live(mut self, channel: Channel) -> ! {
+        // The host's `/proc` is still there, and knows the number that hooks and listeners are told.
+        self.last.pid = own_number();
+        let told = match self.build(&channel) {
             Ok(()) => {
                 drop(channel);
-                self.become_program(&pid)
+                self.become_program()
             }
             Err(error) => {
                 // Nobody may be listening any more.
@@ -77,12 +82,15 @@ impl First<'_> {
         leave(1)
     }
 
-    fn build(&self, channel: &Channel, pid: &impl Fn() -> Option<i32>) -> Result<(), RaiseError> {
+    fn build(&self, channel: &Channel) -> Result<(), RaiseError> {
         nix::sys::prctl::set_name(WAITING_NAME).map_err(kernel("name the process"))?;
         // Until everything is done it ends with the verb, also where that is killed.
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(kernel("end with the command"))?;
         ids::hide().map_err(kernel("hide the process"))?;
         nix::unistd::setsid().map_err(kernel("lead a session"))?;
+        if let Some(entry) = &self.entry {
+            entry.enter().map_err(|error| RaiseError::Config(sentence(&error)))?;
+        }
         if self.namespaces.has_users() {
             heard(channel, &Word::Mapped)?;
             ids::become_user(0, 0, None).map_err(kernel("become the root of the user namespace"))?;
@@ -95,8 +103,9 @@ impl First<'_> {
         self.mount()?;
         channel.say(&Word::Tree).map_err(|_| RaiseError::Alone)?;
         heard(channel, &Word::Go)?;
+        // The verb has put it into its cgroup by now, where it could not go there itself.
         self.namespaces.make_cgroup()?;
-        self.settle(pid)?;
+        self.settle()?;
         let identities = self.wall_in()?;
         self.become_user(channel, &identities)
     }
@@ -122,11 +131,11 @@ impl First<'_> {
     }
 
     /// Hooks in the box's namespaces, the new root, and what hides in it.
-    fn settle(&self, pid: &impl Fn() -> Option<i32>) -> Result<(), RaiseError> {
+    fn settle(&self) -> Result<(), RaiseError> {
         if let Some(given) = self.linux.sysctl() {
             settings::sysctls(given)?;
         }
-        self.hooks(|all| all.create_container().as_deref(), Stage::Creating, pid)?;
+        self.hooks(|all| all.create_container().as_deref(), Stage::Creating)?;
         tree::switch(self.root.as_fd(), self.switch)?;
         let root = openat2::own_root().map_err(kernel("open the root directory"))?;
         self.take_terminal(root.as_fd())?;
@@ -193,11 +202,11 @@ impl First<'_> {
     }
 
     /// Wait for `start`, then become the program; what went wrong.
-    fn become_program(&self, pid: &impl Fn() -> Option<i32>) -> String {
+    fn become_program(&self) -> String {
         if let Err(error) = report::await_start(&self.start) {
             return format!("cannot wait for the start: {error}");
         }
-        let ran = self.hooks(|all| all.start_container().as_deref(), Stage::Created, pid);
+        let ran = self.hooks(|all| all.start_container().as_deref(), Stage::Created);
         if let Err(error) = ran {
             return sentence(&error);
         }
@@ -211,7 +220,6 @@ impl First<'_> {
         &'h self,
         of: impl Fn(&'h oci_spec::runtime::Hooks) -> Option<&'h [Hook]>,
         stage: Stage,
-        pid: &impl Fn() -> Option<i32>,
     ) -> Result<(), RaiseError> {
         let Some(list) = self.spec.hooks().as_ref().and_then(of).filter(|list| !list.is_empty())
         else {
@@ -221,9 +229,16 @@ impl First<'_> {
             nix::unistd::fchdir(std::os::fd::AsRawFd::as_raw_fd(&self.root))
                 .map_err(kernel("enter the root file system"))?;
         }
-        let state = hooks::state(&self.view, stage, pid());
+        let state = hooks::state(&self.view, stage, self.last.pid);
         hooks::run_all(list, &state, None).map_err(|error| RaiseError::Config(sentence(&error)))
     }
+}
+
+/// This process's number in the process-id namespace of the host's `/proc`.
+#[must_use]
+pub fn own_number() -> Option<i32> {
+    let link = std::fs::read_link("/proc/self").ok()?;
+    link.to_str()?.parse().ok()
 }
 
 /// Wait for the verb's word.

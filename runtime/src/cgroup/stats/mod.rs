@@ -1,10 +1,16 @@
 //! A box's numbers in the words of runc's `events`, which monitoring programs read.
+//!
+//! A controller that this machine has not, or a file that its kernel has not, counts nothing.
+
+mod first;
+mod second;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use libcgroups::stats::{BlkioDeviceStat, CpuUsage, MemoryData, Stats as Raw};
 use serde::Serialize;
+
+use super::layout::Version;
+use super::{Cgroup, CgroupError};
 
 /// One line of `events`.
 #[derive(Debug, Serialize)]
@@ -20,7 +26,7 @@ pub struct Event<'a> {
 }
 
 /// The numbers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Numbers {
     cpu: Cpu,
     cpuset: CpuSet,
@@ -34,13 +40,13 @@ pub struct Numbers {
     network_interfaces: Option<Vec<u64>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Cpu {
     usage: Usage,
     throttling: Throttling,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Usage {
     #[serde(skip_serializing_if = "zero")]
     total: u64,
@@ -54,7 +60,7 @@ struct Usage {
     user: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Throttling {
     #[serde(skip_serializing_if = "zero")]
@@ -67,7 +73,7 @@ struct Throttling {
 
 /// Of cgroup v1; on v2 it stays empty, as with runc.
 #[derive(Debug, Default, Serialize)]
-pub struct CpuSet {
+struct CpuSet {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cpus: Vec<u16>,
     cpu_exclusive: u64,
@@ -83,7 +89,7 @@ pub struct CpuSet {
     sched_relax_domain_level: i64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Memory {
     #[serde(skip_serializing_if = "zero")]
     cache: u64,
@@ -96,7 +102,7 @@ struct Memory {
     raw: BTreeMap<String, u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct MemoryEntry {
     limit: u64,
     #[serde(skip_serializing_if = "zero")]
@@ -106,7 +112,7 @@ struct MemoryEntry {
     failcnt: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Pids {
     #[serde(skip_serializing_if = "zero")]
     current: u64,
@@ -114,7 +120,7 @@ struct Pids {
     limit: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Blkio {
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -135,7 +141,7 @@ struct Blkio {
     sectors_recursive: Vec<BlkioEntry>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct BlkioEntry {
     #[serde(skip_serializing_if = "zero")]
     major: u64,
@@ -147,7 +153,7 @@ struct BlkioEntry {
     value: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct HugeTlb {
     #[serde(skip_serializing_if = "zero")]
     usage: u64,
@@ -161,121 +167,24 @@ fn zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// libcgroups' numbers in runc's words.
-#[must_use]
-pub fn numbers(raw: Raw, cpuset: CpuSet) -> Numbers {
-    let throttling = raw.cpu.throttling;
-    Numbers {
-        cpu: Cpu {
-            usage: usage(raw.cpu.usage),
-            throttling: Throttling {
-                periods: throttling.periods,
-                throttled_periods: throttling.throttled_periods,
-                throttled_time: throttling.throttled_time,
-            },
-        },
-        cpuset,
-        memory: Memory {
-            cache: raw.memory.cache,
-            usage: entry(raw.memory.memory),
-            swap: entry(raw.memory.memswap),
-            kernel: entry(raw.memory.kernel),
-            kernel_tcp: entry(raw.memory.kernel_tcp),
-            raw: raw.memory.stats.into_iter().collect(),
-        },
-        pids: Pids {
-            current: raw.pids.current,
-            limit: raw.pids.limit,
-        },
-        blkio: Blkio {
-            io_service_bytes_recursive: entries(raw.blkio.service_bytes),
-            io_serviced_recursive: entries(raw.blkio.serviced),
-            io_queue_recursive: entries(raw.blkio.queued),
-            io_service_time_recursive: entries(raw.blkio.service_time),
-            io_wait_time_recursive: entries(raw.blkio.wait_time),
-            io_merged_recursive: entries(raw.blkio.merged),
-            io_time_recursive: entries(raw.blkio.time),
-            sectors_recursive: entries(raw.blkio.sectors),
-        },
-        hugetlb: raw
-            .hugetlb
-            .into_iter()
-            .map(|(size, pages)| {
-                let pages = HugeTlb {
-                    usage: pages.usage,
-                    max: pages.max_usage,
-                    failcnt: pages.fail_count,
-                };
-                (size, pages)
-            })
-            .collect(),
-        intel_rdt: BTreeMap::new(),
-        network_interfaces: None,
-    }
-}
-
-fn usage(raw: CpuUsage) -> Usage {
-    Usage {
-        total: raw.usage_total,
-        percpu: raw.per_core_usage_total,
-        percpu_kernel: raw.per_core_usage_kernel,
-        percpu_user: raw.per_core_usage_user,
-        kernel: raw.usage_kernel,
-        user: raw.usage_user,
-    }
-}
-
-fn entry(raw: MemoryData) -> MemoryEntry {
-    MemoryEntry {
-        limit: raw.limit,
-        usage: raw.usage,
-        max: raw.max_usage,
-        failcnt: raw.fail_count,
-    }
-}
-
-fn entries(raw: Vec<BlkioDeviceStat>) -> Vec<BlkioEntry> {
-    let one = |stat: BlkioDeviceStat| BlkioEntry {
-        major: stat.major,
-        minor: stat.minor,
-        op: stat.op_type,
-        value: stat.value,
-    };
-    raw.into_iter().map(one).collect()
-}
-
-impl CpuSet {
-    /// The numbers of a cpuset's directory of cgroup v1; a file that is not there counts as empty.
-    #[must_use]
-    pub fn read(directory: &Path) -> CpuSet {
-        let text = |name: &str| {
-            let path = directory.join(format!("cpuset.{name}"));
-            std::fs::read_to_string(path).unwrap_or_default()
-        };
-        let number = |name: &str| text(name).trim().parse().unwrap_or(0);
-        CpuSet {
-            cpus: numbers_of(&text("cpus")),
-            cpu_exclusive: number("cpu_exclusive"),
-            mems: numbers_of(&text("mems")),
-            mem_hardwall: number("mem_hardwall"),
-            mem_exclusive: number("mem_exclusive"),
-            memory_migrate: number("memory_migrate"),
-            memory_spread_page: number("memory_spread_page"),
-            memory_spread_slab: number("memory_spread_slab"),
-            memory_pressure: number("memory_pressure"),
-            sched_load_balance: number("sched_load_balance"),
-            sched_relax_domain_level: text("sched_relax_domain_level").trim().parse().unwrap_or(0),
+impl Cgroup {
+    /// What it has used.
+    ///
+    /// # Errors
+    /// The box has ended.
+    pub fn stats(&self) -> Result<Numbers, CgroupError> {
+        if !self.main().directory.exists() {
+            return Err(CgroupError::Gone);
         }
+        let mut numbers = Numbers::default();
+        for branch in &self.branches {
+            match branch.hierarchy.version {
+                Version::One => first::add(&mut numbers, branch),
+                Version::Two => second::add(&mut numbers, branch),
+            }
+        }
+        Ok(numbers)
     }
-}
-
-/// `0-2,5` as numbers.
-fn numbers_of(list: &str) -> Vec<u16> {
-    let range = |part: &str| -> Option<std::ops::RangeInclusive<u16>> {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.parse().ok()?..=last.parse().ok()?)
-    };
-    list.trim().split(',').filter_map(range).flatten().collect()
 }
 
 #[cfg(test)]
@@ -283,17 +192,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_of_cpus_is_written_out() {
-        assert_eq!(numbers_of("0-2,5\n"), [0, 1, 2, 5]);
-        assert_eq!(numbers_of("\n"), [0_u16; 0]);
-    }
-
-    #[test]
     fn an_idle_box_has_runcs_keys() {
         let event = Event {
             kind: "stats",
             id: "a",
-            data: Some(Box::new(numbers(Raw::default(), CpuSet::default()))),
+            data: Some(Box::default()),
         };
         let text = serde_json::to_string(&event).unwrap();
         assert_eq!(
