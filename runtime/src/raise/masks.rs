@@ -6,35 +6,45 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
-use super::error::{RaiseError, on};
+use super::error::{RaiseError, kernel, on};
 use crate::sys::mount::{self, Attributes, FileSystem, Reach};
 use crate::sys::openat2;
 
-/// Put nothing in place of every path of `masked` that is there: an empty directory, or the null device.
+/// Put nothing in place of every path of `masked` that is there: an empty directory, or the detached `null` device.
 ///
 /// # Errors
 /// A path cannot be covered.
 pub fn mask(root: BorrowedFd<'_>, masked: &[String], null: BorrowedFd<'_>) -> Result<(), RaiseError> {
-    let mut empty = None;
+    let mut null = Cover { mount: null, used: false };
+    let directory = nothing().map_err(kernel("make an empty directory to mask others with"))?;
+    let mut empty = Cover { mount: directory.as_fd(), used: false };
     for path in masked.iter().map(Path::new) {
         let failed = || on("mask", path);
         let Some(place) = there(root, path).map_err(failed())? else {
             continue;
         };
         let (_, directory) = openat2::identity(place.as_fd()).map_err(failed())?;
-        let cover = if directory {
-            let from = match &empty {
-                Some(made) => made,
-                None => empty.insert(nothing().map_err(failed())?),
-            };
-            mount::clone_tree(from.as_fd(), Reach::One)
-        } else {
-            mount::clone_tree(null, Reach::One)
-        };
-        let cover = cover.map_err(failed())?;
-        mount::attach(cover.as_fd(), place.as_fd()).map_err(failed())?;
+        let cover = if directory { &mut empty } else { &mut null };
+        cover.put(place.as_fd()).map_err(failed())?;
     }
     Ok(())
+}
+
+/// What is put over others: itself the first time, then copies, which the kernel makes only of what is mounted here.
+struct Cover<'a> {
+    mount: BorrowedFd<'a>,
+    used: bool,
+}
+
+impl Cover<'_> {
+    fn put(&mut self, place: BorrowedFd<'_>) -> Result<(), Errno> {
+        if std::mem::replace(&mut self.used, true) {
+            let copy = mount::clone_tree(self.mount, Reach::One)?;
+            mount::attach(copy.as_fd(), place)
+        } else {
+            mount::attach(self.mount, place)
+        }
+    }
 }
 
 /// Make every path of `paths` that is there read-only, with everything below.

@@ -211,7 +211,7 @@ fn hierarchies(ground: &Ground<'_>) -> Result<Vec<Hierarchy>, RaiseError> {
         .collect()
 }
 
-/// The host's `/dev/null`, for hiding files behind it.
+/// A detached copy of the host's `/dev/null`, for hiding files behind it.
 ///
 /// # Errors
 /// It is not there, or no such device.
@@ -224,5 +224,5 @@ pub fn null() -> Result<OwnedFd, RaiseError> {
             "the host's `/dev/null` is not the null device".to_owned(),
         ));
     }
-    Ok(opened.into())
+    mount::clone_tree(opened.as_fd(), Reach::One).map_err(on("copy the mount", path))
 }
