@@ -9,6 +9,7 @@ pub mod enforce;
 pub mod lifecycle;
 pub mod log;
 pub mod plan;
+pub mod raise;
 pub mod state;
 pub mod sys;
 pub mod verbs;

@@ -14,3 +14,4 @@ pub mod seal;
 pub mod seccomp;
 pub mod signals;
 pub mod terminal;
+pub mod tuning;

@@ -1,0 +1,3 @@
+//! Making a box: what the kernel is asked for before the program runs.
+
+pub mod tuning;
