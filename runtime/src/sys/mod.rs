@@ -17,3 +17,4 @@ pub mod seal;
 pub mod seccomp;
 pub mod signals;
 pub mod terminal;
+pub mod tuning;

@@ -13,12 +13,13 @@ use crate::sys::landlock;
 
 /// The version of policies that this runtime reads.
 const POLICY_VERSION: &str = "1";
-/// Programs compiled for another architecture's calls are not made.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
-    "SCMP_ARCH_AARCH64"
-} else {
-    "SCMP_ARCH_X86_64"
-};
+/// What `SECCOMP_FILTER_FLAG_*` a profile may ask for.
+const SECCOMP_FLAGS: [&str; 4] = [
+    "SECCOMP_FILTER_FLAG_LOG",
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_TSYNC",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+];
 
 /// Run the verb.
 pub fn run() -> Result<()> {
@@ -72,20 +73,15 @@ fn seccomp() -> Value {
         "enabled": true,
         "actions": [
             "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-            "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
+            "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
         ],
         "operators": [
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
             "SCMP_CMP_NE"
         ],
-        "archs": [ARCHITECTURE],
-        "knownFlags": [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
-        ],
-        "supportedFlags": [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"
-        ]
+        "archs": crate::enforce::seccomp::architectures(),
+        "knownFlags": SECCOMP_FLAGS,
+        "supportedFlags": SECCOMP_FLAGS
     })
 }
 
@@ -94,6 +90,12 @@ mod tests {
     use oci_spec::runtime::Features;
 
     use super::*;
+
+    const NATIVE: &str = if cfg!(target_arch = "aarch64") {
+        "SCMP_ARCH_AARCH64"
+    } else {
+        "SCMP_ARCH_X86_64"
+    };
 
     #[test]
     fn it_reads_as_the_ocis_features_and_says_nothing_it_leaves_out() {
@@ -104,6 +106,8 @@ mod tests {
         assert_eq!(text["linux"]["apparmor"]["enabled"], false);
         assert_eq!(text["linux"]["selinux"]["enabled"], false);
         assert_eq!(text["annotations"]["nemoclaw.dev/landlock-abi"], "7");
-        assert!(!text.to_string().contains("NOTIFY"));
+        let seccomp = &text["linux"]["seccomp"];
+        assert_eq!(seccomp["actions"].as_array().map(Vec::len), Some(9));
+        assert_eq!(seccomp["archs"][0], NATIVE);
     }
 }
