@@ -103,8 +103,8 @@ impl Made {
     /// How it ended without a word.
     pub fn ended(&self) -> anyhow::Error {
         match waitpid(self.pid, Some(WaitPidFlag::empty())) {
-            Ok(WaitStatus::Signaled(_, signal, _)) => anyhow!(
-                "the process was killed ({signal}) before its program ran: a process of the container may have done it, or a lack of memory"
+            Ok(WaitStatus::Signaled(..)) => anyhow!(
+                "the process was killed before its program ran: a process of the container may have done it, or a lack of memory"
             ),
             Ok(WaitStatus::Exited(_, code)) => {
                 anyhow!("the process ended with {code} before its program ran")
