@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use nemoclaw_tests::shell::wait_for;
@@ -10,6 +10,7 @@ use nemoclaw_tests::world::dist_dir;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::bundle;
@@ -101,32 +102,32 @@ impl Stage {
         wait_for("the router's socket", Duration::from_secs(15), || {
             socket.exists().then_some(())
         });
-        self.nemoclaw(&["run", "-d", "--name", SANDBOX, "--", "sleep", "3600"]);
+        let begun = self.call(&["run", "-d", "--name", SANDBOX, "--", "sleep", "3600"]);
+        assert!(
+            begun.status.success(),
+            "the sandbox for `nemoclaw exec` must start: {}",
+            String::from_utf8_lossy(&begun.stderr)
+        );
     }
 
-    /// A call of the user's command that must work.
-    fn nemoclaw(&self, words: &[&str]) {
-        let called = Command::new(dist_dir().join("nemoclaw"))
+    /// A call of the user's command.
+    fn call(&self, words: &[&str]) -> Output {
+        Command::new(dist_dir().join("nemoclaw"))
             .args(words)
             .env("NEMOCLAW_CONFIG", self.node("node"))
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
             .output()
-            .expect("nemoclaw");
-        assert!(
-            called.status.success(),
-            "`nemoclaw {}` failed: {}",
-            words.join(" "),
-            String::from_utf8_lossy(&called.stderr)
-        );
+            .expect("nemoclaw")
     }
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         if let Some(mut router) = self.router.take() {
-            if !std::thread::panicking() {
-                self.nemoclaw(&["rm", "-f", SANDBOX]);
+            let removed = self.call(&["rm", "-f", SANDBOX]);
+            if !removed.status.success() {
+                println!("{}", String::from_utf8_lossy(&removed.stderr));
             }
             if let Ok(pid) = i32::try_from(router.id()) {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
@@ -140,7 +141,7 @@ impl Drop for Stage {
     }
 }
 
-/// The bench's cgroups in every hierarchy, of this run or of one that was interrupted.
+/// The bench's cgroups in every hierarchy, of this run or of one that was interrupted, with what a failed step left in them.
 fn remove_cgroups() {
     let hierarchies = fs::read_dir(CGROUPS).into_iter().flatten().flatten();
     let roots = hierarchies
@@ -148,8 +149,28 @@ fn remove_cgroups() {
         .chain([PathBuf::from(CGROUPS)]);
     for parent in roots.map(|root| root.join(bundle::CGROUP)) {
         for inner in fs::read_dir(&parent).into_iter().flatten().flatten() {
+            empty(&inner.path());
             let _ = fs::remove_dir(inner.path());
         }
         let _ = fs::remove_dir(&parent);
+    }
+}
+
+/// Kills all processes of a cgroup and waits until they are gone.
+fn empty(cgroup: &Path) {
+    for _ in 0..200 {
+        let list = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+        let pids: Vec<Pid> = list
+            .lines()
+            .filter_map(|line| line.parse().ok().map(Pid::from_raw))
+            .collect();
+        if pids.is_empty() {
+            return;
+        }
+        for pid in pids {
+            let _ = kill(pid, Signal::SIGKILL);
+            let _ = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
