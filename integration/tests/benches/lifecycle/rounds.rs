@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::command_line::Wish;
 use crate::numbers::Samples;
-use crate::stage::{SANDBOX, Stage};
+use crate::stage::Stage;
 use crate::stopwatch::Lap;
 use crate::subjects::{COMMAND, Subject, wanted};
 
@@ -158,7 +158,7 @@ fn call_command(stage: &Stage, samples: &mut Samples) {
         lap
     };
     time(Step::Version, &["--version"]);
-    time(Step::Exec, &["exec", SANDBOX, "--", "true"]);
+    time(Step::Exec, &["exec", &stage.sandbox, "--", "true"]);
     let volume = format!("{}:/sandbox", stage.stopwatch.programs().display());
     let lap = time(Step::Run, &["run", "-v", &volume, "--", "/sandbox/first"]);
     samples.add_times(COMMAND, Step::First, until_first(&lap), lap.work);

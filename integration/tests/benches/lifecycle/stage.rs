@@ -19,8 +19,6 @@ use crate::stopwatch::{self, Stopwatch};
 const CGROUPS: &str = "/sys/fs/cgroup";
 /// crun refuses to work where this is mounted beside cgroup v1.
 const UNIFIED: &str = "/sys/fs/cgroup/unified";
-/// The sandbox of the direct engine that `nemoclaw exec` enters.
-pub const SANDBOX: &str = "bench";
 
 /// The stage; dropping it clears it.
 #[derive(Debug)]
@@ -29,6 +27,8 @@ pub struct Stage {
     pub dir: PathBuf,
     /// Runs programs and times them.
     pub stopwatch: Stopwatch,
+    /// The sandbox of the direct engine that `nemoclaw exec` enters.
+    pub sandbox: String,
     router: Option<Child>,
 }
 
@@ -60,6 +60,8 @@ impl Stage {
         let stage = Stage {
             stopwatch: stopwatch::build(&dir),
             dir,
+            // Its own name: cgroups are named after sandboxes.
+            sandbox: format!("bench-{}", std::process::id()),
             router: None,
         };
         stage.write_node("node", &dist_dir().join("nemoclaw-egress"));
@@ -102,7 +104,7 @@ impl Stage {
         wait_for("the router's socket", Duration::from_secs(15), || {
             socket.exists().then_some(())
         });
-        let begun = self.call(&["run", "-d", "--name", SANDBOX, "--", "sleep", "3600"]);
+        let begun = self.call(&["run", "-d", "--name", &self.sandbox, "--", "sleep", "3600"]);
         assert!(
             begun.status.success(),
             "the sandbox for `nemoclaw exec` must start: {}",
@@ -125,7 +127,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if let Some(mut router) = self.router.take() {
-            let removed = self.call(&["rm", "-f", SANDBOX]);
+            let removed = self.call(&["rm", "-f", &self.sandbox]);
             if !removed.status.success() {
                 println!("{}", String::from_utf8_lossy(&removed.stderr));
             }
