@@ -2,7 +2,7 @@
 
 mod args;
 mod direct;
-mod docker;
+mod engines;
 mod fault;
 mod node;
 mod printer;
