@@ -8,7 +8,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod register;
 
-pub use register::{Cluster, Named, Register, Registration, Removal, Unregister};
+pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
 #[derive(Debug, Parser)]

@@ -4,6 +4,7 @@ mod args;
 mod direct;
 mod engines;
 mod fault;
+mod kubernetes;
 mod node;
 mod printer;
 mod probe;

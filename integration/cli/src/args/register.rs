@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args as Arguments, Subcommand};
+use clap::{Args as Arguments, Subcommand, ValueEnum};
 
 /// Engines to register with.
 #[derive(Debug, Subcommand)]
@@ -37,9 +37,9 @@ A policy is in the name of a link beside the program, which is made too.")]
     Crio(Registration),
     /// Kubernetes: print a RuntimeClass for each runtime, and a DaemonSet that installs them on every node.
     #[command(after_help = "Examples:
-  nemoclaw register kubernetes --image nemoclaw:0.1.0
+  nemoclaw register kubernetes
   nemoclaw register kubernetes --image nemoclaw:0.1.0 --runtime nemoclaw --runtime nemoclaw-strict=strict
-  nemoclaw register kubernetes --image nemoclaw:0.1.0 --directory deploy")]
+  nemoclaw register kubernetes --image nemoclaw:0.1.0 --engine crio --directory deploy")]
     Kubernetes(Cluster),
 }
 
@@ -65,7 +65,7 @@ pub enum Unregister {
     Crio(Removal),
     /// Kubernetes: print a DaemonSet that takes them out on every node again.
     #[command(after_help = "Examples:
-  nemoclaw unregister kubernetes --image nemoclaw:0.1.0")]
+  nemoclaw unregister kubernetes --directory undeploy")]
     Kubernetes(Cluster),
 }
 
@@ -104,9 +104,12 @@ pub struct Removal {
 /// `register kubernetes`, `unregister kubernetes`.
 #[derive(Debug, Arguments)]
 pub struct Cluster {
-    /// The image with our programs (built by integration/kubernetes/build.sh).
-    #[arg(long, value_name = "IMAGE")]
+    /// The image with our programs (built by integration/kubernetes/image/build.sh).
+    #[arg(long, value_name = "IMAGE", default_value = concat!("nemoclaw:", env!("CARGO_PKG_VERSION")))]
     pub image: String,
+    /// The nodes' engine.
+    #[arg(long, value_enum, default_value = "containerd")]
+    pub engine: ClusterEngine,
     /// A RuntimeClass and the policy of its sandboxes; may be repeated.
     #[arg(
         long = "runtime",
@@ -117,6 +120,15 @@ pub struct Cluster {
     /// Write a directory for `kubectl apply -k` instead of printing.
     #[arg(long, value_name = "DIR")]
     pub directory: Option<PathBuf>,
+}
+
+/// Engines of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClusterEngine {
+    /// containerd.
+    Containerd,
+    /// CRI-O.
+    Crio,
 }
 
 /// `NAME[=POLICY]`.
