@@ -35,7 +35,8 @@ const SYS_RESOURCE: u32 = 24;
 
 /// All of them, in the order of the way up: kernel, rights, our parts, engines.
 pub fn all(config: Option<&Path>) -> Vec<Check> {
-    let mut checks = vec![
+    let mut checks: Vec<Check> = super::wsl::check().into_iter().collect();
+    checks.extend([
         kernel(),
         rights(),
         landlock(),
@@ -43,7 +44,7 @@ pub fn all(config: Option<&Path>) -> Vec<Check> {
         cgroups(),
         nf_tables(),
         bpf(),
-    ];
+    ]);
     checks.extend(
         [
             ("runtime", "nemoclaw-runtime", ENVIRONMENT_RUNTIME),
