@@ -161,6 +161,17 @@ fn the_policys_choice_sees_what_the_box_could_write() {
 }
 
 #[test]
+fn a_pods_namespace_is_its_engines_word() {
+    let namespace = |world: &World| policy_request(&world.spec(), None).namespace;
+    assert_eq!(namespace(&World::of("docker20-bridge")), None);
+    let mut world = World::of("cri16-container");
+    assert_eq!(namespace(&world).as_deref(), Some("default"));
+    // CRI-O passes on what a pod says of itself.
+    world.config["annotations"]["io.kubernetes.cri-o.Namespace"] = json!("web");
+    assert_eq!(namespace(&world).as_deref(), Some("web"));
+}
+
+#[test]
 fn a_writable_volume_that_holds_the_policy_in_force_is_refused() {
     let mut world = World::of("docker20-bridge");
     world.policy_path = Some("/home/a/policies/mine.yaml".into());
