@@ -1,0 +1,38 @@
+//! Conformance: what an OCI runtime must do, by topic, seen from outside only.
+//!
+//! Each check is a function of a runtime. The tests here try them on ours, under the policy `unconfined`; `make
+//! conformance-peers` tries them on Debian's runc and crun too and fails where one of them passes and ours does not.
+
+mod bundle;
+mod check;
+mod runtime;
+mod said;
+
+mod identity;
+mod interface;
+mod lifecycle;
+mod process;
+
+/// Every check of every topic.
+fn all() -> Vec<check::Check> {
+    [
+        lifecycle::CHECKS,
+        interface::CHECKS,
+        process::CHECKS,
+        identity::CHECKS,
+    ]
+    .concat()
+}
+
+#[test]
+#[ignore = "slow: all checks on three runtimes; `make conformance-peers` runs it"]
+fn what_a_peer_passes_ours_passes() {
+    use runtime::{Kind, Runtime};
+    let peers = [Kind::Runc, Kind::Crun];
+    for kind in peers.into_iter().chain([Kind::Ours]) {
+        if let Err(reason) = Runtime::available(kind) {
+            return nemoclaw_tests::skip::announce("what_a_peer_passes_ours_passes", &reason);
+        }
+    }
+    check::compare(&all(), &peers);
+}
