@@ -8,18 +8,30 @@ mod check;
 mod runtime;
 mod said;
 
+mod devices;
+mod hooks;
 mod identity;
 mod interface;
 mod lifecycle;
+mod masks;
+mod mounts;
+mod namespaces;
 mod process;
+mod records;
 
 /// Every check of every topic.
 fn all() -> Vec<check::Check> {
     [
         lifecycle::CHECKS,
         interface::CHECKS,
+        records::CHECKS,
         process::CHECKS,
         identity::CHECKS,
+        hooks::CHECKS,
+        mounts::CHECKS,
+        masks::CHECKS,
+        devices::CHECKS,
+        namespaces::CHECKS,
     ]
     .concat()
 }
