@@ -4,6 +4,7 @@
 //! conformance-peers` tries them on Debian's runc and crun too and fails where one of them passes and ours does not.
 
 mod bundle;
+mod cgroups;
 mod check;
 mod runtime;
 mod said;
@@ -18,6 +19,7 @@ mod mounts;
 mod namespaces;
 mod process;
 mod records;
+mod seccomp;
 
 /// Every check of every topic.
 fn all() -> Vec<check::Check> {
@@ -32,6 +34,8 @@ fn all() -> Vec<check::Check> {
         masks::CHECKS,
         devices::CHECKS,
         namespaces::CHECKS,
+        cgroups::CHECKS,
+        seccomp::CHECKS,
     ]
     .concat()
 }
