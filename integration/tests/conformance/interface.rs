@@ -429,7 +429,7 @@ fn sockets_of_systemd_are_passed_on(rt: &Runtime) -> Outcome {
 }
 
 /// The command, called by a shell with redirections and here-documents.
-fn through_shell(
+pub fn through_shell(
     inner: &std::process::Command,
     redirections: &str,
     documents: &str,

@@ -8,17 +8,21 @@ mod cgroups;
 mod check;
 mod runtime;
 mod said;
+mod sys;
 
 mod devices;
+mod exec;
 mod hooks;
 mod identity;
 mod interface;
 mod lifecycle;
+mod listener;
 mod masks;
 mod mounts;
 mod namespaces;
 mod process;
 mod records;
+mod resources;
 mod seccomp;
 
 /// Every check of every topic.
@@ -36,6 +40,9 @@ fn all() -> Vec<check::Check> {
         namespaces::CHECKS,
         cgroups::CHECKS,
         seccomp::CHECKS,
+        listener::CHECKS,
+        exec::CHECKS,
+        resources::CHECKS,
     ]
     .concat()
 }

@@ -10,6 +10,8 @@ use std::process::{Command, Stdio};
 use nemoclaw_tests::world::dist_dir;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::check::Outcome;
 
@@ -116,10 +118,20 @@ impl Runtime {
         id
     }
 
-    /// Removes what a failed try left in the cgroups, the one place that its namespace does not hold.
+    /// Ends and removes what a failed try left in the cgroups, the one place that its namespace does not hold.
     fn clear(&self) {
-        for path in self.ids.borrow().iter().flat_map(|id| cgroups(id)) {
-            let _ = fs::remove_dir(path);
+        for _ in 0..50 {
+            let left: Vec<PathBuf> = self
+                .ids
+                .borrow()
+                .iter()
+                .flat_map(|id| cgroups(id))
+                .collect();
+            if left.is_empty() {
+                return;
+            }
+            left.iter().for_each(|path| sweep(path));
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }
 
@@ -165,6 +177,20 @@ pub fn cgroups(id: &str) -> Vec<PathBuf> {
         .map(|entry| entry.path().join("ncc").join(id))
         .filter(|path| path.exists())
         .collect()
+}
+
+/// Ends the processes of a cgroup and of those below it, and removes them when they are empty.
+fn sweep(path: &Path) {
+    let below = fs::read_dir(path).into_iter().flatten().flatten();
+    below
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir())
+        .for_each(|path| sweep(&path));
+    let pids = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+    for pid in pids.lines().filter_map(|line| line.parse().ok()) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let _ = fs::remove_dir(path);
 }
 
 /// Gives this thread its mount namespace and the place in it.
