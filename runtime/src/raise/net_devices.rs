@@ -99,7 +99,7 @@ pub fn move_all(
     let mut moved = Vec::new();
     for (name, new) in moves {
         if let Err(error) = send(&mut here, &mut there, (name, new), &mut moved) {
-            for device in moved.iter().rev() {
+            for device in moved.iter_mut().rev() {
                 // The first error is the one to tell.
                 device.bring_back(&mut there, &mut here).ok();
             }
@@ -109,11 +109,12 @@ pub fn move_all(
     Ok(())
 }
 
-/// A device that is in the box, and what it was before.
-struct Moved<'a> {
+/// A device on its way, and what it was before.
+struct Device<'a> {
     name: &'a str,
-    /// Its number in the box.
+    /// Its number in the namespace in which it is.
     index: u32,
+    away: bool,
     addresses: Vec<Address>,
     up: bool,
 }
@@ -123,67 +124,79 @@ fn send<'a>(
     here: &mut Side<'_>,
     there: &mut Side<'_>,
     (name, new): (&'a str, &str),
-    moved: &mut Vec<Moved<'a>>,
+    moved: &mut Vec<Device<'a>>,
 ) -> Result<(), NetDeviceError> {
     let link = here.netlink.link(name).map_err(|errno| match errno {
         Errno::ENODEV => NetDeviceError::Missing(name.to_owned()),
         errno => failed("look for", name)(errno),
     })?;
     let addresses = here.netlink.addresses(link.index);
-    let device = Moved {
+    let mut device = Device {
         name,
         index: link.index,
+        away: false,
         addresses: addresses.map_err(failed("read the addresses of", name))?,
         up: link.up,
     };
-    let index = device.carry(here, there, new)?;
-    let device = Moved { index, ..device };
-    let settled = device.settle(there, index, true);
+    let mut sent = device.carry(here, there, new);
+    if sent.is_ok() {
+        sent = device.settle(there, true);
+    }
     moved.push(device);
-    settled
+    sent
 }
 
-impl Moved<'_> {
-    /// Move it to the namespace `to`, where it is called `new`; its number there.
+impl Device<'_> {
+    /// Move it to the namespace `to`, where it is called `new`.
     fn carry(
-        &self,
+        &mut self,
         from: &mut Side<'_>,
         to: &mut Side<'_>,
         new: &str,
-    ) -> Result<u32, NetDeviceError> {
+    ) -> Result<(), NetDeviceError> {
         let before = to.netlink.links();
         let before = before.map_err(failed("look at the neighbours of", self.name))?;
         let change = Change::Move(to.namespace, new);
         let carried = from.netlink.change(self.index, change);
+        // The kernel may have chosen another number. And it moves first and names then: where the name is taken, it
+        // tells an error, and yet the device has gone.
+        let after = to.netlink.links().map_err(failed("find", self.name))?;
+        if let Some(index) = after.into_iter().find(|index| !before.contains(index)) {
+            self.index = index;
+            self.away = !self.away;
+        }
         carried.map_err(|errno| match errno {
             Errno::EEXIST => NetDeviceError::Taken {
                 name: self.name.to_owned(),
                 new: new.to_owned(),
             },
             errno => failed("move", self.name)(errno),
-        })?;
-        // The kernel may have chosen another number, and the name.
-        let after = to.netlink.links().map_err(failed("find", self.name))?;
-        let index = after.into_iter().find(|index| !before.contains(index));
-        index.ok_or_else(|| failed("find", self.name)(Errno::ENODEV))
+        })
     }
 
     /// Give it its addresses again, and set it up if it is to be.
-    fn settle(&self, side: &mut Side<'_>, index: u32, up: bool) -> Result<(), NetDeviceError> {
+    fn settle(&self, side: &mut Side<'_>, up: bool) -> Result<(), NetDeviceError> {
         for address in &self.addresses {
-            let added = side.netlink.add(index, address);
+            let added = side.netlink.add(self.index, address);
             added.map_err(failed("give its addresses to", self.name))?;
         }
         if up {
-            let up = side.netlink.change(index, Change::Up);
+            let up = side.netlink.change(self.index, Change::Up);
             up.map_err(failed("set up", self.name))?;
         }
         Ok(())
     }
 
-    fn bring_back(&self, there: &mut Side<'_>, here: &mut Side<'_>) -> Result<(), NetDeviceError> {
-        let index = self.carry(there, here, self.name)?;
-        self.settle(here, index, self.up)
+    fn bring_back(
+        &mut self,
+        there: &mut Side<'_>,
+        here: &mut Side<'_>,
+    ) -> Result<(), NetDeviceError> {
+        if self.away {
+            self.carry(there, here, self.name)?;
+            self.settle(here, self.up)?;
+        }
+        Ok(())
     }
 }
 

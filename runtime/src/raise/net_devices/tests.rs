@@ -138,6 +138,7 @@ fn when_one_cannot_be_moved_the_others_go_back_as_they_were() {
         ip("addr add 192.0.2.9/24 dev running");
         ip("link set running up");
         ip("link add taken type veth");
+        ip("addr add 192.0.2.11/24 dev taken");
         ip_in(box_, "link add eth0 type veth");
         let said = refusal(&[("idle", "a"), ("running", "b"), ("taken", "eth0")], box_);
         assert!(
@@ -151,7 +152,7 @@ fn when_one_cannot_be_moved_the_others_go_back_as_they_were() {
         );
         assert!(ip("link show running").contains(",UP"));
         assert!(!ip("link show idle").contains(",UP"));
-        assert!(ip("link show taken").contains("taken"));
+        assert!(ip("addr show taken").contains("192.0.2.11/24"));
         assert_eq!(
             ip_in(box_, "-o link").lines().count(),
             3,
