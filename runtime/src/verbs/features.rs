@@ -35,7 +35,7 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": caps::all().into_iter().map(|one| one.to_string()).collect::<BTreeSet<_>>(),
-            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": false },
+            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": apparmor },
             // A label is put on mounts, and never on a process.
