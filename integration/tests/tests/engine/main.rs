@@ -12,6 +12,7 @@ mod images;
 mod networks;
 mod options;
 mod refusals;
+mod registration;
 mod tricks;
 mod user_namespaces;
 mod verbs;
