@@ -9,6 +9,7 @@ mod check;
 mod runtime;
 mod said;
 mod sys;
+mod terminal;
 
 mod devices;
 mod exec;
@@ -17,6 +18,7 @@ mod identity;
 mod interface;
 mod lifecycle;
 mod listener;
+mod many;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -43,6 +45,8 @@ fn all() -> Vec<check::Check> {
         listener::CHECKS,
         exec::CHECKS,
         resources::CHECKS,
+        terminal::CHECKS,
+        many::CHECKS,
     ]
     .concat()
 }
