@@ -3,12 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use nemoclaw_policy::node::CdiPattern;
 use nemoclaw_runtime::cdi::inject;
 use serde_json::json;
 
 use super::super::World;
-use super::{Files, HOOK};
+use super::{Files, HOOK, pattern};
 
 #[test]
 fn a_device_that_nobody_describes_is_refused_with_what_helps() {
@@ -29,13 +28,13 @@ fn a_device_that_nobody_describes_is_refused_with_what_helps() {
     );
     let said = files.sentence();
     assert!(
-        said.contains("broken.yaml") && said.contains("surprise"),
+        said.contains("broken.yaml:3:1") && said.contains("surprise"),
         "{said}"
     );
     files.vendor("etc/whole.json", &json!({}));
     let mut world = World::of("docker20-bridge");
     world.config["annotations"] = json!({ "cdi.k8s.io/a": "vendor.com/dev=a" });
-    let injected = inject(world.spec(), &files.node).unwrap();
+    let injected = inject(world.spec(), &files.node, &world.policy).unwrap();
     assert!(
         injected
             .faults
@@ -51,12 +50,9 @@ fn annotations_get_only_what_the_node_lists() {
     files.vendor("etc/a.json", &json!({}));
     files.node.devices.clear();
     assert!(files.sentence().contains("list it under `cdi_devices`"));
-    files.node.devices = vec![CdiPattern {
-        kind: "vendor.com/dev".to_owned(),
-        name: Some("b".to_owned()),
-    }];
+    files.node.devices = vec![pattern("vendor.com/dev=b")];
     assert!(files.sentence().contains("`vendor.com/dev=a`"));
-    files.node.devices[0].name = Some("a".to_owned());
+    files.node.devices = vec![pattern("vendor.com/dev=a")];
     assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
 }
 
