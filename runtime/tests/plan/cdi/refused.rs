@@ -87,6 +87,35 @@ fn a_file_or_directory_that_others_can_write_is_not_believed() {
 }
 
 #[test]
+fn a_link_in_a_directory_leads_only_to_what_root_alone_can_write() {
+    let files = Files::new();
+    let real = files.dir.path().join("elsewhere.json");
+    let link = files.dir.path().join("etc/link.json");
+    let target = files.vendor("elsewhere.json", &json!({ "env": ["FROM=link"] }));
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(
+        files
+            .sentence()
+            .contains("link.json` is not believed, since it can be written")
+    );
+    fs::remove_file(&target).unwrap();
+    let said = files.sentence();
+    assert!(said.contains("link.json` cannot be read"), "{said}");
+    if nix::unistd::geteuid().is_root() {
+        // What a user may replace tomorrow is not believed today.
+        let theirs = files.dir.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        let file = files.vendor("theirs/x.json", &json!({}));
+        std::os::unix::fs::chown(&theirs, Some(12345), None).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(files.sentence().contains("belongs to user 12345"));
+    }
+}
+
+#[test]
 fn edits_that_a_sandbox_cannot_have_are_refused_by_name() {
     for (edits, part) in [
         (
