@@ -13,6 +13,7 @@ mod node;
 mod registry;
 mod request;
 mod spec;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub use edits::{Edits, Ground, HookPlace, Node, resolved};
 pub use error::{CdiError, FileFault};
 pub use registry::{Described, Registry};
 pub use request::{Asked, Asker, asked};
+pub use survey::{Survey, Surveyed, survey};
 
 /// A spec with the devices that are asked for.
 #[derive(Debug)]

@@ -299,3 +299,63 @@ fn a_file_that_a_user_can_write_describes_nothing() {
     assert!(said.err.contains("is not believed"), "{}", said.err);
     assert!(!node.path().join("hook-ran").exists());
 }
+
+#[test]
+fn the_runtime_names_every_device_of_the_node_and_every_problem() {
+    let Some(node) = with_vendor() else { return };
+    let at = node.path().display().to_string();
+    let file = |device: &str, edits: &str| {
+        format!(
+            "{{\"cdiVersion\": \"0.6.0\", \"kind\": \"vendor.com/dev\", \"devices\": [{{\"name\": \"{device}\", \"containerEdits\": {edits}}}]}}"
+        )
+    };
+    write(&node, "cdi/again.json", &file("1", "{}"), 0o644);
+    write(
+        &node,
+        "cdi/broken.yaml",
+        "cdiVersion: 0.6.0\nkind: v.com/d\nextra: 1\n",
+        0o644,
+    );
+    write(&node, "cdi/open.json", &file("5", "{}"), 0o666);
+    let hook = "{\"hooks\": [{\"hookName\": \"createContainer\", \"path\": \"/usr/bin/true\"}]}";
+    write(&node, "cdi/hook.json", &file("6", hook), 0o644);
+    configure(
+        &node,
+        &format!("cdi_hooks: [{at}/vendor-hook.sh, /no/such/hook]\n"),
+    );
+    let said = node.call(&["devices"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let survey: Value = serde_json::from_str(&said.out).expect("JSON");
+    let problem = |name: &str| {
+        let devices = survey["devices"].as_array().expect("devices");
+        let device = devices.iter().find(|device| device["name"] == name);
+        device.expect("described")["problem"].clone()
+    };
+    assert_eq!(problem("vendor.com/dev=0"), Value::Null);
+    assert!(
+        problem("vendor.com/dev=1")
+            .as_str()
+            .expect("conflict")
+            .contains("both describe")
+    );
+    assert!(
+        problem("vendor.com/dev=6")
+            .as_str()
+            .expect("hook")
+            .contains("`cdi_hooks`")
+    );
+    let problems = survey["problems"].as_array().expect("problems");
+    for part in [
+        "broken.yaml:3:1`",
+        "open.json` is not believed",
+        "`/no/such/hook`",
+    ] {
+        let told = problems.iter().filter_map(Value::as_str);
+        assert_eq!(
+            told.filter(|told| told.contains(part)).count(),
+            1,
+            "{part} {said:?}",
+            said = said.out
+        );
+    }
+}
