@@ -6,10 +6,10 @@
 
 use std::path::Path;
 
-use oci_spec::runtime as oci;
 use nemoclaw_policy::device::DeviceName;
 use nemoclaw_policy::node::CdiConfig;
 use nemoclaw_policy::policy::{Mode, Policy};
+use oci_spec::runtime as oci;
 
 use super::edits::{HookPlace, unfit_to_run};
 use super::node::{HostNode, same_type};

@@ -17,9 +17,9 @@ mod survey;
 
 use std::path::PathBuf;
 
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::node::CdiConfig;
 use nemoclaw_policy::policy::Policy;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 pub use apply::applied;
 pub use edits::{Edits, Ground, HookPlace, Node, resolved};

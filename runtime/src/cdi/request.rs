@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use oci_spec::runtime::Spec;
 use nemoclaw_policy::device::DeviceName;
 use nemoclaw_policy::node::CdiConfig;
 use nemoclaw_policy::policy::Policy;
+use oci_spec::runtime::Spec;
 
 use super::CdiError;
 

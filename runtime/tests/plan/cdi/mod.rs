@@ -7,11 +7,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
 use nemoclaw_policy::device::{DeviceName, DevicePattern, Devices};
 use nemoclaw_policy::node::CdiConfig;
 use nemoclaw_runtime::cdi::{Ground, Registry, applied, inject, resolved};
 use nemoclaw_runtime::plan::Grant;
+use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
