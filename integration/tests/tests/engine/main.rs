@@ -6,8 +6,10 @@
     reason = "a broken precondition must end the test with its reason"
 )]
 
+mod devices;
 mod direct;
 mod ease;
+mod gpu;
 mod images;
 mod networks;
 mod options;
