@@ -21,8 +21,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::LinuxResources;
 use nix::unistd::Pid;
+use oci_spec::runtime::LinuxResources;
 
 pub use entry::Entry;
 pub use error::CgroupError;

@@ -10,8 +10,8 @@ use libcgroups::common::{CgroupManager, ControllerOpt};
 use libcgroups::systemd::manager::{
     Manager, PROCESS_IN_CGROUP_TIMEOUT_DURATION, SystemdManagerError,
 };
-use oci_spec::runtime::LinuxResources;
 use nix::unistd::Pid;
+use oci_spec::runtime::LinuxResources;
 
 /// There while systemd is the first process.
 const RUNNING: &str = "/run/systemd/system";

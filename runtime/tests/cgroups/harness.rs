@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use oci_spec::runtime::LinuxResources;
 use nemoclaw_runtime::cgroup::{Cgroup, CgroupPlace};
 use nemoclaw_runtime::sys::fork;
 use nix::unistd::Pid;
+use oci_spec::runtime::LinuxResources;
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 const ROOT: &str = "/sys/fs/cgroup";

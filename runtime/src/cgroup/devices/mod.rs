@@ -8,8 +8,8 @@ mod program;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 use nix::errno::Errno;
+use oci_spec::runtime::{LinuxDeviceCgroup, LinuxDeviceType};
 
 use super::{Branch, Cgroup, CgroupError, files};
 use crate::sys::bpf;
