@@ -191,6 +191,7 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
         limits: plan.limits,
         cgroup,
         keeps_keyring: chosen.keeps_keyring,
+        rdt: None,
         hooks: LaterHooks {
             poststart: later(&|all| all.poststart().clone()),
             poststop: later(&|all| all.poststop().clone()),
@@ -229,6 +230,7 @@ fn repeated(spec: &Spec, plan: &Plan) -> Result<Repeated> {
         filters,
         agent,
         process: None,
+        personality: linux.and_then(|linux| linux.personality().clone()),
     })
 }
 

@@ -40,7 +40,7 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
             "apparmor": { "enabled": apparmor },
             // A label is put on mounts, and never on a process.
             "selinux": { "enabled": false },
-            "intelRdt": { "enabled": true, "schemata": false, "monitoring": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": [
                     "MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED",
