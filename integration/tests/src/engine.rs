@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::shell::{Output, finish, run, wait_for};
 use crate::world::{World, alive, dist_dir, end};
-use crate::{netns, router};
+use crate::{machine, netns, router};
 
 /// The longest any docker command of a test may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -124,7 +124,7 @@ pub fn down(world: &World) {
 }
 
 /// Shims outlive containerd; those of this engine carry its directory in their arguments.
-fn end_shims(marker: &str) {
+pub fn end_shims(marker: &str) {
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
             continue;
@@ -157,7 +157,7 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
         .arg("nsenter")
         .arg(format!("--net={}", netns::path(network).display()));
     if engine == Engine::Remapped {
-        command.arg(format!("--mount={}", private_mounts(world)));
+        command.arg(format!("--mount={}", private_mounts(world).display()));
     }
     command
         .args(words)
@@ -175,43 +175,18 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
 }
 
 /// A mount namespace in which `/etc/subuid` and `/etc/subgid` give `nobody` a range: the machine's own stay as they are.
-/// It is held by a sleeping process whose pid is in `holder.pid`.
-fn private_mounts(world: &World) -> String {
+fn private_mounts(world: &World) -> PathBuf {
     let dir = Engine::Remapped.dir(world);
-    let holder = dir.join("holder.pid");
-    if alive(&holder).is_none() {
-        fs::write(
-            dir.join("subids"),
-            "nobody:200000:65536\nnogroup:200000:65536\n",
-        )
-        .expect("subids");
-        let script = format!(
-            "for f in /etc/subuid /etc/subgid; do test -e $f || touch $f; mount --bind {0}/subids $f; done; touch {0}/ready; exec sleep 100000",
-            dir.display()
-        );
-        let child = Command::new("setsid")
-            .args([
-                "unshare",
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                &script,
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mount namespace");
-        fs::write(&holder, child.id().to_string()).expect("pid file");
-        wait_for(
-            "the private mount namespace",
-            Duration::from_secs(5),
-            || dir.join("ready").exists().then_some(()),
-        );
-    }
-    format!("/proc/{}/ns/mnt", alive(&holder).expect("holder"))
+    fs::write(
+        dir.join("subids"),
+        "nobody:200000:65536\nnogroup:200000:65536\n",
+    )
+    .expect("subids");
+    let script = format!(
+        "for f in /etc/subuid /etc/subgid; do test -e $f || touch $f; mount --bind {}/subids $f; done",
+        dir.display()
+    );
+    machine::mounts(&dir, &script)
 }
 
 fn containerd_config(dir: &std::path::Path) -> String {

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::{engine, images, netns, upstream};
+use crate::{containerd, engine, images, machine, netns, podman, upstream};
 
 /// A started world.
 #[derive(Debug)]
@@ -105,6 +105,9 @@ impl World {
             return;
         }
         let _lock = world.lock("world");
+        podman::down(&world);
+        containerd::down(&world);
+        machine::down(&world);
         crate::router::down(&world);
         engine::down(&world);
         upstream::down(&world);
@@ -150,6 +153,9 @@ fn possible() -> Result<(), String> {
     for program in [
         "dockerd",
         "containerd",
+        "ctr",
+        "podman",
+        "conmon",
         "runc",
         "ip",
         "nsenter",
@@ -170,6 +176,9 @@ fn possible() -> Result<(), String> {
                 tools_dir().join(file).display()
             ));
         }
+    }
+    if !Path::new("/usr/lib/cni/bridge").exists() {
+        return Err("`/usr/lib/cni/bridge` is missing: run `integration/tests/setup.sh`".into());
     }
     Ok(())
 }

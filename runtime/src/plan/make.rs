@@ -13,8 +13,8 @@ use super::places::Places;
 use super::users::Users;
 use super::{
     Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, annotations,
-    devices, environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process,
-    sources, sysctl, trust, unconfined,
+    devices, environment, hooks, landlock, limits, masks, mounts, namespaces, pod, privileged,
+    process, sources, sysctl, trust, unconfined,
 };
 
 /// The hand-over's version.
@@ -163,11 +163,12 @@ fn confinement(
     remarks: &mut Vec<String>,
 ) -> Result<Confinement, Refusal> {
     let nodes = devices::check(given.linux.devices().as_deref())?;
-    let ours = if tree.trust.is_some() {
+    let mut ours = if tree.trust.is_some() {
         trust::readable_files(inputs)
     } else {
         Vec::new()
     };
+    ours.extend(pod::holder(inputs.spec));
     let ground = Ground {
         policy: inputs.policy,
         rules,

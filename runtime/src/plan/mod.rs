@@ -27,6 +27,7 @@ mod mounts;
 mod namespaces;
 mod paths;
 mod places;
+mod pod;
 mod privileged;
 mod process;
 mod refuse;
