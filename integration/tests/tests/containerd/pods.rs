@@ -153,3 +153,62 @@ fn a_pod_that_ended_leaves_no_state_and_its_audit_stays() {
     );
     gone.fails_saying("not found");
 }
+
+#[test]
+fn what_kubelet_gives_every_container_works() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let Some(world) = engine() else { return };
+    let dir = tempfile::tempdir_in(world.path("data")).expect("directory");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("mode");
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    // A projected volume: the names are links into a directory that is swapped as a whole.
+    std::fs::create_dir_all(at("token/..1")).expect("volume");
+    std::fs::write(at("token/..1/token"), "secret word\n").expect("token");
+    symlink("..1", at("token/..data")).expect("link");
+    symlink("..data/token", at("token/token")).expect("link");
+    std::fs::create_dir(at("work")).expect("emptyDir");
+    for file in ["hosts", "end"] {
+        std::fs::write(at(file), "127.0.0.1 from-kubelet\n").expect("file");
+    }
+    let more = json!({
+        "envs": [{ "key": "KUBERNETES_SERVICE_HOST", "value": "10.96.0.1" }],
+        "mounts": [
+            { "container_path": "/var/run/secrets/kubernetes.io/serviceaccount", "host_path": at("token"), "readonly": true },
+            { "container_path": "/etc/hosts", "host_path": at("hosts") },
+            { "container_path": "/dev/termination-log", "host_path": at("end") },
+            { "container_path": "/sandbox", "host_path": at("work") },
+        ],
+        "linux": {
+            "resources": { "cpu_period": 100_000, "cpu_shares": 2, "oom_score_adj": 1000 },
+            "security_context": {
+                "capabilities": { "add_capabilities": ["NET_BIND_SERVICE"], "drop_capabilities": ["ALL"] },
+                "run_as_user": { "value": 0 },
+                "readonly_rootfs": true,
+                "no_new_privs": true,
+                "seccomp": { "profile_type": "RuntimeDefault" },
+                "masked_paths": ["/proc/acpi", "/proc/kcore", "/proc/keys", "/sys/firmware"],
+                "readonly_paths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"],
+            },
+        },
+    });
+    let pod = Pod::start(world, "nemoclaw", &[]);
+    let member = pod
+        .ask_container("one", "nct/busybox", SLEEPER, &more)
+        .expect("a container");
+    let script = "cat /var/run/secrets/kubernetes.io/serviceaccount/token /etc/hosts; echo $KUBERNETES_SERVICE_HOST; \
+                  echo x >/sandbox/new && echo work is written; cat /proc/1/oom_score_adj";
+    let said = member.exec(&["sh", "-c", script]).ok();
+    for word in [
+        "secret word",
+        "from-kubelet",
+        "10.96.0.1",
+        "work is written",
+        "1000",
+    ] {
+        assert!(said.stdout.contains(word), "{word}: {said:?}");
+    }
+    // No policy of ours lists this file as writable, so `terminationMessagePolicy: FallbackToLogsOnError` is what to use.
+    member
+        .exec(&["sh", "-c", "echo the end >/dev/termination-log"])
+        .fails_saying("Read-only file system");
+}
