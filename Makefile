@@ -13,10 +13,10 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test test-setup lint fmt install uninstall clean
+.PHONY: help setup build try test test-engines-new test-setup lint fmt install uninstall clean
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-10s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
 
 setup: ## Install what the build needs (compiler, musl, Rust target); nothing when it is there
 	@integration/packaging/setup.sh
@@ -37,6 +37,9 @@ test: build test-setup ## All tests; those that need root or an engine say so wh
 	cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down; \
 	if [ -s target/test-tools/skipped.txt ]; then echo "skipped:"; cat target/test-tools/skipped.txt; fi; \
 	exit $$status
+
+test-engines-new: build test-setup ## The engines' tests once more, with Docker 26 and containerd 1.7 from a tree of Debian 13
+	@integration/tests/new-engines.sh
 
 test-setup:
 	@integration/tests/setup.sh

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::container::unique;
 use crate::shell::{Output, finish, sh, wait_for};
-use crate::world::{World, alive, end};
-use crate::{engine, images, machine};
+use crate::world::{World, alive, end, tree};
+use crate::{cdi, engine, images, machine};
 
 /// The namespace of `ctr`'s containers; Kubernetes has its own.
 pub const NAMESPACE: &str = "nct";
@@ -18,11 +18,12 @@ pub const BUSYBOX: &str = "docker.io/nct/busybox:latest";
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Handlers that a pod may name, and the policy in the name of the runtime they call.
-const HANDLERS: [(&str, &str); 4] = [
+const HANDLERS: [(&str, &str); 5] = [
     ("nemoclaw", "default"),
     ("nemoclaw-strict", "strict"),
     ("nemoclaw-offline", "offline"),
     ("nemoclaw-test", "test"),
+    ("nemoclaw-device", "device"),
 ];
 
 fn dir(world: &World) -> PathBuf {
@@ -280,6 +281,13 @@ state = \"/run/containerd\"
     runtime_type = \"io.containerd.runc.v2\"
 "
     );
+    if tree().is_some() {
+        let devices = format!(
+            "  enable_cdi = true\n  cdi_spec_dirs = [{:?}]\n",
+            cdi::dir(world)
+        );
+        text = text.replacen("  restrict_oom", &format!("{devices}  restrict_oom"), 1);
+    }
     for (handler, policy) in HANDLERS {
         text += &format!(
             "  [{cri}.containerd.runtimes.{handler}]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::shell::{Output, finish, run, wait_for};
-use crate::world::{World, alive, dist_dir, end};
-use crate::{machine, netns, router};
+use crate::world::{World, alive, dist_dir, end, tree};
+use crate::{cdi, machine, netns, router};
 
 /// The longest any docker command of a test may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -44,7 +44,10 @@ impl Engine {
 
     /// The client's command, for tests that need its standard input or a terminal.
     pub fn client(self, world: &World, args: &[&str]) -> Command {
-        let mut command = Command::new("docker");
+        let mut command = match tree() {
+            Some(_) => machine::command(world, "docker"),
+            None => Command::new("docker"),
+        };
         command
             .args(args)
             .env("DOCKER_HOST", format!("unix://{}", self.socket(world)))
@@ -156,8 +159,13 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
     command
         .arg("nsenter")
         .arg(format!("--net={}", netns::path(network).display()));
-    if engine == Engine::Remapped {
-        command.arg(format!("--mount={}", private_mounts(world).display()));
+    let mounts = match (tree(), engine) {
+        (Some(_), _) => Some(machine::namespace(world)),
+        (None, Engine::Remapped) => Some(private_mounts(world)),
+        (None, Engine::Plain) => None,
+    };
+    if let Some(mounts) = mounts {
+        command.arg(format!("--mount={}", mounts.display()));
     }
     command
         .args(words)
@@ -210,6 +218,10 @@ fn daemon_config(world: &World, engine: Engine) -> Value {
         "shutdown-timeout": 5,
         "runtimes": runtimes(world),
     });
+    if tree().is_some() {
+        config["features"] = json!({ "cdi": true });
+        config["cdi-spec-dirs"] = json!([cdi::dir(world)]);
+    }
     if engine == Engine::Remapped {
         config["userns-remap"] = json!("nobody:nogroup");
         config["bridge"] = json!("none");
@@ -229,6 +241,7 @@ fn runtimes(world: &World) -> Value {
         ("nemoclaw-unconfined", "config", Some("unconfined")),
         ("nemoclaw-unknown", "config", Some("no-such-policy")),
         ("nemoclaw-test", "config", Some("test")),
+        ("nemoclaw-device", "config", Some("device")),
         ("nemoclaw-tproxy", "tproxy", Some("test")),
         ("nemoclaw-absent", "absent", Some("test")),
         ("nemoclaw-badhook", "badhook", Some("test")),

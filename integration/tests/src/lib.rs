@@ -18,6 +18,7 @@
 )]
 
 pub mod bundle;
+pub mod cdi;
 pub mod container;
 pub mod containerd;
 pub mod engine;

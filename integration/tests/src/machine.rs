@@ -3,7 +3,7 @@
 //!
 //! containerd and CRI-O pass a runtime no arguments, so that it reads `/etc/nemoclaw/config.yaml`; CNI and Podman keep
 //! namespaces, leases and locks in `/run`, `/var/lib/cni` and `/dev/shm`. Whatever is written there goes with the namespace.
-//! Its network is `nct-eng`, as Docker's.
+//! Its network is `nct-eng`, as Docker's. With `NEMOCLAW_TEST_TREE` its root is that tree, and Docker stands on it too.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,10 +14,17 @@ use std::time::Duration;
 use crate::netns;
 use crate::router::config_path;
 use crate::shell::wait_for;
-use crate::world::{World, alive, dist_dir, end};
+use crate::world::{World, alive, dist_dir, end, tree};
 
 /// Policies that have a name of the runtime: the symlink `nemoclaw-runtime.NAME` is what an engine is told to call.
-pub const POLICIES: [&str; 5] = ["default", "strict", "offline", "test", "unconfined"];
+pub const POLICIES: [&str; 6] = [
+    "default",
+    "device",
+    "offline",
+    "strict",
+    "test",
+    "unconfined",
+];
 
 /// Brings the machine up, where it is not. Call it under a lock.
 ///
@@ -25,13 +32,24 @@ pub const POLICIES: [&str; 5] = ["default", "strict", "offline", "test", "unconf
 /// When its mount namespace cannot be made.
 pub fn up(world: &World) {
     let dir = world.path("machine");
-    fs::create_dir_all(dir.join("bin")).expect("machine directory");
+    for folder in ["bin", "over", "root"] {
+        fs::create_dir_all(dir.join(folder)).expect("machine directory");
+    }
     for policy in POLICIES {
         let link = runtime(world, policy);
         let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(dist_dir().join("nemoclaw-runtime"), link).expect("symlink");
     }
-    let script = format!(
+    let script = match tree() {
+        Some(tree) => newer(world, &dir, &tree),
+        None => beside(world, &dir),
+    };
+    mounts(&dir, &script);
+}
+
+/// This machine's own programs.
+fn beside(world: &World, dir: &Path) -> String {
+    format!(
         "set -e
         mount -t tmpfs tmpfs {0}/over
         for path in etc var/lib; do
@@ -44,9 +62,35 @@ pub fn up(world: &World) {
         cp {1} /etc/nemoclaw/config.yaml",
         dir.display(),
         config_path(world, "config").display(),
-    );
-    fs::create_dir_all(dir.join("over")).expect("machine directory");
-    mounts(&dir, &script);
+    )
+}
+
+/// The programs of a tree, which becomes the real root, so that runtimes can leave it in their turn. Writes go over it,
+/// and `nobody` has a range of ids for user namespaces.
+fn newer(world: &World, dir: &Path, tree: &Path) -> String {
+    format!(
+        "set -e
+        mount -t tmpfs tmpfs {dir}/over
+        mkdir {dir}/over/up {dir}/over/work
+        mount -t overlay -o lowerdir={tree},upperdir={dir}/over/up,workdir={dir}/over/work overlay {dir}/root
+        cd {dir}/root
+        for path in proc sys dev; do mount --rbind /$path ./$path; done
+        mount -t tmpfs tmpfs ./dev/shm
+        mount -t tmpfs -o mode=755 tmpfs ./run
+        for path in {world} {dist} /tmp; do mkdir -p .$path; mount --bind $path .$path; done
+        mkdir -p run/lock etc/nemoclaw .old
+        cp {config} etc/nemoclaw/config.yaml
+        echo nobody:200000:65536 >etc/subuid
+        for name in nobody nogroup; do echo $name:200000:65536; done >etc/subgid
+        pivot_root . .old
+        cd /
+        umount -l /.old",
+        dir = dir.display(),
+        tree = tree.display(),
+        world = world.dir.display(),
+        dist = dist_dir().display(),
+        config = config_path(world, "config").display(),
+    )
 }
 
 /// Ends it. What ran in it has to be ended before.
@@ -71,10 +115,9 @@ pub fn runtime_text(world: &World, policy: &str) -> String {
 /// # Panics
 /// When the machine is not up.
 pub fn command(world: &World, program: impl AsRef<OsStr>) -> Command {
-    let holder = alive(&world.path("machine/holder.pid")).expect("the machine must be up");
     let mut command = Command::new("nsenter");
     command
-        .arg(format!("--mount=/proc/{holder}/ns/mnt"))
+        .arg(format!("--mount={}", namespace(world).display()))
         .arg(format!("--net={}", netns::path(netns::ENGINE).display()))
         .arg("--")
         .arg(program)
@@ -82,6 +125,15 @@ pub fn command(world: &World, program: impl AsRef<OsStr>) -> Command {
         .env_remove("RUST_BACKTRACE")
         .env_remove("XDG_RUNTIME_DIR");
     command
+}
+
+/// Its mount namespace.
+///
+/// # Panics
+/// When the machine is not up.
+pub fn namespace(world: &World) -> PathBuf {
+    let holder = alive(&world.path("machine/holder.pid")).expect("the machine must be up");
+    PathBuf::from(format!("/proc/{holder}/ns/mnt"))
 }
 
 /// The mount namespace that `holder.pid` in `dir` holds, made by `script` where it is not there yet.
