@@ -21,11 +21,11 @@ fi
 # 1. packages
 packages=(docker.io containerd runc iptables nftables busybox-static iproute2 curl git ca-certificates
   python3 python3-venv openssl mmdebstrap gcc libc6-dev libc6-dev-i386 util-linux procps musl-tools
-  podman conmon crun containernetworking-plugins)
+  podman conmon buildah crun containernetworking-plugins)
 have_package() {
   case $1 in
     # Another source may have brought the same tool under another package name.
-    curl | git | gcc | python3 | openssl | docker.io | containerd | runc | iptables | procps | podman | conmon | crun) command -v "$(tool_of "$1")" >/dev/null ;;
+    curl | git | gcc | python3 | openssl | docker.io | containerd | runc | iptables | procps | podman | conmon | buildah | crun) command -v "$(tool_of "$1")" >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
   esac
 }

@@ -165,6 +165,7 @@ fn possible() -> Result<(), String> {
         "ctr",
         "podman",
         "conmon",
+        "buildah",
         "runc",
         "ip",
         "nsenter",

@@ -6,6 +6,7 @@
     reason = "a broken precondition must end the test with its reason"
 )]
 
+mod buildah;
 mod networks;
 mod options;
 mod verbs;
