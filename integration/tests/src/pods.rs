@@ -260,7 +260,7 @@ impl Member<'_> {
     pub fn logs(&self, word: &str) {
         shell::wait_for(
             &format!("{word:?} in the log"),
-            Duration::from_secs(10),
+            Duration::from_secs(40),
             || self.log().contains(word).then_some(()),
         );
     }

@@ -63,11 +63,12 @@ fn an_execed_program_has_the_walls_of_the_first() {
 #[test]
 fn kill_reaches_the_program_and_delete_removes_the_box() {
     let Some(world) = engine() else { return };
-    let script = "trap 'exit 3' TERM; while :; do sleep 0.1; done";
+    let script = "trap 'exit 3' TERM; touch /tmp/ready; while :; do sleep 0.1; done";
     let task = Task::start(world, "test", &[], &["sh", "-c", script]);
     assert_eq!(task.listed().1, "RUNNING");
-    task.exec(&["true"]).ok(); // the shell has come as far as its trap
-    std::thread::sleep(Duration::from_millis(200));
+    wait_for("the trap to be set", Duration::from_secs(10), || {
+        (task.exec(&["test", "-e", "/tmp/ready"]).code == 0).then_some(())
+    });
     task.verb(&["kill", "--signal", "SIGTERM"], &[]).ok();
     wait_for("the program's end", Duration::from_secs(5), || {
         (task.listed().1 == "STOPPED").then_some(())

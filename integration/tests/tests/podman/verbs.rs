@@ -129,11 +129,18 @@ fn pause_stops_time_and_unpause_starts_it() {
 #[test]
 fn stop_ends_start_begins_again_and_rm_leaves_nothing() {
     let Some(world) = engine() else { return };
-    let script = "trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done";
+    let script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.1; done";
     let container = Box::start(world, "nemoclaw-test", &[], &["sh", "-c", script]);
     let id = container.inspect("{{.Id}}");
+    wait_for("the trap to be set", Duration::from_secs(10), || {
+        container
+            .verb(&["logs"])
+            .stdout
+            .contains("ready")
+            .then_some(())
+    });
     container
-        .exec(&[], &["sh", "-c", "sleep 0.2; echo kept >/sandbox/file"])
+        .exec(&[], &["sh", "-c", "echo kept >/sandbox/file"])
         .ok();
     container.verb(&["stop", "-t", "5"]).ok();
     assert_eq!(container.inspect("{{.State.ExitCode}}"), "3");
