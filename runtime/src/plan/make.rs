@@ -75,6 +75,7 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
     let mut remarks = Vec::new();
     let listed = given.linux.namespaces().as_deref().unwrap_or_default();
     let namespaces = namespaces::planned(listed, inputs.host)?;
+    join(inputs, &namespaces, &mut remarks)?;
     if namespaces.network_of.is_none() && !inputs.host.egress_hook_present {
         return Err(Refusal::NoEgressHook(inputs.host.egress_hook.clone()));
     }
@@ -113,6 +114,28 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
         directories,
         trust: tree.trust,
     })
+}
+
+/// What joining another sandbox's network means: its policy decides on the traffic. An offline box would get a way out.
+fn join(
+    inputs: &Inputs<'_>,
+    namespaces: &Namespaces,
+    remarks: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let Some(guard) = &namespaces.network_of else {
+        return Ok(());
+    };
+    let policy = &inputs.policy.name;
+    if inputs.policy.mode == Mode::Offline && namespaces.online {
+        return Err(Refusal::OfflineJoins {
+            policy: policy.clone(),
+            guard: guard.clone(),
+        });
+    }
+    remarks.push(format!(
+        "the network is that of the sandbox `{guard}`: its policy decides on traffic, not `{policy}`"
+    ));
+    Ok(())
 }
 
 /// The box's file tree and who lives in it.

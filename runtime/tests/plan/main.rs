@@ -143,6 +143,7 @@ fn host(spec: &Spec) -> HostFacts {
             kind: namespace.typ(),
             path,
             guarded_by: pod.then(|| "pod1".to_owned()),
+            online: pod,
             foreign_processes: pod,
             is_host: false,
         })

@@ -1,7 +1,10 @@
 //! A namespace that is joined by path: ours under its policy, and nobody else's.
 
+use std::time::Duration;
+
 use crate::engine;
 use nemoclaw_tests::containerd::{BUSYBOX, Task, run, run_plain};
+use nemoclaw_tests::shell::wait_for;
 use nemoclaw_tests::{World, sh};
 
 const SLEEPER: &[&str] = &["sleep", "300"];
@@ -109,4 +112,38 @@ fn the_namespace_of_a_dead_box_that_a_stranger_holds_is_refused() {
         refused.code != 0 && refused.stderr.contains("network namespace"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn an_offline_box_does_not_join_one_that_has_a_router() {
+    let Some(world) = engine() else { return };
+    let first = Task::start(world, "test", &[], SLEEPER);
+    let options = joins(&first, &[("network", "net")]);
+    ask(world, Some("offline"), &options, &["echo", "joined"]).fails_saying("has a way out");
+    let first = Task::start(world, "offline", &[], SLEEPER);
+    let options = joins(&first, &[("network", "net")]);
+    ask(world, Some("offline"), &options, &["echo", "joined"])
+        .ok()
+        .says("joined");
+}
+
+#[test]
+fn a_box_that_joined_is_no_guard_but_leads_to_the_one_that_is() {
+    let Some(world) = engine() else { return };
+    let first = Task::start(world, "test", &[], SLEEPER);
+    let options = joins(&first, &[("network", "net")]);
+    let words: Vec<&str> = options.iter().map(String::as_str).collect();
+    let second = Task::start(world, "test", &words, SLEEPER);
+    let options = joins(&second, &[("network", "net")]);
+    let mark = nemoclaw_tests::container::unique("mark");
+    let url = format!("http://api.example.com/{mark}");
+    let fetch = ["wget", "-q", "-O", "-", url.as_str()];
+    ask(world, Some("test"), &options, &fetch).ok();
+    let audit = std::fs::read_to_string(world.path(&format!("data/audit/{}.jsonl", first.id)));
+    assert!(audit.expect("audit").contains(&mark));
+    first.verb(&["kill", "--signal", "SIGKILL"], &[]).ok();
+    wait_for("the first box's end", Duration::from_secs(5), || {
+        (first.listed().1 == "STOPPED").then_some(())
+    });
+    ask(world, Some("test"), &options, &["echo", "joined"]).fails_saying("network namespace");
 }
