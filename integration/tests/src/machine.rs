@@ -96,6 +96,16 @@ fn newer(world: &World, dir: &Path, tree: &Path) -> String {
 /// Ends it. What ran in it has to be ended before.
 pub fn down(world: &World) {
     end(&world.path("machine/holder.pid"), 1);
+    // Engines make these for their containers and leave them; one that somebody else uses is not empty.
+    for hierarchy in fs::read_dir("/sys/fs/cgroup")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        for parent in ["nct", "nct-pods", "libpod_parent/conmon", "libpod_parent"] {
+            let _ = fs::remove_dir(hierarchy.path().join(parent));
+        }
+    }
 }
 
 /// The path of a runtime whose policy is in its name.
