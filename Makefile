@@ -9,11 +9,12 @@ DESTDIR ?=
 TARGET := x86_64-unknown-linux-musl
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DIST := target/dist
+ROUNDS ?= 50
 BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test test-engines-new test-setup lint fmt install uninstall clean
+.PHONY: help setup build try test test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
@@ -43,6 +44,15 @@ test-engines-new: build test-setup ## The engines' tests once more, with Docker 
 
 test-setup:
 	@integration/tests/setup.sh
+
+check-aarch64: ## Whether the four binaries compile for 64-bit ARM (DGX Spark, GB300); builds nothing that runs
+	@integration/packaging/setup.sh aarch64
+	@CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc AR_aarch64_unknown_linux_musl=aarch64-linux-gnu-ar \
+	cargo check --target aarch64-unknown-linux-musl $(addprefix --package ,$(BINARIES))
+
+bench-lifecycle: build ## How long create, start, exec, delete take, beside crun and runc: ROUNDS=50 (needs root and a machine at rest)
+	@integration/tests/benches/setup.sh
+	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench lifecycle -- --rounds $(ROUNDS)
 
 lint: ## Clippy without warnings, formatting
 	@cargo clippy --workspace --all-targets -- -D warnings

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh: what `make build` needs: a C compiler and linker, musl, and the Rust toolchain of rust-toolchain.toml.
+# setup.sh [aarch64]: what `make build` needs: a C compiler and linker, musl, and the Rust toolchain of
+# rust-toolchain.toml; with `aarch64` what `make check-aarch64` needs besides: a C compiler for 64-bit ARM.
 #
 # Does nothing, and needs no network, when all is there. Installs as root (or by sudo when it asks for no password);
 # otherwise it prints the command and ends.
@@ -17,6 +18,11 @@ fail() { say "$*"; exit 1; }
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v musl-gcc >/dev/null || packages+=(musl-tools)
+if [ "${1:-}" = aarch64 ]; then
+  target=aarch64-unknown-linux-musl
+  # ring's C needs headers of any C library, and gets no object of this one: nothing is linked.
+  command -v aarch64-linux-gnu-gcc >/dev/null || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+fi
 if [ ${#packages[@]} -gt 0 ]; then
   command -v apt-get >/dev/null || fail "install these with your package manager: ${packages[*]}"
   as_root=()

@@ -15,8 +15,10 @@ use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
 mod cdi;
+mod selectable;
 
 pub use cdi::{CdiConfig, CdiPattern};
+pub use selectable::Selectable;
 
 /// Where the file is looked for when neither `--config` nor `NEMOCLAW_CONFIG` names one.
 pub const DEFAULT_PATH: &str = "/etc/nemoclaw/config.yaml";
@@ -48,15 +50,6 @@ pub struct NodeConfig {
     pub path: Option<PathBuf>,
 }
 
-/// An entry of `selectable`: `- strict`, or `- {name: dev, widens: true}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selectable {
-    /// The policy's name.
-    pub name: String,
-    /// Replaces the handler's policy instead of being met with it.
-    pub widens: bool,
-}
-
 /// `router:`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterConfig {
@@ -83,10 +76,7 @@ impl Default for NodeConfig {
             default_policy: "default".into(),
             selectable: DEFAULT_SELECTABLE
                 .iter()
-                .map(|name| Selectable {
-                    name: (*name).to_owned(),
-                    widens: false,
-                })
+                .map(|name| Selectable::everywhere(name))
                 .collect(),
             policy_dir: "/etc/nemoclaw/policies".into(),
             data_dir: "/var/lib/nemoclaw".into(),
@@ -166,7 +156,7 @@ impl NodeConfig {
             config.selectable = view
                 .list()?
                 .iter()
-                .map(selectable)
+                .map(Selectable::read)
                 .collect::<Result<_, _>>()?;
         }
         for (key, slot) in [
@@ -198,11 +188,6 @@ impl NodeConfig {
         Ok(config)
     }
 
-    /// The entry of `selectable` with this name.
-    pub fn selectable(&self, name: &str) -> Option<&Selectable> {
-        self.selectable.iter().find(|entry| entry.name == name)
-    }
-
     /// `ceiling.yaml` beside the configuration: met with every policy of the node when it is there.
     pub fn ceiling_path(&self) -> PathBuf {
         let config = self.path.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
@@ -230,25 +215,6 @@ fn policy_choice(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
     Err(view.fault(format!(
         "`{text}` is neither a policy's name nor an absolute path"
     )))
-}
-
-fn selectable(item: &View<'_>) -> Result<Selectable, Box<Diagnostic>> {
-    if let yaml::Value::Text(_) = item.node.value {
-        return Ok(Selectable {
-            name: policy_name(item)?,
-            widens: false,
-        });
-    }
-    let fields = item.fields(&["name", "widens"], &["namespaces"])?;
-    let widens = fields
-        .get("widens")
-        .map(|view| view.boolean())
-        .transpose()?
-        .unwrap_or(false);
-    Ok(Selectable {
-        name: policy_name(&fields.need("name")?)?,
-        widens,
-    })
 }
 
 fn policy_name(view: &View<'_>) -> Result<String, Box<Diagnostic>> {

@@ -29,6 +29,8 @@ pub struct Request {
     pub annotation: Option<String>,
     /// `NEMOCLAW_POLICY` in the process's environment (an image may set it: it never widens).
     pub environment: Option<String>,
+    /// The Kubernetes namespace of the box's pod, as its engine says: some names are offered in some namespaces only.
+    pub namespace: Option<String>,
     /// Host directories that the box can write (mount sources): a policy file below one of them is refused.
     pub writable_mounts: Vec<PathBuf>,
 }
@@ -58,6 +60,7 @@ pub fn resolve(request: &Request, node: &NodeConfig) -> Result<Resolved, Resolve
     let mut chooser = Chooser {
         node,
         mounts: &request.writable_mounts,
+        namespace: request.namespace.as_deref(),
         remarks: Vec::new(),
     };
     let handler = match request
@@ -117,6 +120,7 @@ impl std::fmt::Display for Asker {
 struct Chooser<'a> {
     node: &'a NodeConfig,
     mounts: &'a [PathBuf],
+    namespace: Option<&'a str>,
     remarks: Vec<String>,
 }
 
@@ -129,7 +133,8 @@ impl Chooser<'_> {
         } else {
             self.named(choice)?
         };
-        if loaded.policy.mode == Mode::Unconfined && self.node.selectable(choice).is_none() {
+        let offered = self.node.selectable(choice, self.namespace);
+        if loaded.policy.mode == Mode::Unconfined && offered.is_none() {
             return Err(ResolveError::Unconfined {
                 name: choice.to_owned(),
                 config: self.config(),
@@ -140,10 +145,10 @@ impl Chooser<'_> {
 
     /// A name that the annotation or the environment gave.
     fn select(&mut self, name: &str, asker: Asker) -> Result<(Loaded, bool), ResolveError> {
-        let Some(entry) = self.node.selectable(name) else {
+        let Some(entry) = self.node.selectable(name, self.namespace) else {
             let known = self
                 .node
-                .selectable
+                .selectable_in(self.namespace)
                 .iter()
                 .map(|entry| entry.name.as_str())
                 .collect::<Vec<_>>()

@@ -27,6 +27,7 @@ impl Node {
                 .map(|(name, widens)| Selectable {
                     name: (*name).into(),
                     widens: *widens,
+                    namespaces: None,
                 })
                 .collect(),
             ..NodeConfig::default()
@@ -58,6 +59,7 @@ impl Node {
             handler: some(handler),
             annotation: some(annotation),
             environment: some(environment),
+            namespace: None,
             writable_mounts: mounts.iter().map(PathBuf::from).collect(),
         };
         resolve(&request, &self.config).map_err(|error| error.to_string())
@@ -293,6 +295,50 @@ fn two_accounts_start_no_box() {
 }
 
 #[test]
+fn a_name_for_some_namespaces_is_offered_to_their_pods_alone() {
+    let node = Node::new(&[]);
+    let text = "version: 1\nselectable:\n  - strict\n  - { name: offline, namespaces: [ci, build] }\n  - { name: dev }\n  - { name: dev, widens: true, namespaces: [build] }\n  - { name: unconfined, widens: true, namespaces: [build] }\n";
+    let mut config = NodeConfig::parse(&Source::text("c.yaml", text)).unwrap();
+    config.policy_dir = node.config.policy_dir.clone();
+    let ask = |handler: &str, annotation: &str, environment: &str, namespace: Option<&str>| {
+        let some = |word: &str| (!word.is_empty()).then(|| word.to_owned());
+        let request = Request {
+            handler: some(handler),
+            annotation: some(annotation),
+            environment: some(environment),
+            namespace: namespace.map(str::to_owned),
+            writable_mounts: Vec::new(),
+        };
+        resolve(&request, &config).map_err(|error| error.to_string())
+    };
+    let mode = |resolved: Result<Resolved, String>| resolved.unwrap().policy.mode;
+    for namespace in ["ci", "build"] {
+        assert_eq!(mode(ask("", "offline", "", Some(namespace))), Mode::Offline);
+        assert_eq!(mode(ask("", "", "offline", Some(namespace))), Mode::Offline);
+    }
+    for namespace in [None, Some("web"), Some("build2"), Some("")] {
+        for (annotation, environment) in [("offline", ""), ("", "offline")] {
+            let error = ask("", annotation, environment, namespace).unwrap_err();
+            assert!(
+                error.contains("does not offer: choose one of strict, dev, or add"),
+                "{error}"
+            );
+        }
+    }
+    // The entry of the namespace goes before the one for all, and never for an image.
+    assert_eq!(mode(ask("", "dev", "", Some("build"))), Mode::Relaxed);
+    assert_eq!(mode(ask("", "dev", "", Some("ci"))), Mode::Confined);
+    assert_eq!(mode(ask("", "", "dev", Some("build"))), Mode::Confined);
+    // A handler's `unconfined` needs the node's word for this namespace too.
+    assert_eq!(
+        mode(ask("unconfined", "", "", Some("build"))),
+        Mode::Unconfined
+    );
+    assert!(ask("unconfined", "", "", Some("ci")).is_err());
+    assert!(ask("unconfined", "", "", None).is_err());
+}
+
+#[test]
 fn the_node_configuration_is_read_strictly() {
     let parse = |text: &str| NodeConfig::parse(&Source::text("c.yaml", text));
     let config = parse(
@@ -306,7 +352,8 @@ fn the_node_configuration_is_read_strictly() {
     );
     assert_eq!(config.router.hosts["web.example.com"].len(), 2);
     assert!(
-        config.selectable("dev").unwrap().widens && !config.selectable("strict").unwrap().widens
+        config.selectable("dev", None).unwrap().widens
+            && !config.selectable("strict", None).unwrap().widens
     );
     for (text, words) in [
         ("default_policy: strict\n", "lacks `version`"),
@@ -327,6 +374,14 @@ fn the_node_configuration_is_read_strictly() {
         ),
         ("version: 1\nrouter: {hosts: {a.b: []}}\n", "empty list"),
         ("version: 1\nselectable: [../x]\n", "is no policy name"),
+        (
+            "version: 1\nselectable: [{name: dev, namespaces: []}]\n",
+            "nobody could choose it",
+        ),
+        (
+            "version: 1\nselectable: [{name: dev, namespaces: [Build_1]}]\n",
+            "`Build_1` is no namespace of Kubernetes",
+        ),
         (
             "version: 1\ndefault_policy: ./x\n",
             "neither a policy's name nor an absolute path",

@@ -1,6 +1,5 @@
 //! The command line, in the shapes that containerd's shim, Docker, Podman and CRI-O use.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -105,9 +104,6 @@ pub enum Verb {
     Features,
     /// Write a first config.json.
     Spec(SpecArgs),
-    /// Run an engine's hook with the engine's view of the state.
-    #[command(hide = true)]
-    Hook(Hook),
 }
 
 /// Only an id.
@@ -295,14 +291,6 @@ pub struct SpecArgs {
     /// Where to write it.
     #[arg(short, long, default_value = ".")]
     pub bundle: PathBuf,
-}
-
-/// `hook`.
-#[derive(Debug, Args)]
-pub struct Hook {
-    /// The hook's path, then its arguments from the zeroth.
-    #[arg(last = true, required = true)]
-    pub command: Vec<OsString>,
 }
 
 impl Verb {

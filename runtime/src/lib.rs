@@ -4,11 +4,13 @@
 
 pub mod bundle;
 pub mod cdi;
+pub mod cgroup;
 pub mod cli;
 pub mod enforce;
 pub mod lifecycle;
 pub mod log;
 pub mod plan;
+pub mod raise;
 pub mod state;
 pub mod sys;
 pub mod verbs;

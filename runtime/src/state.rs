@@ -1,19 +1,19 @@
 //! What is remembered of a box: `<state_dir>/boxes/<id>/state.json`.
 //!
-//! libcontainer keeps its own file below the engine's `--root`. Ours holds what it lacks: the engine's bundle, the
-//! walls that exec must raise again, and processes by pid *and* start time, so that a reused pid is never taken for ours.
+//! Processes are remembered by pid *and* start time, so that a reused pid is never taken for ours.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::LinuxCapabilities;
 use nix::errno::Errno;
 use nix::unistd::Pid;
+use oci_spec::runtime::{Hook, Process as Configured};
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
-use crate::enforce::executor::WAITING_NAME;
+use crate::cgroup::CgroupPlace;
+use crate::enforce::last::WAITING_NAME;
 use crate::enforce::seccomp::Filters;
 use crate::plan::{Confinement, ResourceLimits};
 use crate::sys::pidfd::PidFd;
@@ -162,15 +162,6 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// Where the box's processes are counted and limited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CgroupPlace {
-    /// `linux.cgroupsPath` of the private bundle.
-    pub path: PathBuf,
-    /// `--systemd-cgroup`.
-    pub systemd: bool,
-}
-
 /// How strong the walls are on this kernel.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Strength {
@@ -178,6 +169,39 @@ pub struct Strength {
     pub landlock_abi: u32,
     /// What the policy wanted and this kernel lacks (`best_effort`).
     pub degraded: Vec<String>,
+}
+
+/// Hooks of the engine, and of the egress, that run after create.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaterHooks {
+    /// When the program runs.
+    pub poststart: Vec<Hook>,
+    /// When the box is removed.
+    pub poststop: Vec<Hook>,
+    /// The egress hook, after these.
+    pub release: Option<Hook>,
+}
+
+/// What exec repeats: `<state_dir>/boxes/<id>/walls.json`. In a file of its own, since it is long and only exec reads it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Repeated {
+    /// The plan's values, with the identities of the paths.
+    pub confinement: Confinement,
+    /// The compiled filters that init got.
+    pub filters: Filters,
+    /// Whoever listens to filters that notify.
+    pub agent: Option<Agent>,
+    /// init's process, of which an exec by arguments changes a part.
+    pub process: Option<Configured>,
+}
+
+/// A seccomp listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// Its unix socket.
+    pub path: PathBuf,
+    /// The configuration's words for it.
+    pub metadata: Option<String>,
 }
 
 /// The whole file.
@@ -197,18 +221,15 @@ pub struct BoxState {
     pub unconfined: bool,
     /// Strength on this kernel.
     pub strength: Strength,
-    /// What exec repeats.
-    pub confinement: Confinement,
-    /// The compiled filters that init got.
-    pub filters: Filters,
-    /// The sets that init ended with, where libcontainer's configuration names more so that filters could be loaded.
-    pub final_capabilities: Option<LinuxCapabilities>,
     /// What `update` may not lift.
     pub limits: ResourceLimits,
     /// The cgroup.
     pub cgroup: CgroupPlace,
-    /// The box has a user namespace of its own.
-    pub user_namespace: bool,
+    /// Its processes keep the session keyring of whoever starts them (only under `unconfined`).
+    #[serde(default)]
+    pub keeps_keyring: bool,
+    /// Hooks that later verbs run.
+    pub hooks: LaterHooks,
     /// How far it has come.
     pub phase: Phase,
     /// Frozen by `pause`.

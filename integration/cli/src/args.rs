@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
+mod register;
+
+pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
+
 /// Run agents in sandboxes and see what they did.
 #[derive(Debug, Parser)]
 #[command(name = "nemoclaw", version, disable_help_subcommand = true)]
@@ -84,10 +88,10 @@ Exit code 1: a check failed.")]
     Router(Router),
     /// Make an engine know the runtime.
     #[command(subcommand)]
-    Register(Engine),
+    Register(Register),
     /// Take the runtime out of an engine's configuration again.
     #[command(subcommand)]
-    Unregister(Engine),
+    Unregister(Unregister),
     /// Hold a detached sandbox (started by `run -d`).
     #[command(hide = true)]
     Keep(Target),
@@ -255,28 +259,6 @@ pub enum Router {
     #[command(after_help = "Examples:
   nemoclaw router status")]
     Status,
-}
-
-/// Engines.
-#[derive(Debug, Subcommand)]
-pub enum Engine {
-    /// Docker: `runtimes.nemoclaw` in daemon.json.
-    #[command(after_help = "Examples:
-  nemoclaw register docker --dry-run
-  nemoclaw register docker --config /etc/docker/daemon.json
-  nemoclaw unregister docker")]
-    Docker(Docker),
-}
-
-/// `register docker`.
-#[derive(Debug, Arguments)]
-pub struct Docker {
-    /// The daemon's configuration.
-    #[arg(long, value_name = "FILE", default_value = "/etc/docker/daemon.json")]
-    pub config: PathBuf,
-    /// Show what would change, and write nothing.
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 mod args;
 mod direct;
-mod docker;
+mod engines;
 mod fault;
+mod kubernetes;
 mod node;
 mod printer;
 mod probe;

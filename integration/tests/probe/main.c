@@ -4,6 +4,7 @@
 //   nemoclaw-probe state                            one JSON object: what /proc/self says
 //   nemoclaw-probe dns name=N [type=A] [server=S]   one query, prints the rcode
 //   nemoclaw-probe recon target=T port=P            accept, connect(AF_UNSPEC), connect outwards
+//   nemoclaw-probe call nr=N [a=N b=N c=N]          one system call (call.c)
 //   nemoclaw-probe hello | sleep
 #include "probe.h"
 #include <dirent.h>
@@ -134,6 +135,7 @@ int main(int count, char **vector) {
         if (strchr(word, '=')) continue;
         if (!strcmp(word, "hello")) return puts("hello from the probe") < 0;
         if (!strcmp(word, "sleep")) return (signal(SIGTERM, exit), pause());
+        if (!strcmp(word, "call")) return call_main();
         if (!strcmp(word, "dns")) return dns_main();
         if (!strcmp(word, "recon")) return recon_main();
         if (!strcmp(word, "state")) hits++, state();

@@ -31,5 +31,6 @@ void detail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // -1/errno of the C library, turned into "0 or errno".
 #define CALL(expression) ((expression) < 0 ? errno : 0)
 
+int call_main(void);
 int dns_main(void);
 int recon_main(void);

@@ -1,11 +1,11 @@
-//! Writing what a plan says to disk: the box's state directory with the private bundle, and directories the image lacks.
+//! Writing what a plan says to disk: the files of the box's state directory, and directories the image lacks.
 //!
 //! All or nothing: when one step fails, what was made before it is undone.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use nemoclaw_policy::handover::{CA_BUNDLE_FILE, DNS_ADDRESS, FILE, RESOLV_CONF_FILE};
@@ -13,13 +13,11 @@ use nemoclaw_policy::handover::{CA_BUNDLE_FILE, DNS_ADDRESS, FILE, RESOLV_CONF_F
 use crate::plan::{Plan, Trust};
 
 mod directories;
-mod leads;
+pub mod leads;
 pub mod rootfs;
 
 pub use directories::Made;
 
-/// The private bundle's name in the box's state directory.
-const CONFIG_DIR: &str = "config";
 /// Directories can be passed but not listed: the box's user reaches the mounted files through them.
 const PASSABLE: u32 = 0o711;
 /// The mounted files: a user namespace's root must be able to read them, nobody writes them by name.
@@ -34,9 +32,6 @@ pub enum BundleError {
     /// The name is no file name.
     #[error("`{0}` cannot be a sandbox's name")]
     Name(String),
-    /// A sandbox of this name is there.
-    #[error("a sandbox named `{0}` exists: remove it with `nemoclaw-runtime delete --force {0}`")]
-    Exists(String),
     /// Something could not be written or read.
     #[error("cannot {what} `{}`", path.display())]
     Io {
@@ -58,8 +53,6 @@ pub enum BundleError {
 pub struct Bundle {
     /// The box's state directory.
     pub dir: PathBuf,
-    /// The private bundle for libcontainer.
-    pub config: PathBuf,
     made: Made,
 }
 
@@ -87,16 +80,11 @@ pub fn box_dir(state_dir: &Path, id: &str) -> Result<PathBuf, BundleError> {
     }
 }
 
-/// Where the private bundle of the box at `box_dir` lies.
-pub fn config_dir(box_dir: &Path) -> PathBuf {
-    box_dir.join(CONFIG_DIR)
-}
-
-/// Writes `plan` to `box_dir`. `engine_bundle` is the engine's, `box_dir` from [`box_dir`].
+/// Writes `plan` to `box_dir`, which is from [`box_dir`].
 ///
 /// # Errors
 /// Nothing is left behind.
-pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle, BundleError> {
+pub fn write(plan: &Plan, box_dir: &Path) -> Result<Bundle, BundleError> {
     let parent = box_dir.parent().unwrap_or(Path::new("/"));
     DirBuilder::new()
         .recursive(true)
@@ -105,24 +93,14 @@ pub fn write(plan: &Plan, engine_bundle: &Path, box_dir: &Path) -> Result<Bundle
         .map_err(io_error("make", parent))?;
     match DirBuilder::new().mode(PASSABLE).create(box_dir) {
         Ok(()) => {}
-        // The caller claimed the name: the directory holds its state and no bundle yet.
-        Err(error)
-            if error.kind() == io::ErrorKind::AlreadyExists && !config_dir(box_dir).exists() => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let name = box_dir
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            return Err(BundleError::Exists(name));
-        }
+        // The caller claimed the name: the directory holds its state.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(io_error("make", box_dir)(error)),
     }
     let mut made = Made::default();
-    let written = fill(plan, engine_bundle, box_dir, &mut made);
+    let written = fill(plan, box_dir, &mut made);
     let bundle = Bundle {
         dir: box_dir.to_path_buf(),
-        config: config_dir(box_dir),
         made,
     };
     match written {
@@ -153,12 +131,7 @@ pub fn remove(box_dir: &Path) -> Result<(), BundleError> {
     }
 }
 
-fn fill(
-    plan: &Plan,
-    engine_bundle: &Path,
-    box_dir: &Path,
-    made: &mut Made,
-) -> Result<(), BundleError> {
+fn fill(plan: &Plan, box_dir: &Path, made: &mut Made) -> Result<(), BundleError> {
     let root = plan
         .spec
         .root()
@@ -183,17 +156,6 @@ fn fill(
             resolv_conf.as_bytes(),
         )?;
     }
-    let config = config_dir(box_dir);
-    DirBuilder::new()
-        .mode(PASSABLE)
-        .create(&config)
-        .map_err(io_error("make", &config))?;
-    link_entries(engine_bundle, &config)?;
-    let path = config.join("config.json");
-    let text = serde_json::to_vec(&plan.spec)
-        .map_err(io::Error::from)
-        .map_err(io_error("write", &path))?;
-    new_file(&path, PRIVATE, &text)?;
     if !plan.directories.is_empty() {
         let root = rootfs::open_root(&root)?;
         directories::make(root, &plan.directories, made)?;
@@ -233,19 +195,6 @@ fn end_line(bytes: &mut Vec<u8>) {
     if bytes.last().is_some_and(|last| *last != b'\n') {
         bytes.push(b'\n');
     }
-}
-
-/// Hooks and libcontainer may look for other entries of the bundle.
-fn link_entries(engine_bundle: &Path, config: &Path) -> Result<(), BundleError> {
-    let entries = fs::read_dir(engine_bundle).map_err(io_error("read", engine_bundle))?;
-    for entry in entries {
-        let name = entry.map_err(io_error("read", engine_bundle))?.file_name();
-        if name != "config.json" {
-            let link = config.join(&name);
-            symlink(engine_bundle.join(&name), &link).map_err(io_error("make", &link))?;
-        }
-    }
-    Ok(())
 }
 
 /// Writes a file that was not there, with exactly `mode`.

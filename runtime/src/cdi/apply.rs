@@ -1,8 +1,6 @@
 //! Edits put into a spec. Pure, and doing it twice is doing it once: what an engine has merged before us stays single.
 
-use libcontainer::oci_spec::runtime::{
-    Hooks, Linux, LinuxDeviceCgroup, LinuxResources, Mount, Process, Spec,
-};
+use oci_spec::runtime::{Hooks, Linux, LinuxDeviceCgroup, LinuxResources, Mount, Process, Spec};
 
 use super::edits::{Edits, HookPlace, Node};
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime as oci;
 use nix::sys::stat::{major, minor};
+use oci_spec::runtime as oci;
 
 use super::CdiError;
 use super::file::{CdiFile, open_trusted};

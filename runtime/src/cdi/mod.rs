@@ -18,8 +18,8 @@ mod spec;
 
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::node::CdiConfig;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 pub use apply::applied;
 pub use edits::{Edits, HookPlace, Node, resolved};

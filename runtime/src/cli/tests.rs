@@ -45,7 +45,6 @@ fn every_engines_command_lines_are_understood() {
         "rt update abc --memory 64M --cpu-quota -1",
         "rt list -q",
         "rt list --format json",
-        "rt hook -- /bin/true true -x",
     ] {
         parse(line);
     }
@@ -76,7 +75,6 @@ fn the_binarys_name_chooses_the_handlers_policy() {
 #[test]
 fn only_verbs_that_enter_a_box_are_sealed() {
     assert!(parse("rt create abc").verb.enters() && parse("rt exec abc true").verb.enters());
-    assert!(!parse("rt hook -- /bin/true").verb.enters() && !parse("rt delete abc").verb.enters());
 }
 
 #[test]

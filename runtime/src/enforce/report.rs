@@ -1,75 +1,52 @@
-//! How init tells its one sentence: a pipe to the verb that creates or execs, a socket to the verb that starts.
-//!
-//! libcontainer's own way loses the cause of an error, and after create nobody is there to listen.
+//! How a waiting init hears of its start, and tells its one sentence when it cannot: a socket in the box's directory.
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// The socket's name in the box's directory.
 const START_SOCKET: &str = "start.sock";
-/// How long `start` waits for init to reach its program.
+/// How long `start` waits for init to reach its program, beside its startContainer hooks.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// Both ends of the pipe; the reading end stays with the verb.
-#[derive(Debug)]
-pub struct Report {
-    /// For the verb.
-    pub reader: OwnedFd,
-    /// For init.
-    pub writer: OwnedFd,
-}
-
-impl Report {
-    /// Make the pipe; it closes at exec.
-    ///
-    /// # Errors
-    /// The kernel's error.
-    pub fn new() -> std::io::Result<Report> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
-        Ok(Report { reader, writer })
-    }
-
-    /// The sentence that init left, if any. Does not wait: init writes before libcontainer sees it fail.
-    #[must_use]
-    pub fn sentence(&self) -> Option<String> {
-        let mut buffer = [0_u8; 4096];
-        let length = nix::unistd::read(self.reader.as_raw_fd(), &mut buffer)
-            .ok()
-            .filter(|length| *length > 0)?;
-        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
-    }
-}
-
-/// Write init's sentence into the pipe.
-pub fn tell(writer: &OwnedFd, sentence: &str) {
-    // Nobody may be listening any more; the sentence also goes through libcontainer.
-    nix::unistd::write(writer, sentence.as_bytes()).ok();
-}
 
 /// Listen for the verb `start` in the box's directory `state`.
 ///
 /// # Errors
 /// The socket cannot be made.
 pub fn listen(state: &Path) -> std::io::Result<UnixListener> {
-    let listener = in_directory(state, START_SOCKET, |path| UnixListener::bind(path))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    in_directory(state, START_SOCKET, |path| UnixListener::bind(path))
 }
 
-/// Connect before init is told to start; the answer comes when init has reached its program, or failed.
+/// Knock: init goes on. The answer comes when it has reached its program, or failed.
 ///
 /// # Errors
 /// The socket is not there, so init cannot be waiting.
 pub fn connect(state: &Path) -> std::io::Result<UnixStream> {
     in_directory(state, START_SOCKET, |path| UnixStream::connect(path))
+}
+
+/// Wait, in init, until someone knocks. Who it was is answered later by [`tell_start`], or by the exec, which closes the
+/// socket.
+///
+/// # Errors
+/// The kernel's error.
+pub fn await_start(listener: &UnixListener) -> std::io::Result<()> {
+    use std::os::fd::AsFd;
+    loop {
+        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 /// Wait for init's answer: `None` when the program runs.
@@ -90,8 +67,10 @@ pub fn outcome(mut stream: UnixStream) -> std::io::Result<Option<String>> {
 
 /// Answer the verb `start`, if it waits.
 pub fn tell_start(listener: &UnixListener, sentence: &str) {
-    if let Ok((mut stream, _)) = listener.accept() {
-        // The verb may have been killed; then nobody reads.
+    // The verb may have been killed; then nobody waits and nobody reads.
+    if listener.set_nonblocking(true).is_ok()
+        && let Ok((mut stream, _)) = listener.accept()
+    {
         stream.write_all(sentence.as_bytes()).ok();
     }
 }

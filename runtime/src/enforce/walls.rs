@@ -1,9 +1,8 @@
 //! The box's mounts, made read-only but for what the policy lets it write.
 //!
-//! Runs after libcontainer built the box and before anything in it may start. A forked child enters the box's mount
-//! namespace as the host's root and works by descriptors only: every path is opened inside the box's root without
-//! following a link, so an image cannot lead it elsewhere. The writable trees are cloned first, then everything becomes
-//! read-only, then the clones go back on their places.
+//! The box's first process does it when its tree stands and before anything of the image runs. It works by descriptors
+//! only: every path is opened inside the box's root without following a link, so an image cannot lead it elsewhere. The
+//! writable trees are cloned first, then everything becomes read-only, then the clones go back on their places.
 
 mod fates;
 
@@ -14,89 +13,31 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::{FsFlags, fstatvfs};
-use serde::{Deserialize, Serialize};
 
 use self::fates::{Fate, fates};
-use super::sources;
 use crate::plan::{LandlockRule, Walls};
-use crate::sys::fork::{self, ForkError};
 use crate::sys::mount::{self, Attributes, Reach};
-use crate::sys::pidfd::PidFd;
-use crate::sys::{namespace, openat2};
+use crate::sys::openat2;
 
-/// Why the walls could not be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WallsError {
-    /// The helper failed.
-    #[error(transparent)]
-    Helper(#[from] ForkError),
-    /// A step failed; the helper's own sentence.
-    #[error("{0}")]
-    Step(String),
-    /// The helper's answer is no answer.
-    #[error("the helper's answer about the box's mounts cannot be read")]
-    Answer(#[source] serde_json::Error),
+/// A sentence about the step that failed.
+pub type Sentence = String;
+
+/// What the path of every rule is now, as device and inode; `None` for one that is not there and need not be.
+///
+/// # Errors
+/// A path that must be there is not, or is a link.
+pub fn identities(
+    root: BorrowedFd<'_>,
+    rules: &[LandlockRule],
+) -> Result<Vec<Option<(u64, u64)>>, Sentence> {
+    rules.iter().map(|rule| identity(root, rule)).collect()
 }
 
-#[derive(Serialize, Deserialize)]
-enum Answer {
-    Done(Vec<Option<(u64, u64)>>),
-    Failed(String),
-}
-
-/// Build the walls in the mount namespace of `init`, and give every rule the identity of its path.
+/// Build the walls below `root`, the root directory of this process.
 ///
 /// # Errors
 /// Any step that fails; the box must then not be started.
-pub fn build(
-    init: &PidFd,
-    walls: Option<&Walls>,
-    rules: &mut [LandlockRule],
-) -> Result<(), WallsError> {
-    let binds = walls.map_or(&[][..], |walls| walls.binds.as_slice());
-    let expected = sources::expected(binds).map_err(WallsError::Step)?;
-    let bytes = fork::answer_of(|| {
-        let answer = match in_box(init, walls, &expected, rules) {
-            Ok(identities) => Answer::Done(identities),
-            Err(sentence) => Answer::Failed(sentence),
-        };
-        serde_json::to_vec(&answer).unwrap_or_default()
-    })?;
-    match serde_json::from_slice(&bytes).map_err(WallsError::Answer)? {
-        Answer::Failed(sentence) => Err(WallsError::Step(sentence)),
-        Answer::Done(identities) => {
-            for (rule, identity) in rules.iter_mut().zip(identities) {
-                rule.identity = identity;
-            }
-            Ok(())
-        }
-    }
-}
-
-type Sentence = String;
-
-fn in_box(
-    init: &PidFd,
-    walls: Option<&Walls>,
-    expected: &[sources::Expected],
-    rules: &[LandlockRule],
-) -> Result<Vec<Option<(u64, u64)>>, Sentence> {
-    namespace::enter_mounts_of(init.as_fd())
-        .map_err(|error| format!("cannot enter the box's mount namespace: {}", error.desc()))?;
-    let root = openat2::own_root()
-        .map_err(|error| format!("cannot open the box's root: {}", error.desc()))?;
-    sources::check(root.as_fd(), expected)?;
-    if let Some(walls) = walls {
-        raise(root.as_fd(), walls)?;
-    }
-    rules
-        .iter()
-        .map(|rule| identity(root.as_fd(), rule))
-        .collect()
-}
-
-fn raise(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
+pub fn build(root: BorrowedFd<'_>, walls: &Walls) -> Result<(), Sentence> {
     walls
         .mounts
         .iter()
@@ -158,7 +99,7 @@ fn clone_all(root: BorrowedFd<'_>, walls: &Walls) -> Result<Vec<Clone>, Sentence
         if fate == Fate::Writable && walls.readonly_root && same_mount(root, opened.as_fd())? {
             continue;
         }
-        let tree = mount::clone_tree(opened.as_fd()).map_err(|error| {
+        let tree = mount::clone_tree(opened.as_fd(), Reach::Tree).map_err(|error| {
             format!(
                 "cannot clone the mounts at `{}`: {}",
                 path.display(),

@@ -1,28 +1,33 @@
-//! Building a box as it was planned: private bundle, libcontainer, walls. Whatever fails, nothing is left behind.
+//! Building a box as it was planned: its files, its cgroup, its first process. Whatever fails, nothing is left behind.
 
 use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow};
-use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::syscall::syscall::SyscallType;
+use anyhow::{Context as _, Result, bail};
+use nix::fcntl::OFlag;
+use nix::sched::CloneFlags;
+use nix::unistd::Pid;
+use oci_spec::runtime::{Hook, Hooks, Linux, Process, Spec};
 
-use super::aside::Aside;
-use super::cgroup::Cgroup;
 use super::context::Context;
+use super::made::{Made, connect, plain};
 use super::planned::{self, Planned};
-use super::{hooks, teardown, words};
+use super::{hooks, teardown};
 use crate::bundle;
-use crate::enforce::executor::{Confined, Parts, sentence};
-use crate::enforce::report::{self, Report};
-use crate::enforce::walls;
-use crate::enforce::witness::Witness;
-use crate::state::{BoxState, Phase, ProcessId, Status, Store, check_id};
-use crate::sys::keyring;
-use crate::sys::pidfd::PidFd;
-
-/// Where libcontainer writes init's pid as soon as it is known, in the box's directory.
-const INIT_PID: &str = "init.pid";
+use crate::cgroup::Cgroup;
+use crate::enforce::last::{Last, Listener, handed_sockets};
+use crate::enforce::report;
+use crate::raise::channel::Word;
+use crate::raise::hooks::Stage;
+use crate::raise::init::First;
+use crate::raise::namespaces::Namespaces;
+use crate::raise::sources::{self, Ground};
+use crate::raise::tree::Switch;
+use crate::raise::{identity, net_devices, users};
+use crate::state::{BoxState, Phase, ProcessId, Repeated, Status, Store, check_id};
+use crate::sys::mount::{self, Reach};
+use crate::sys::{ids, keyring, openat2};
 
 /// What to build.
 #[derive(Debug)]
@@ -55,7 +60,7 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
     let box_dir = store.claim(&planned.state)?;
     let written = Cgroup::check_free(&planned.state)
         .map_err(anyhow::Error::from)
-        .and_then(|()| Ok(bundle::write(&planned.plan, &planned.bundle, &box_dir)?));
+        .and_then(|()| Ok(bundle::write(&planned.plan, &box_dir)?));
     let bundle = match written {
         Ok(bundle) => bundle,
         Err(error) => {
@@ -107,7 +112,7 @@ fn clear_unfinished(context: &Context, store: &Store, id: &str) -> Result<()> {
     }
 }
 
-/// libcontainer, then the walls, then the state that says «created».
+/// The cgroup, the first process and its walls, then the state that says «created».
 fn raise(
     context: &Context,
     store: &Store,
@@ -117,93 +122,266 @@ fn raise(
     if !(planned.state.unconfined && request.no_new_keyring) {
         keyring::join_new_session().context("cannot make a session keyring")?;
     }
-    std::fs::create_dir_all(&store.root)
-        .with_context(|| format!("cannot make `{}`", store.root.display()))?;
-    let pid = first_process(context, store, request, planned)?;
-    const ENDED: &str = "the first process ended before it was started";
-    let init = ProcessId::of(pid).context(ENDED)?;
-    planned.state.init = Some(init);
-    let held: PidFd = init.hold().context(ENDED)?;
-    let walls = planned.plan.walls.as_ref();
-    let landlock = planned.state.confinement.landlock.as_mut();
-    let rules = landlock.map(|plan| plan.rules.as_mut_slice());
-    if walls.is_some() || rules.is_some() {
-        walls::build(&held, walls, rules.unwrap_or_default())?;
+    let spec = planned.plan.spec.clone();
+    let (process, linux) = parts(&spec)?;
+    let cgroup = Cgroup::of(&planned.state)?;
+    cgroup.make()?;
+    cgroup.limit(&linux.resources().clone().unwrap_or_default())?;
+    let box_dir = store.directory(request.id)?;
+    let first = first(request, planned, &spec, &cgroup, &box_dir)?;
+    first.namespaces.prepare().map_err(plain)?;
+    let into = cgroup.open_for_clone()?;
+    let by_itself = into.is_some() || first.entry.is_some();
+    let namespaces = u64::try_from(first.namespaces.new.bits()).unwrap_or_default();
+    let users = first.namespaces.new.contains(CloneFlags::CLONE_NEWUSER);
+    let joined = first.namespaces.user.is_some();
+    let joined_users = first
+        .namespaces
+        .user
+        .as_ref()
+        .map(OwnedFd::try_clone)
+        .transpose();
+    let joined_users = joined_users.context("cannot copy a descriptor")?;
+    let made = Made::new(
+        namespaces,
+        into.as_ref().map(AsFd::as_fd),
+        joined_users.as_ref(),
+        |channel| first.live(channel),
+    )?;
+    let pid = made.pid.as_raw();
+    planned.state.init =
+        Some(ProcessId::of(pid).with_context(|| "the first process ended at once")?);
+    if users {
+        let none = Vec::new();
+        let uids = linux.uid_mappings().as_ref().unwrap_or(&none);
+        let gids = linux.gid_mappings().as_ref().unwrap_or(&none);
+        users::map(made.pid, uids, gids).map_err(plain)?;
     }
-    planned.state.phase = Phase::Created;
-    store.save(&planned.state)?;
-    write_pid(request.pid_file, pid)
+    if users || joined {
+        made.tell(&Word::Mapped)?;
+    }
+    if !by_itself {
+        cgroup.join(made.pid)?;
+    }
+    limits(made.pid, process)?;
+    let ready = with_hooks(&made, planned, linux, &spec, &box_dir)?;
+    remember(context, store, request, planned, (process, &ready))?;
+    made.tell(&Word::Go)?;
+    // It lets go of this process now, and closes its end.
+    match made.channel.hear(None) {
+        Ok(None) => Ok(()),
+        _ => Err(made.ended()),
+    }
 }
 
-/// Have libcontainer make the box and its init, which then waits; its pid.
-fn first_process(
+fn parts(spec: &Spec) -> Result<(&Process, &Linux)> {
+    let process = spec.process().as_ref();
+    let linux = spec.linux().as_ref();
+    Ok((
+        process.context("the configuration names no process")?,
+        linux.context("the configuration has no `linux` part")?,
+    ))
+}
+
+/// All that the first process needs, opened here.
+fn first<'a>(
+    request: &Request<'_>,
+    planned: &'a Planned,
+    spec: &'a Spec,
+    cgroup: &Cgroup,
+    box_dir: &Path,
+) -> Result<First<'a>> {
+    let (process, linux) = parts(spec)?;
+    let walls = planned.plan.walls.as_ref();
+    let ground = Ground {
+        linux,
+        cgroup,
+        checked_except: walls.map(|_| box_dir),
+    };
+    let mounts = spec.mounts().as_deref().unwrap_or_default();
+    let terminal = process.terminal() == Some(true);
+    let console = match request.console_socket {
+        Some(_) if !terminal => bail!(
+            "cannot use --console-socket: the configuration asks for no terminal (`process.terminal`)"
+        ),
+        Some(path) => Some(connect(path, "console socket")?),
+        None if terminal => bail!("cannot give the process a terminal without --console-socket"),
+        None => None,
+    };
+    let root = openat2::open_host(&planned.state.rootfs, OFlag::O_PATH | OFlag::O_DIRECTORY)
+        .and_then(|root| mount::clone_tree(root.as_fd(), Reach::Tree))
+        .with_context(|| {
+            format!(
+                "cannot open the root file system `{}`",
+                planned.state.rootfs.display()
+            )
+        })?;
+    let landlock = planned.repeated.confinement.landlock.as_ref();
+    Ok(First {
+        spec,
+        process,
+        linux,
+        root,
+        root_path: planned.state.rootfs.clone(),
+        switch: if request.no_pivot {
+            Switch::Chroot
+        } else {
+            Switch::Pivot
+        },
+        sources: sources::open(mounts, &ground).map_err(plain)?,
+        null: sources::null().map_err(plain)?,
+        namespaces: Namespaces::of(linux).map_err(plain)?,
+        entry: match cgroup.open_for_clone()? {
+            Some(_) => None,
+            None => cgroup.entry()?,
+        },
+        walls,
+        rules: landlock
+            .map(|plan| plan.rules.as_slice())
+            .unwrap_or_default(),
+        last: Last {
+            confinement: &planned.repeated.confinement,
+            filters: &planned.repeated.filters,
+            kernel_abi: planned.state.strength.landlock_abi,
+            sets: Some(identity::sets(process)),
+            kept: kept(request.preserve_fds),
+            pid: None,
+            listener: listener(&planned.repeated, &planned.state, Stage::Created)?,
+        },
+        console,
+        start: report::listen(box_dir).context("cannot make the start socket")?,
+        view: hooks::view(&planned.state),
+    })
+}
+
+/// Whoever listens to the profile's notifications, connected.
+///
+/// # Errors
+/// Nobody listens there.
+pub fn listener(repeated: &Repeated, state: &BoxState, stage: Stage) -> Result<Option<Listener>> {
+    let Some(agent) = repeated
+        .agent
+        .as_ref()
+        .filter(|_| repeated.filters.listens())
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Listener {
+        socket: connect(&agent.path, "seccomp listener")?,
+        view: hooks::view(state),
+        stage,
+        metadata: agent.metadata.clone(),
+    }))
+}
+
+/// Limits that a process cannot set itself, or only before it loses the right to.
+///
+/// # Errors
+/// The value that the kernel refuses, and what would help.
+pub fn limits(pid: Pid, process: &Process) -> Result<()> {
+    for given in process.rlimits().iter().flatten() {
+        let resource = crate::plan::resource_number(given.typ());
+        ids::limit(pid, resource, given.soft(), given.hard()).with_context(|| {
+            format!(
+                "cannot set the limit {} to {}:{}{}",
+                given.typ(),
+                given.soft(),
+                given.hard(),
+                lacking_right()
+            )
+        })?;
+    }
+    if let Some(adjustment) = process.oom_score_adj() {
+        std::fs::write(format!("/proc/{pid}/oom_score_adj"), adjustment.to_string()).with_context(
+            || {
+                format!(
+                    "cannot set the OOM score to {adjustment}{}",
+                    lacking_right()
+                )
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn lacking_right() -> &'static str {
+    match caps::has_cap(
+        None,
+        caps::CapSet::Effective,
+        caps::Capability::CAP_SYS_RESOURCE,
+    ) {
+        Ok(true) => "",
+        _ => " (the runtime's caller has no CAP_SYS_RESOURCE)",
+    }
+}
+
+/// Descriptors after the third that the program gets.
+pub fn kept(preserve: u32) -> u32 {
+    preserve.saturating_add(handed_sockets().unwrap_or(0))
+}
+
+/// Wait for the tree, run the hooks of the host, wait for the rest; what the process found out.
+#[allow(deprecated)] // prestart is what Docker uses
+fn with_hooks(
+    made: &Made,
+    planned: &Planned,
+    linux: &Linux,
+    spec: &Spec,
+    box_dir: &Path,
+) -> Result<Vec<u8>> {
+    match made.hear(None)? {
+        Word::Tree => {}
+        _ => bail!("the first process said something unexpected"),
+    }
+    if let Some(devices) = linux.net_devices().as_ref().filter(|all| !all.is_empty()) {
+        let namespace = File::open(format!("/proc/{}/ns/net", made.pid))
+            .context("cannot open the container's network namespace")?;
+        net_devices::move_all(devices, namespace.as_fd())?;
+    }
+    let given = spec.hooks().as_ref();
+    let list = |of: &dyn Fn(&Hooks) -> Option<Vec<Hook>>| given.and_then(of).unwrap_or_default();
+    let prestart = list(&|all| all.prestart().clone());
+    let create_runtime = list(&|all| all.create_runtime().clone());
+    hooks::creating(
+        &planned.state,
+        &[&prestart, &create_runtime],
+        planned.plan.egress.as_ref().map(|egress| &egress.create),
+        made.pid.as_raw(),
+        box_dir,
+    )?;
+    made.tell(&Word::Go)?;
+    match made.hear(None)? {
+        Word::Ready(found) => Ok(found),
+        _ => bail!("the first process said something unexpected"),
+    }
+}
+
+/// Write what later verbs need, then that the box is created.
+fn remember(
     context: &Context,
     store: &Store,
     request: &Request<'_>,
-    planned: &Planned,
-) -> Result<i32> {
-    let box_dir = store.directory(request.id)?;
-    let report = Report::new().context("cannot make a pipe")?;
-    let witness = Witness::new().context("cannot make a pipe")?;
-    let executor = Confined::new(Parts {
-        confinement: planned.state.confinement.clone(),
-        filters: planned.state.filters.clone(),
-        kernel_abi: planned.state.strength.landlock_abi,
-        final_capabilities: planned.state.final_capabilities.clone(),
-        user_namespace: None,
-        preserve: request.preserve_fds,
-        report: report
-            .writer
-            .try_clone()
-            .context("cannot copy a descriptor")?,
-        verb: None,
-        start: Some(report::listen(&box_dir).context("cannot make the start socket")?),
-    });
-    // With a terminal init takes that as its standard error, and must not keep the caller's, which waits for its end.
-    let aside = match request.console_socket {
-        Some(_) => None,
-        None => Some(Aside::new(&box_dir).context("cannot set standard error aside")?),
-    };
-    let mut builder = ContainerBuilder::new(request.id.to_owned(), SyscallType::default())
-        .with_executor(executor);
-    if let Some(aside) = &aside {
-        builder = builder.with_stderr(aside.own().context("cannot copy a descriptor")?);
-    }
-    let built = builder
-        .with_pid_file(Some(box_dir.join(INIT_PID)))?
-        .with_console_socket(request.console_socket)
-        .with_root_path(&store.root)?
-        .with_preserved_fds(i32::try_from(request.preserve_fds)?)
-        .as_init(bundle::config_dir(&box_dir))
-        .with_systemd(context.global.systemd_cgroup)
-        .with_detach(true)
-        .with_no_pivot(request.no_pivot)
-        .build();
-    drop(aside);
-    let container = built.map_err(|error| {
-        let cause = witness.first();
-        match hooks::sentence(cause.as_deref(), &planned.plan.spec, &box_dir) {
-            Some(told) => anyhow!(told),
-            None => failure(&report, cause, &error),
-        }
-    })?;
-    let pid = container.pid();
-    Ok(pid.context("libcontainer names no first process")?.as_raw())
-}
-
-/// What init said, else what libcontainer said first, else how it ended.
-pub fn failure(
-    report: &Report,
-    cause: Option<String>,
-    error: &dyn std::error::Error,
-) -> anyhow::Error {
-    match report.sentence() {
-        Some(told) => anyhow!(told),
-        None => {
-            let cause = words::plain(&cause.unwrap_or_else(|| sentence(error)));
-            anyhow!("cannot build the container: {cause}")
+    planned: &mut Planned,
+    (process, found): (&Process, &[u8]),
+) -> Result<()> {
+    let identities: Vec<Option<(u64, u64)>> =
+        serde_json::from_slice(found).context("the first process's answer cannot be read")?;
+    if let Some(landlock) = planned.repeated.confinement.landlock.as_mut() {
+        for (rule, identity) in landlock.rules.iter_mut().zip(identities) {
+            rule.identity = identity;
         }
     }
+    planned.repeated.process = Some(process.clone());
+    store.save_repeated(&planned.state.id, &planned.repeated)?;
+    planned.state.phase = Phase::Created;
+    store.save(&planned.state)?;
+    context
+        .log
+        .debug(&format!("created \"{}\"", planned.state.id));
+    write_pid(
+        request.pid_file,
+        planned.state.init.map_or(0, |init| init.pid),
+    )
 }
 
 /// The engine's pid file: digits, no newline, whole at once.

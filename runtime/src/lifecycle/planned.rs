@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Resolved, resolve};
+use oci_spec::runtime::{Hook, Hooks, Spec};
 
 use super::build::Request;
 use super::context::Context;
-use super::rights;
+use crate::cgroup::CgroupPlace;
 use crate::enforce::{landlock, seccomp};
 use crate::plan::{self, HostFacts, Inputs, Plan, host};
-use crate::state::{BoxState, CgroupPlace, Phase, ProcessId, Store, Strength};
+use crate::state::{Agent, BoxState, LaterHooks, Phase, ProcessId, Repeated, Store, Strength};
 use crate::sys::{landlock as kernel, seal};
 use crate::{bundle, cdi};
 
@@ -27,8 +27,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The box's first state.
     pub state: BoxState,
-    /// The engine's bundle, without links.
-    pub bundle: PathBuf,
+    /// What exec repeats, without identities yet.
+    pub repeated: Repeated,
 }
 
 /// Plan the box. Everything is only looked at.
@@ -66,15 +66,17 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
         spec: &spec,
         resolved: &resolved,
         abi: host.landlock_abi,
+        keeps_keyring: request.no_new_keyring,
         root: store.root.clone(),
-        bundle: bundle.clone(),
+        bundle,
         rootfs,
     };
+    let repeated = repeated(&spec, &plan)?;
     let state = first_state(chosen, &mut plan)?;
     Ok(Planned {
         plan,
         state,
-        bundle,
+        repeated,
     })
 }
 
@@ -150,7 +152,7 @@ fn egress(directory: &Path) -> Result<Option<Egress>> {
 }
 
 /// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.
-fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
+fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> Result<CgroupPlace> {
     let given = spec
         .linux()
         .as_ref()
@@ -164,7 +166,7 @@ fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> CgroupPlace {
     if let Some(linux) = spec.linux_mut() {
         linux.set_cgroups_path(Some(path.clone()));
     }
-    CgroupPlace { path, systemd }
+    CgroupPlace::new(path, systemd).context("cannot find this process's cgroups")
 }
 
 /// What was found out before the state is made.
@@ -174,6 +176,7 @@ struct Chosen<'a> {
     spec: &'a Spec,
     resolved: &'a Resolved,
     abi: u32,
+    keeps_keyring: bool,
     root: PathBuf,
     bundle: PathBuf,
     rootfs: PathBuf,
@@ -181,27 +184,10 @@ struct Chosen<'a> {
 
 fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
     let systemd = chosen.context.global.systemd_cgroup;
-    let cgroup = place_in_cgroup(&mut plan.spec, chosen.id, systemd);
+    let cgroup = place_in_cgroup(&mut plan.spec, chosen.id, systemd)?;
     let degraded = weaknesses(&chosen, plan)?;
-    let agent = plan
-        .confinement
-        .seccomp
-        .agent
-        .then(nemoclaw_policy::seccomp::agent);
-    let filters = seccomp::compile(plan.confinement.seccomp.engine.as_ref(), agent.as_ref())?;
-    let mut final_capabilities = None;
-    if !plan.confinement.no_new_privileges && !filters.programs.is_empty() {
-        final_capabilities = rights::keep_loading_right(&mut plan.spec)?;
-    }
-    let namespaces = plan
-        .spec
-        .linux()
-        .as_ref()
-        .and_then(|linux| linux.namespaces().as_deref())
-        .unwrap_or_default();
-    let user_namespace = namespaces
-        .iter()
-        .any(|namespace| namespace.typ() == LinuxNamespaceType::User);
+    let given = chosen.spec.hooks().as_ref();
+    let later = |of: &dyn Fn(&Hooks) -> Option<Vec<Hook>>| given.and_then(of).unwrap_or_default();
     let creator = ProcessId::of(i32::try_from(std::process::id())?)
         .context("cannot read this process's start time")?;
     Ok(BoxState {
@@ -215,12 +201,14 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
             landlock_abi: chosen.abi,
             degraded,
         },
-        confinement: plan.confinement.clone(),
-        filters,
-        final_capabilities,
         limits: plan.limits,
         cgroup,
-        user_namespace,
+        keeps_keyring: chosen.keeps_keyring,
+        hooks: LaterHooks {
+            poststart: later(&|all| all.poststart().clone()),
+            poststop: later(&|all| all.poststop().clone()),
+            release: plan.egress.as_ref().map(|egress| egress.release.clone()),
+        },
         phase: Phase::Creating,
         paused: false,
         creator,
@@ -230,6 +218,30 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
         annotations: plan::engine_annotations(chosen.spec.annotations().as_ref())
             .into_iter()
             .collect(),
+    })
+}
+
+/// The filters compiled, beside the plan's values.
+fn repeated(spec: &Spec, plan: &Plan) -> Result<Repeated> {
+    let wanted = &plan.confinement.seccomp;
+    let agent = wanted.agent.then(nemoclaw_policy::seccomp::agent);
+    let filters = seccomp::compile(wanted.engine.as_ref(), agent.as_ref())?;
+    let linux = spec.linux().as_ref();
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let agent = profile.and_then(|profile| {
+        Some(Agent {
+            path: profile.listener_path().clone()?,
+            metadata: profile.listener_metadata().clone(),
+        })
+    });
+    let mut confinement = plan.confinement.clone();
+    // It is compiled; the profile itself is long and nobody needs it again.
+    confinement.seccomp.engine = None;
+    Ok(Repeated {
+        confinement,
+        filters,
+        agent,
+        process: None,
     })
 }
 

@@ -10,10 +10,10 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
-use super::cgroup::Cgroup;
 use super::context::Context;
 use super::hooks;
 use crate::bundle;
+use crate::cgroup::Cgroup;
 use crate::state::{BoxState, Phase, ProcessId, Store};
 
 /// How long a killed init is waited for before the rest is killed: a frozen one ends only when it is thawed.
@@ -48,7 +48,7 @@ impl Failures {
     }
 }
 
-/// Kill what runs, remove the cgroup, run the poststop hooks, remove both state directories.
+/// Kill what runs, remove the cgroup, run the poststop hooks, remove the state directory.
 ///
 /// # Errors
 /// What could not be removed. A failing poststop hook is only logged.
@@ -77,7 +77,6 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
         },
         &box_dir,
     );
-    failures.take(gone(&store.libcontainer_directory(&state.id)?));
     if failures.0.is_empty() {
         // Last, and only when nothing else is left: it names what a second try must remove.
         failures.take(bundle::remove(&box_dir));
@@ -137,11 +136,4 @@ fn kill(init: ProcessId) -> Result<()> {
 /// Reap a child of ours; of any other process there is nothing to reap.
 fn reap(pid: i32) {
     waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG)).ok();
-}
-
-fn gone(directory: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
 }

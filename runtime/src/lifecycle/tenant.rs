@@ -1,33 +1,30 @@
 //! `exec`: one more process in a box, behind the same walls as init.
 
-use std::fs::File;
-use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::container::builder::ContainerBuilder;
-use libcontainer::oci_spec::runtime::{LinuxCapabilities, Process, User};
-use libcontainer::syscall::syscall::SyscallType;
+use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
+use oci_spec::runtime::Process;
 
-use super::build::failure;
+use super::build::{kept, limits, listener};
 use super::context::Context;
-use super::rights::with_loading_right;
-use super::{running, watch};
-use crate::enforce::capabilities;
-use crate::enforce::executor::{Confined, Parts};
-use crate::enforce::report::Report;
-use crate::enforce::witness::Witness;
+use super::made::{Made, connect};
+use crate::cgroup::Cgroup;
+use crate::enforce::last::Last;
 use crate::plan;
-use crate::state::{BoxState, Phase, Status, Store};
+use crate::raise::channel::Word;
+use crate::raise::hooks::Stage;
+use crate::raise::tenant::{Tenant, foreign_namespaces, has_own_time};
+use crate::raise::{identity, namespaces};
+use crate::state::{BoxState, Repeated, Status, Store};
 use crate::sys::keyring;
 use crate::sys::pidfd::PidFd;
 
-/// libcontainer leaves one socket per exec; older than this, nobody waits on it.
-const SOCKET_AGE: Duration = Duration::from_secs(60);
+/// How long a process may take from the clone to its program: a process of the box may stop it.
+const JOIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to run.
 #[derive(Debug)]
@@ -50,6 +47,7 @@ pub fn start(
     context: &Context,
     store: &Store,
     state: &BoxState,
+    repeated: &Repeated,
     request: &Request<'_>,
 ) -> Result<Pid> {
     match state.status() {
@@ -59,148 +57,107 @@ pub fn start(
         other => bail!("container not running: \"{}\" is {other}", state.id),
     }
     let init = state.init.context("container not running")?;
-    let _held = init.hold().context("container not running")?;
-    let mut process = plan::exec_process(request.process, &state.confinement);
-    let final_capabilities = final_capabilities(state, &mut process)?;
-    let user_namespace = enter_later(state, init.pid, &mut process)?;
-    keyring::join_new_session().context("cannot make a session keyring")?;
-    let report = Report::new().context("cannot make a pipe")?;
-    let witness = Witness::new().context("cannot make a pipe")?;
-    let executor = Confined::new(Parts {
-        confinement: state.confinement.clone(),
-        filters: state.filters.clone(),
-        kernel_abi: state.strength.landlock_abi,
-        final_capabilities,
-        user_namespace,
-        preserve: request.preserve_fds,
-        report: report
-            .writer
-            .try_clone()
-            .context("cannot copy a descriptor")?,
-        verb: Some(PidFd::open(Pid::this()).context("cannot take hold of this process")?),
-        start: None,
-    });
-    let box_dir = store.directory(&state.id)?;
-    sweep_processes(context, &box_dir);
-    let file = box_dir.join(format!("exec-{}.json", std::process::id()));
-    write_process(&file, &process).context("cannot write the process for libcontainer")?;
-    if state.phase == Phase::Created {
-        // A `start` that was killed after its word to init has not told libcontainer.
-        running::mark(&store.libcontainer_directory(&state.id)?)?;
+    let held = init.hold().context("container not running")?;
+    let process = plan::exec_process(request.process, &repeated.confinement);
+    if !(state.unconfined && state.keeps_keyring) {
+        keyring::join_new_session().context("cannot make a session keyring")?;
     }
-    let watch = watch::start(&report).context("cannot start a helper process")?;
-    let built = ContainerBuilder::new(state.id.clone(), SyscallType::default())
-        .with_executor(executor)
-        .with_console_socket(request.console_socket)
-        .with_root_path(&store.root)?
-        .with_preserved_fds(i32::try_from(request.preserve_fds)?)
-        .as_tenant()
-        .with_detach(true)
-        .with_ignore_paused(request.ignore_paused)
-        .with_process(Some(&file))
-        .build();
-    watch.end().context("cannot wait for the helper process")?;
-    std::fs::remove_file(&file).context("cannot remove the process's file")?;
-    sweep(context, &store.libcontainer_directory(&state.id)?);
-    let cause = witness.first();
-    match built {
-        Ok(pid) if watch::ended_waiting(pid) => bail!(told_or_killed(&report)),
-        Ok(pid) => Ok(pid),
-        Err(_) if watch::any_killed() => bail!(told_or_killed(&report)),
-        Err(error) => Err(failure(&report, cause, &error)),
+    let cgroup = Cgroup::of(state)?;
+    let tenant = tenant((state, repeated), &held, &process, &cgroup, request)?;
+    enter_first(&held, init.pid)?;
+    let into = cgroup.open_for_clone()?;
+    let by_itself = into.is_some() || tenant.entry.is_some();
+    let made = Made::new(0, into.as_ref().map(AsFd::as_fd), None, |channel| {
+        tenant.live(&channel)
+    })?;
+    let joined = join(&made, &cgroup, by_itself, &process);
+    if joined.is_err() {
+        // It may have ended itself, or be one that a process of the box has stopped.
+        if let Ok(left) = PidFd::open(made.pid) {
+            left.send(libc::SIGKILL).ok();
+        }
+        // It is this process's child and is dead by now.
+        nix::sys::wait::waitpid(made.pid, None).ok();
+    }
+    context.log.debug(&format!(
+        "exec in \"{}\" of {}",
+        state.id,
+        store.root.display()
+    ));
+    joined.map(|()| made.pid)
+}
+
+fn join(made: &Made, cgroup: &Cgroup, by_itself: bool, process: &Process) -> Result<()> {
+    if !by_itself {
+        cgroup.join(made.pid)?;
+    }
+    limits(made.pid, process)?;
+    made.tell(&Word::Go)?;
+    let late = || {
+        format!(
+            "the process did not reach its program within {} s and was killed: a process of the container may have stopped it",
+            JOIN_LIMIT.as_secs()
+        )
+    };
+    let hear = || match made.channel.hear(Some(JOIN_LIMIT)) {
+        Err(nix::errno::Errno::ETIMEDOUT) => bail!(late()),
+        other => Ok(other?),
+    };
+    match hear()? {
+        Some(Word::Ready(_)) => {}
+        Some(Word::Failed(sentence)) => bail!(sentence),
+        Some(_) => bail!("the process said something unexpected"),
+        None => return Err(made.ended()),
+    }
+    match hear()? {
+        None => Ok(()),
+        Some(Word::Failed(sentence)) => bail!(sentence),
+        Some(_) => bail!("the process said something unexpected"),
     }
 }
 
-/// Its variables may be secrets, and whoever knows the id may pass through the directory.
-fn write_process(path: &Path, process: &Process) -> std::io::Result<()> {
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(&serde_json::to_vec(process)?)
-}
-
-/// What was told before the joining process was killed: by the watch, or by nobody.
-fn told_or_killed(report: &Report) -> String {
-    report.sentence().unwrap_or_else(|| {
-        "the process was killed before its program ran: a process of the container may have done it, or a lack of memory".to_owned()
+fn tenant<'a>(
+    (state, repeated): (&BoxState, &'a Repeated),
+    init: &'a PidFd,
+    process: &'a Process,
+    cgroup: &Cgroup,
+    request: &Request<'_>,
+) -> Result<Tenant<'a>> {
+    let pid = state.pid();
+    Ok(Tenant {
+        process,
+        init,
+        namespaces: foreign_namespaces(pid).context("cannot read the container's namespaces")?,
+        entry: match cgroup.open_for_clone()? {
+            Some(_) => None,
+            None => cgroup.entry()?,
+        },
+        last: Last {
+            confinement: &repeated.confinement,
+            filters: &repeated.filters,
+            kernel_abi: state.strength.landlock_abi,
+            sets: Some(identity::sets(process)),
+            kept: kept(request.preserve_fds),
+            pid: None,
+            listener: listener(repeated, state, Stage::Running)?,
+        },
+        console: match request.console_socket {
+            Some(_) if process.terminal() != Some(true) => {
+                bail!("cannot use --console-socket for a process without a terminal")
+            }
+            Some(path) => Some(connect(path, "console socket")?),
+            None => None,
+        },
     })
 }
 
-/// Where libcontainer must be told to leave more capabilities, the sets to cut down to ourselves.
-fn final_capabilities(
-    state: &BoxState,
-    process: &mut Process,
-) -> Result<Option<LinuxCapabilities>> {
-    let Some(wanted) = process.capabilities().clone() else {
-        return Ok(None);
-    };
-    if state.user_namespace {
-        process.set_capabilities(Some(capabilities::own()?));
-        return Ok(Some(wanted));
+/// Namespaces that only a child enters: its process ids, and its clock.
+fn enter_first(init: &PidFd, pid: i32) -> Result<()> {
+    let own_time = has_own_time(pid).context("cannot read the container's namespaces")?;
+    namespaces::enter_ids_of(init).context("cannot enter the container's process-id namespace")?;
+    if own_time {
+        setns(init, CloneFlags::from_bits_retain(libc::CLONE_NEWTIME))
+            .context("cannot enter the container's time namespace")?;
     }
-    if !state.confinement.no_new_privileges && !state.filters.programs.is_empty() {
-        process.set_capabilities(Some(with_loading_right(&wanted)?));
-        return Ok(Some(wanted));
-    }
-    Ok(None)
-}
-
-/// libcontainer does not join a user namespace for an exec: let it work as the host's root, and join it ourselves.
-fn enter_later(
-    state: &BoxState,
-    init: i32,
-    process: &mut Process,
-) -> Result<Option<(OwnedFd, User)>> {
-    if !state.user_namespace {
-        return Ok(None);
-    }
-    let path = format!("/proc/{init}/ns/user");
-    let namespace = File::open(&path).with_context(|| format!("cannot open `{path}`"))?;
-    let user = process.user().clone();
-    let mut root = User::default();
-    root.set_umask(user.umask());
-    process.set_user(root);
-    Ok(Some((namespace.into(), user)))
-}
-
-/// Remove the files of execs that were killed: they hold the variables of their processes.
-fn sweep_processes(context: &Context, box_dir: &Path) {
-    let left = std::fs::read_dir(box_dir).into_iter().flatten().flatten();
-    for entry in left {
-        let name = entry.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("exec-")?.strip_suffix(".json"));
-        let dead = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
-        if dead && let Err(error) = std::fs::remove_file(entry.path()) {
-            let path = entry.path();
-            let path = path.display();
-            context
-                .log
-                .debug(&format!("cannot remove `{path}`: {error}"));
-        }
-    }
-}
-
-/// Remove the sockets that earlier execs left.
-fn sweep(context: &Context, directory: &Path) {
-    let old = |path: &Path| {
-        let age = path
-            .symlink_metadata()
-            .and_then(|meta| meta.modified())
-            .ok();
-        age.and_then(|time| SystemTime::now().duration_since(time).ok())
-            .is_some_and(|age| age > SOCKET_AGE)
-    };
-    let left = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let sockets = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("tenant-"));
-    for path in sockets.map(|entry| entry.path()).filter(|path| old(path)) {
-        if let Err(error) = std::fs::remove_file(&path) {
-            context
-                .log
-                .debug(&format!("cannot remove `{}`: {error}", path.display()));
-        }
-    }
+    Ok(())
 }

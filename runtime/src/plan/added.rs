@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 
 /// Shared memory of a box whose engine gives none: Docker's size.
 const SHM_OPTIONS: [&str; 5] = ["nosuid", "noexec", "nodev", "mode=1777", "size=67108864"];

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceType, LinuxNetDevice, LinuxResources,
-};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNetDevice, LinuxResources};
 
 use super::Refusal;
 
@@ -71,7 +69,7 @@ pub fn check_network(devices: Option<&HashMap<String, LinuxNetDevice>>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::LinuxDeviceCgroup;
+    use oci_spec::runtime::LinuxDeviceCgroup;
 
     fn device(path: &str, typ: LinuxDeviceType, major: i64, minor: i64) -> LinuxDevice {
         let mut device = LinuxDevice::default();

@@ -1,6 +1,6 @@
 //! `exec`: what an engine's process.json becomes, so that an exec'ed process is confined exactly as init is.
 
-use libcontainer::oci_spec::runtime::{PosixRlimit, Process};
+use oci_spec::runtime::{PosixRlimit, Process};
 
 use super::{Confinement, environment, process};
 

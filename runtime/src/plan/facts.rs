@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::LinuxNamespaceType;
+use oci_spec::runtime::LinuxNamespaceType;
 
 /// What this machine can do and what the engine's paths lead to. Read by [`crate::plan::host::probe`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

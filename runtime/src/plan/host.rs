@@ -7,9 +7,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability};
-use libcontainer::oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::node::NodeConfig;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::{HostFacts, JoinedNamespace, SourceFacts, SourceKind, mounts};
 
@@ -332,7 +332,7 @@ fn file_name(kind: LinuxNamespaceType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::{Linux, LinuxNamespace, Mount};
+    use oci_spec::runtime::{Linux, LinuxNamespace, Mount};
 
     #[test]
     fn the_hard_column_of_the_limits_is_read() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
 };
 
@@ -53,6 +53,31 @@ pub fn check_oom_score(score: Option<i32>, host: &HostFacts) -> Result<(), Refus
         ),
         _ => Ok(()),
     }
+}
+
+/// The kernel's number of a limit.
+#[must_use]
+pub fn resource_number(kind: PosixRlimitType) -> u32 {
+    // Of another type in each C library.
+    let number = i64::from(match kind {
+        PosixRlimitType::RlimitCpu => libc::RLIMIT_CPU,
+        PosixRlimitType::RlimitFsize => libc::RLIMIT_FSIZE,
+        PosixRlimitType::RlimitData => libc::RLIMIT_DATA,
+        PosixRlimitType::RlimitStack => libc::RLIMIT_STACK,
+        PosixRlimitType::RlimitCore => libc::RLIMIT_CORE,
+        PosixRlimitType::RlimitRss => libc::RLIMIT_RSS,
+        PosixRlimitType::RlimitNproc => libc::RLIMIT_NPROC,
+        PosixRlimitType::RlimitNofile => libc::RLIMIT_NOFILE,
+        PosixRlimitType::RlimitMemlock => libc::RLIMIT_MEMLOCK,
+        PosixRlimitType::RlimitAs => libc::RLIMIT_AS,
+        PosixRlimitType::RlimitLocks => libc::RLIMIT_LOCKS,
+        PosixRlimitType::RlimitSigpending => libc::RLIMIT_SIGPENDING,
+        PosixRlimitType::RlimitMsgqueue => libc::RLIMIT_MSGQUEUE,
+        PosixRlimitType::RlimitNice => libc::RLIMIT_NICE,
+        PosixRlimitType::RlimitRtprio => libc::RLIMIT_RTPRIO,
+        PosixRlimitType::RlimitRttime => libc::RLIMIT_RTTIME,
+    });
+    u32::try_from(number).unwrap_or_default()
 }
 
 /// The planned resources, and what an `update` may not lift.

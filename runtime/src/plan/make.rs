@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 use nemoclaw_policy::handover::{Egress, Handover};
 use nemoclaw_policy::policy::Mode;
+use oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 
 use super::landlock::Ground;
 use super::namespaces::Namespaces;
@@ -12,9 +12,9 @@ use super::paths::PathRules;
 use super::places::Places;
 use super::users::Users;
 use super::{
-    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, annotations,
-    devices, environment, hooks, landlock, limits, masks, mounts, namespaces, pod, privileged,
-    process, sources, sysctl, trust, unconfined,
+    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, devices,
+    environment, hooks, landlock, limits, masks, mounts, namespaces, pod, privileged, process,
+    sources, sysctl, trust, unconfined,
 };
 
 /// The hand-over's version.
@@ -61,7 +61,7 @@ impl<'a> Given<'a> {
         })
     }
 
-    /// The engine's mounts, made legal for libcontainer.
+    /// The engine's mounts in one form.
     pub fn normalised(&self, bundle: &Path) -> Result<Vec<Mount>, Refusal> {
         self.mounts
             .iter()
@@ -101,11 +101,11 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
         linux,
         mounts: tree.mounts,
         readonly: Some(false),
-        egress,
     };
     let directories = tree.places.made(tree.user.on_host);
     Ok(Plan {
         spec: assembled(inputs, given, parts),
+        egress: egress.map(hooks::egress),
         walls: Some(tree.places.walls),
         confinement,
         handover: egress.map(|_| handover(inputs)),
@@ -161,13 +161,12 @@ impl Tree {
         )?;
         sources::check_policies(&all, rules, inputs.texts)?;
         let user = Users::of(inputs, given, &all, rules)?;
-        let mut places = Places::of(inputs, given, &all, rules, remarks)?;
+        let places = Places::of(inputs, given, &all, rules, remarks)?;
         added::add_shared_memory(&mut all);
         if places.tmpfs {
             added::add_tmp(&mut all);
         }
         let trust = trust::planned(inputs, namespaces, &mut all)?;
-        places.walls.binds = sources::seen_binds(&all, inputs.box_dir);
         Ok(Tree {
             mounts: all,
             places,
@@ -249,8 +248,8 @@ fn linux(given: &Linux, namespaces: &Namespaces) -> (Linux, ResourceLimits) {
     (linux, limits)
 }
 
-/// The decided parts of the private bundle's spec.
-pub struct Parts<'a> {
+/// The decided parts of the planned configuration.
+pub struct Parts {
     /// First process.
     pub process: Process,
     /// Linux part.
@@ -259,31 +258,18 @@ pub struct Parts<'a> {
     pub mounts: Vec<Mount>,
     /// `root.readonly`; a sandbox's is the walls' work.
     pub readonly: Option<bool>,
-    /// The egress hook, if it runs.
-    pub egress: Option<&'a Path>,
 }
 
-/// The private bundle's spec.
-pub fn assembled(inputs: &Inputs<'_>, given: &Given<'_>, parts: Parts<'_>) -> Spec {
+/// The planned configuration.
+pub fn assembled(inputs: &Inputs<'_>, given: &Given<'_>, parts: Parts) -> Spec {
     let mut root = given.root.clone();
     root.set_path(inputs.bundle.join(given.root.path()))
         .set_readonly(parts.readonly);
     let mut spec = inputs.spec.clone();
-    let engine_hooks = inputs.spec.hooks().as_ref();
     spec.set_root(Some(root))
         .set_process(Some(parts.process))
         .set_linux(Some(parts.linux))
-        .set_mounts(Some(parts.mounts))
-        .set_hooks(Some(hooks::planned(
-            engine_hooks,
-            &inputs.host.runtime_binary,
-            parts.egress,
-        )))
-        .set_annotations(Some(annotations::planned(
-            inputs.spec.annotations().as_ref(),
-            inputs.bundle,
-            inputs.box_dir,
-        )));
+        .set_mounts(Some(parts.mounts));
     spec
 }
 

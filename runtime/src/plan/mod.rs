@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{LinuxSeccomp, PosixRlimit, Spec};
 use nemoclaw_policy::handover::{Handover, PolicyText};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;
+use oci_spec::runtime::{Hook, LinuxSeccomp, PosixRlimit, Spec};
 use serde::{Deserialize, Serialize};
 
 mod added;
@@ -40,13 +40,13 @@ mod update;
 mod users;
 mod writable;
 
-pub use annotations::{BUNDLE_ANNOTATION, engine_annotations};
+pub use annotations::engine_annotations;
 pub use environment::CA_BUNDLE_PATHS;
 pub use exec::exec_process;
 pub use facts::{
     Account, HostFacts, JoinedNamespace, PathKind, RootfsFacts, SourceFacts, SourceKind,
 };
-pub use hooks::own_path as hook_path;
+pub use limits::resource_number;
 pub use make::make;
 pub use paths::paths_of_interest;
 pub use refuse::Refusal;
@@ -80,9 +80,11 @@ pub struct Inputs<'a> {
 /// The whole plan of one box.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// What libcontainer gets, written to the private bundle: paths absolute, hooks wrapped, our mounts and hooks added,
-    /// capabilities replaced, `linux.seccomp` removed (we load it ourselves).
+    /// The configuration that the box is built from: paths absolute, our mounts added, capabilities replaced,
+    /// `linux.seccomp` removed (it is in `confinement`).
     pub spec: Spec,
+    /// The egress hook's calls, after the engine's hooks; `None` for a box that has no network of its own.
+    pub egress: Option<EgressHooks>,
     /// Mount work in the box's mount namespace after create; `None` under `unconfined`.
     pub walls: Option<Walls>,
     /// What init and every exec'ed process get just before their program runs.
@@ -97,6 +99,15 @@ pub struct Plan {
     pub directories: Vec<NewDirectory>,
     /// What goes into the box's CA bundle and `resolv.conf`; `None` where no router answers.
     pub trust: Option<Trust>,
+}
+
+/// The calls of the egress hook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EgressHooks {
+    /// After the createRuntime hooks.
+    pub create: Hook,
+    /// After the poststop hooks.
+    pub release: Hook,
 }
 
 /// A directory that the image lacks. User and group are the host's numbers.
@@ -135,10 +146,6 @@ pub struct Walls {
     /// Mounts that become read-only here and nowhere else: each must be found at its place, reached without a link.
     #[serde(default)]
     pub mounts: Vec<PathBuf>,
-    /// Destination and source of each of the engine's bind mounts that can be seen: whether it shows its source is
-    /// checked once, when the walls are raised.
-    #[serde(skip)]
-    pub binds: Vec<(PathBuf, PathBuf)>,
 }
 
 /// What a process gets just before its program runs. Stored in the box's state; init and exec use the same value.

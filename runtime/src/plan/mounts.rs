@@ -1,8 +1,8 @@
-//! Mounts: made legal for libcontainer, read-only where the policy says so, ours in place of the engine's.
+//! Mounts: in one form, read-only where the policy says so, ours in place of the engine's.
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 
 use super::paths::{PathRules, normal};
 use super::{HostFacts, Refusal, sources};
@@ -30,18 +30,12 @@ fn has_option(mount: &Mount, names: &[&str]) -> bool {
         .any(|option| names.contains(&option.as_str()))
 }
 
-/// Makes `mount` acceptable to libcontainer without changing what it means (also under `unconfined`).
+/// Brings `mount` into one form without changing what it means (also under `unconfined`).
 pub fn normalised(mount: &Mount, bundle: &Path) -> Result<Mount, Refusal> {
     let refused = |why: &str| Refusal::Mount {
         destination: mount.destination().clone(),
         why: why.to_owned(),
     };
-    if mount.uid_mappings().is_some()
-        || mount.gid_mappings().is_some()
-        || has_option(mount, &["idmap", "ridmap"])
-    {
-        return Err(refused("idmapped mounts are not supported yet"));
-    }
     let mut planned = mount.clone();
     planned.set_destination(
         normal(mount.destination()).ok_or_else(|| refused("its destination has `..`"))?,
@@ -334,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_libcontainer_refuses_without_need_is_made_legal() {
+    fn sources_and_destinations_are_brought_into_one_form() {
         let mut mount = new(Path::new("dev//mqueue"), "mqueue", PathBuf::new(), &[]);
         mount.set_source(None);
         let planned = normalised(&mount, Path::new("/b")).unwrap();
@@ -352,8 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn idmapped_mounts_and_parents_in_destinations_are_refused() {
-        assert!(normalised(&bind("/data", &["bind", "idmap"]), Path::new("/b")).is_err());
+    fn parents_in_destinations_are_refused() {
         assert!(normalised(&bind("/a/../proc", &["bind"]), Path::new("/b")).is_err());
     }
 

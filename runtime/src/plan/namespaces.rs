@@ -1,6 +1,6 @@
 //! Namespaces: every kind of its own, and joined ones only where a sandbox of ours guards them.
 
-use libcontainer::oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType as Kind};
+use oci_spec::runtime::{LinuxNamespace, LinuxNamespaceType as Kind};
 
 use super::{HostFacts, JoinedNamespace, Refusal};
 

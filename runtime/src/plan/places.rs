@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 
 use super::make::Given;
 use super::paths::{Access, PathRules, TMP};

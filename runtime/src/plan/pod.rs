@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Spec;
+use oci_spec::runtime::Spec;
 
 /// How engines mark that container. Whoever forges a mark lets a box read the file of its own first program, no more.
 const MARKS: [(&str, &str); 2] = [
@@ -34,7 +34,7 @@ fn is_sandbox(annotations: &HashMap<String, String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::Process;
+    use oci_spec::runtime::Process;
 
     fn spec(mark: (&str, &str), program: &str) -> Spec {
         let mut process = Process::default();

@@ -1,6 +1,6 @@
 //! `--privileged`, known by what engines write for it.
 
-use libcontainer::oci_spec::runtime::{Capability, Spec};
+use oci_spec::runtime::{Capability, Spec};
 
 use super::{Refusal, devices};
 

@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{
-    Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, User,
-};
 use nemoclaw_policy::policy::{Identity, Policy};
+use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, User};
 
 use super::{Refusal, RootfsFacts};
 
@@ -161,7 +159,7 @@ pub fn cwd(path: &Path) -> Result<&Path, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::LinuxIdMappingBuilder;
+    use oci_spec::runtime::LinuxIdMappingBuilder;
 
     fn mapping() -> Vec<LinuxIdMapping> {
         let map = LinuxIdMappingBuilder::default()

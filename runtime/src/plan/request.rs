@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use libcontainer::oci_spec::runtime::Spec;
 use nemoclaw_policy::handover::{POLICY_ANNOTATION, POLICY_ENVIRONMENT};
 use nemoclaw_policy::resolve::Request;
+use oci_spec::runtime::Spec;
 
 use super::mounts::{asks_readonly, is_bind};
 
@@ -32,8 +32,24 @@ pub fn policy_request(spec: &Spec, handler: Option<String>) -> Request {
         handler,
         annotation,
         environment,
+        namespace: namespace(spec),
         writable_mounts: sources(spec),
     }
+}
+
+/// How an engine says which Kubernetes namespace a box's pod is of. CRI-O's own word goes first: it passes on every
+/// annotation of a pod, among them one that is made to look like containerd's.
+const NAMESPACE_ANNOTATIONS: [&str; 2] = [
+    "io.kubernetes.cri-o.Namespace",
+    "io.kubernetes.cri.sandbox-namespace",
+];
+
+fn namespace(spec: &Spec) -> Option<String> {
+    let annotations = spec.annotations().as_ref()?;
+    let mut said = NAMESPACE_ANNOTATIONS
+        .iter()
+        .filter_map(|name| annotations.get(*name));
+    said.next().cloned()
 }
 
 /// Sources of bind mounts that are not asked to be read-only: as given, and without symbolic links where one leads on.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
 use nemoclaw_policy::handover::PolicyText;
+use oci_spec::runtime::Mount;
 
 use super::mounts::{asks_readonly, is_bind};
 use super::paths::PathRules;
@@ -109,21 +109,6 @@ pub fn check_policies(
     Ok(())
 }
 
-/// Destination and source of the engine's binds that no later mount covers. Our own files lie in `ours`.
-pub fn seen_binds(mounts: &[Mount], ours: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let mut seen = Vec::new();
-    for (at, mount) in mounts.iter().enumerate() {
-        let destination = mount.destination();
-        let mut later = mounts[at + 1..].iter();
-        let covered = later.any(|other| destination.starts_with(other.destination()));
-        let source = mount.source().clone().unwrap_or_default();
-        if is_bind(mount) && !covered && !source.starts_with(ours) {
-            seen.push((destination.clone(), source));
-        }
-    }
-    seen
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::SourceFacts;
@@ -203,20 +188,5 @@ mod tests {
     #[test]
     fn a_source_that_was_not_looked_at_is_refused() {
         assert!(check(Path::new("/x"), &HostFacts::default()).is_err());
-    }
-
-    #[test]
-    fn only_binds_that_can_be_seen_are_compared_with_their_sources() {
-        let bind = |destination| {
-            super::super::added::new(Path::new(destination), "bind", "/v".into(), &["rbind"])
-        };
-        let mounts = ["/a/b", "/a", "/c", "/c/d"].map(bind);
-        let places = |ours| {
-            let seen = seen_binds(&mounts, Path::new(ours)).into_iter();
-            seen.map(|(place, _)| place.display().to_string())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(places("/run/box"), ["/a", "/c", "/c/d"]);
-        assert!(places("/v").is_empty());
     }
 }

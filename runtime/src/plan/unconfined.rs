@@ -1,4 +1,4 @@
-//! The policy `unconfined`: a plain OCI runtime. The engine's config stands, and is only made legal for libcontainer.
+//! The policy `unconfined`: a plain OCI runtime. The engine's configuration stands.
 
 use super::make::{Given, Parts, assembled};
 use super::{Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, limits};
@@ -12,30 +12,21 @@ pub fn planned(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> 
     limits::check_oom_score(given.process.oom_score_adj(), inputs.host)?;
     let mut linux = given.linux.clone();
     linux.set_seccomp(None);
-    linux.set_rootfs_propagation(
-        given
-            .linux
-            .rootfs_propagation()
-            .as_deref()
-            .map(plain_propagation),
-    );
-    let mut first = given.process.clone();
-    let asked = first.no_new_privileges() == Some(true);
-    first.set_no_new_privileges(asked.then_some(true));
+    let asked = given.process.no_new_privileges() == Some(true);
     let readonly = given.root.readonly();
     let spec = assembled(
         inputs,
         given,
         Parts {
-            process: first,
+            process: given.process.clone(),
             linux,
             mounts: given.normalised(inputs.bundle)?,
             readonly,
-            egress: None,
         },
     );
     Ok(Plan {
         spec,
+        egress: None,
         walls: None,
         confinement: Confinement {
             seccomp: SeccompPlan {
@@ -54,16 +45,4 @@ pub fn planned(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> 
         directories: Vec::new(),
         trust: None,
     })
-}
-
-/// libcontainer knows each propagation only without the `r`, and applies it recursively anyway.
-fn plain_propagation(given: &str) -> String {
-    match given {
-        "rprivate" => "private",
-        "rslave" => "slave",
-        "rshared" => "shared",
-        "runbindable" => "unbindable",
-        other => other,
-    }
-    .to_owned()
 }

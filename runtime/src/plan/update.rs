@@ -1,6 +1,6 @@
 //! `update`: the engine's new resources, met with what the sandbox may have.
 
-use libcontainer::oci_spec::runtime::{LinuxPids, LinuxResources};
+use oci_spec::runtime::{LinuxPids, LinuxResources};
 use serde::{Deserialize, Serialize};
 
 use super::{Refusal, devices, limits};
@@ -76,7 +76,7 @@ fn asked(update: &LinuxResources) -> LinuxResources {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::{LinuxCpu, LinuxDeviceCgroup, LinuxMemory};
+    use oci_spec::runtime::{LinuxCpu, LinuxDeviceCgroup, LinuxMemory};
 
     const LIMITS: ResourceLimits = ResourceLimits { pids: 1024 };
 

@@ -1,6 +1,6 @@
 //! Who runs in the box, and with which capabilities.
 
-use libcontainer::oci_spec::runtime::Mount;
+use oci_spec::runtime::Mount;
 
 use super::make::Given;
 use super::paths::PathRules;

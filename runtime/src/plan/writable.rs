@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{LinuxIdMapping, Mount, User};
+use oci_spec::runtime::{LinuxIdMapping, Mount, User};
 
 use super::paths::{Access, PathRules, SANDBOX, TMP};
 use super::{HostFacts, PathKind, Refusal, RootfsFacts, SourceKind, mounts, process};

@@ -5,10 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{BoxState, StateError};
+use serde::Serialize;
+
+use super::{BoxState, Repeated, StateError};
 
 /// The file's name.
 const FILE: &str = "state.json";
+/// The name of the file that only exec reads.
+const REPEATED: &str = "walls.json";
 /// The longest id, which is also a directory's name and part of socket paths.
 const LONGEST_ID: usize = 1024;
 
@@ -50,14 +54,6 @@ impl Store {
     /// The id is not valid.
     pub fn directory(&self, id: &str) -> Result<PathBuf, StateError> {
         Ok(self.boxes.join(check_id(id)?))
-    }
-
-    /// libcontainer's directory of a box.
-    ///
-    /// # Errors
-    /// The id is not valid.
-    pub fn libcontainer_directory(&self, id: &str) -> Result<PathBuf, StateError> {
-        Ok(self.root.join(check_id(id)?))
     }
 
     /// Make a box's directory with its first state, at once: there is never a directory without a state.
@@ -171,6 +167,31 @@ impl Store {
         })
     }
 
+    /// Write what exec repeats.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save_repeated(&self, id: &str, repeated: &Repeated) -> Result<(), StateError> {
+        let directory = self.directory(id)?;
+        write_as(&directory, REPEATED, repeated).map_err(|source| StateError::Write {
+            id: id.to_owned(),
+            source,
+        })
+    }
+
+    /// Read what exec repeats.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn load_repeated(&self, id: &str) -> Result<Repeated, StateError> {
+        let failed = |source| StateError::Read {
+            id: id.to_owned(),
+            source,
+        };
+        let bytes = fs::read(self.directory(id)?.join(REPEATED)).map_err(failed)?;
+        serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))
+    }
+
     /// All boxes of this engine, by id.
     ///
     /// # Errors
@@ -207,17 +228,21 @@ impl Store {
     }
 }
 
-/// Write beside and rename: a reader sees the old state or the new one.
 fn write(directory: &Path, state: &BoxState) -> io::Result<()> {
-    let draft = directory.join(format!("{FILE}.{}", std::process::id()));
+    write_as(directory, FILE, state)
+}
+
+/// Write beside and rename: a reader sees the old file or the new one.
+fn write_as(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
+    let draft = directory.join(format!("{name}.{}", std::process::id()));
     let mut file = fs::File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(&draft)?;
-    file.write_all(&serde_json::to_vec(state)?)?;
-    fs::rename(&draft, directory.join(FILE))
+    file.write_all(&serde_json::to_vec(content)?)?;
+    fs::rename(&draft, directory.join(name))
 }
 
 #[cfg(test)]

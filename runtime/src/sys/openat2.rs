@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
 
 /// Open `path` as seen from `root`, following no symbolic link at all.
 ///
@@ -43,19 +44,42 @@ fn open(
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Open `path` on the host as the host resolves it.
+///
+/// # Errors
+/// The kernel's error.
+pub fn open_host(path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let fd = nix::fcntl::open(path, flags | OFlag::O_CLOEXEC, Mode::empty())?;
+    // SAFETY: open just returned `fd` as a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Make the file `name` in the directory `directory`.
+///
+/// # Errors
+/// The kernel's error.
+pub fn create_in(
+    directory: BorrowedFd<'_>,
+    name: &Path,
+    flags: OFlag,
+    mode: Mode,
+) -> Result<OwnedFd, Errno> {
+    let fd = nix::fcntl::openat(
+        Some(directory.as_raw_fd()),
+        name,
+        flags | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+        mode,
+    )?;
+    // SAFETY: openat just returned `fd` as a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 /// The root directory of this process.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn own_root() -> Result<OwnedFd, Errno> {
-    use nix::sys::stat::Mode;
-    let fd = nix::fcntl::open(
-        "/",
-        OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?;
-    // SAFETY: open just returned `fd` as a new descriptor that nothing else owns.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    open_host(Path::new("/"), OFlag::O_PATH | OFlag::O_DIRECTORY)
 }
 
 /// Device and inode behind a descriptor, and whether it is a directory.

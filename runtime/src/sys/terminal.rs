@@ -73,3 +73,52 @@ pub fn copy_size(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> 
     Errno::result(unsafe { libc::ioctl(to.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) })?;
     Ok(())
 }
+
+/// Let the other end of the new terminal `master` be opened.
+///
+/// # Errors
+/// The kernel's error.
+pub fn unlock(master: BorrowedFd<'_>) -> Result<(), Errno> {
+    let locked: libc::c_int = 0;
+    // SAFETY: TIOCSPTLCK reads one int that lives across the call.
+    let result = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &raw const locked) };
+    Errno::result(result).map(drop)
+}
+
+/// Open the other end of the terminal `master`, whatever path leads there.
+///
+/// # Errors
+/// The kernel's error.
+pub fn peer(master: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: TIOCGPTPEER takes open flags as an integer and returns a new descriptor.
+    let fd = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTPEER, flags) };
+    let fd = Errno::result(fd)?;
+    // SAFETY: the call just returned `fd` as a new descriptor that nothing else owns.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Set the window size.
+///
+/// # Errors
+/// The kernel's error.
+pub fn set_size(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> Result<(), Errno> {
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCSWINSZ reads one `struct winsize` that lives across the call.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    Errno::result(result).map(drop)
+}
+
+/// Make `terminal` the controlling terminal of this session.
+///
+/// # Errors
+/// The kernel's error, `EPERM` for a process that leads no session.
+pub fn make_own(terminal: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: TIOCSCTTY takes an integer.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) }).map(drop)
+}

@@ -4,17 +4,14 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use libcgroups::v1::ControllerType;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::printer;
+use crate::cgroup::Cgroup;
+use crate::cgroup::stats::Event;
 use crate::cli::Events;
-use crate::lifecycle::cgroup::Cgroup;
 use crate::lifecycle::context::Context;
-use crate::lifecycle::hierarchy;
-use crate::lifecycle::oom::Listener;
-use crate::lifecycle::stats::{CpuSet, Event, numbers};
 use crate::state::{BoxState, Status};
 use crate::sys::pidfd::PidFd;
 
@@ -33,7 +30,7 @@ pub fn run(context: &Context, args: &Events) -> Result<()> {
 }
 
 fn follow(state: &BoxState, init: &PidFd, interval: Duration) -> Result<()> {
-    let mut listener = Listener::new(state)?;
+    let mut listener = Cgroup::of(state)?.listen()?;
     let mut next = Instant::now() + interval;
     loop {
         let wait = next.saturating_duration_since(Instant::now());
@@ -76,16 +73,11 @@ fn follow(state: &BoxState, init: &PidFd, interval: Duration) -> Result<()> {
 }
 
 fn stats(state: &BoxState) -> Result<()> {
-    let raw = Cgroup::of(state)?.stats()?;
-    let cpuset = if hierarchy::unified()? {
-        CpuSet::default()
-    } else {
-        CpuSet::read(&hierarchy::directory(state, ControllerType::CpuSet)?)
-    };
+    let numbers = Cgroup::of(state)?.stats()?;
     print(&Event {
         kind: "stats",
         id: &state.id,
-        data: Some(Box::new(numbers(raw, cpuset))),
+        data: Some(Box::new(numbers)),
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::oci_spec::runtime::{Process, Spec, User};
+use oci_spec::runtime::{Process, User};
 
 use crate::cli::Exec;
 use crate::enforce::capabilities;
@@ -13,16 +13,17 @@ use crate::lifecycle::context::Context;
 use crate::lifecycle::foreground::Foreground;
 use crate::lifecycle::handle::Handle;
 use crate::lifecycle::tenant::{self, Request};
-use crate::state::{BoxState, Store};
+use crate::state::Repeated;
 use crate::sys::pidfd::PidFd;
 
 /// Run the verb; the program's exit code.
 pub fn run(context: &Context, args: &Exec) -> Result<u8> {
     let store = context.store()?;
     let state = store.load(&args.id)?;
+    let repeated = store.load_repeated(&args.id)?;
     let process = match &args.process {
         Some(path) => read(path)?,
-        None => from_arguments(&store, &state, args)?,
+        None => from_arguments(&repeated, args)?,
     };
     refuse_unsupported(args)?;
     let terminal = process.terminal().unwrap_or(false);
@@ -43,7 +44,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
         ignore_paused: args.ignore_paused,
     };
     let handle = Handle::connect(args.pidfd_socket.as_deref())?;
-    let child = tenant::start(context, &store, &state, &request)?;
+    let child = tenant::start(context, &store, &state, &repeated, &request)?;
     if let Some(handle) = handle {
         // It is our child and not reaped, so its number names it even when it has ended.
         let held = PidFd::open(child).context("the process is gone")?;
@@ -79,19 +80,14 @@ fn read(path: &Path) -> Result<Process> {
 }
 
 /// init's process with what the arguments change.
-fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Process> {
+fn from_arguments(repeated: &Repeated, args: &Exec) -> Result<Process> {
     if args.args.is_empty() {
         bail!("exec needs a program: pass it after the container's id, or give --process");
     }
-    let config = crate::bundle::config_dir(&store.directory(&args.id)?).join("config.json");
-    let spec = Spec::load(&config).context("cannot read the container's configuration")?;
-    let mut process = spec
-        .process()
+    let mut process = repeated
+        .process
         .clone()
-        .context("the container's configuration has no process")?;
-    if let Some(sets) = &state.final_capabilities {
-        process.set_capabilities(Some(sets.clone()));
-    }
+        .context("the container has not been created yet")?;
     process
         .set_args(Some(args.args.clone()))
         .set_terminal(Some(args.tty));
@@ -109,9 +105,8 @@ fn from_arguments(store: &Store, state: &BoxState, args: &Exec) -> Result<Proces
     process.set_env(Some(last_of_each(variables)));
     process.set_user(user(process.user(), args)?);
     for name in &args.cap {
-        let capability = name
-            .parse()
-            .with_context(|| format!("unknown capability \"{name}\""))?;
+        let capability =
+            capabilities::named(name).with_context(|| format!("unknown capability \"{name}\""))?;
         let mut sets = process
             .capabilities()
             .clone()

@@ -4,47 +4,26 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use libcontainer::syscall::linux::MountOption;
 use serde_json::{Value, json};
 
 use super::printer;
 use super::state::OCI_VERSION;
+use crate::raise::options;
 use crate::sys::landlock;
 
 /// The version of policies that this runtime reads.
 const POLICY_VERSION: &str = "1";
-/// Mount options that hold for a whole tree.
-const RECURSIVE: [&str; 18] = [
-    "ratime",
-    "rdev",
-    "rdiratime",
-    "rexec",
-    "rnoatime",
-    "rnodev",
-    "rnodiratime",
-    "rnoexec",
-    "rnorelatime",
-    "rnostrictatime",
-    "rnosuid",
-    "rnosymfollow",
-    "rrelatime",
-    "rro",
-    "rrw",
-    "rstrictatime",
-    "rsuid",
-    "rsymfollow",
+/// What `SECCOMP_FILTER_FLAG_*` a profile may ask for.
+const SECCOMP_FLAGS: [&str; 4] = [
+    "SECCOMP_FILTER_FLAG_LOG",
+    "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+    "SECCOMP_FILTER_FLAG_TSYNC",
+    "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
-/// Programs compiled for another architecture's calls are not made.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") {
-    "SCMP_ARCH_AARCH64"
-} else {
-    "SCMP_ARCH_X86_64"
-};
 
 /// Run the verb.
 pub fn run() -> Result<()> {
-    let apparmor = libcontainer::apparmor::is_enabled().unwrap_or(false);
-    printer::json(&features(landlock::kernel_abi(), apparmor))
+    printer::json(&features(landlock::kernel_abi(), apparmor()))
 }
 
 fn features(landlock_abi: u32, apparmor: bool) -> Value {
@@ -52,7 +31,7 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
         "ociVersionMin": "1.0.0",
         "ociVersionMax": OCI_VERSION,
         "hooks": ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"],
-        "mountOptions": mount_options(),
+        "mountOptions": options::known(),
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": caps::all().into_iter().map(|one| one.to_string()).collect::<BTreeSet<_>>(),
@@ -69,7 +48,7 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
                 ],
                 "flags": ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"]
             },
-            "mountExtensions": { "idmap": { "enabled": false } },
+            "mountExtensions": { "idmap": { "enabled": true } },
             // Moved under the policy `unconfined` only; a sandbox's way out is the router.
             "netDevices": { "enabled": true }
         },
@@ -83,12 +62,10 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
     })
 }
 
-fn mount_options() -> BTreeSet<String> {
-    let recursive = RECURSIVE.map(str::to_owned);
-    MountOption::known_options()
-        .into_iter()
-        .chain(recursive)
-        .collect()
+/// Whether this kernel runs programs under AppArmor profiles.
+fn apparmor() -> bool {
+    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
+    enabled.is_ok_and(|text| text.starts_with('Y'))
 }
 
 fn seccomp() -> Value {
@@ -96,41 +73,29 @@ fn seccomp() -> Value {
         "enabled": true,
         "actions": [
             "SCMP_ACT_ALLOW", "SCMP_ACT_ERRNO", "SCMP_ACT_KILL", "SCMP_ACT_KILL_PROCESS", "SCMP_ACT_KILL_THREAD",
-            "SCMP_ACT_LOG", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
+            "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE", "SCMP_ACT_TRAP"
         ],
         "operators": [
             "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_LE", "SCMP_CMP_LT", "SCMP_CMP_MASKED_EQ",
             "SCMP_CMP_NE"
         ],
-        "archs": [ARCHITECTURE],
-        "knownFlags": [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC",
-            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"
-        ],
-        "supportedFlags": [
-            "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"
-        ]
+        "archs": crate::enforce::seccomp::architectures(),
+        "knownFlags": SECCOMP_FLAGS,
+        "supportedFlags": SECCOMP_FLAGS
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use std::str::FromStr;
-
-    use libcontainer::oci_spec::runtime::Features;
-    use libcontainer::syscall::linux::MountRecursive;
+    use oci_spec::runtime::Features;
 
     use super::*;
 
-    #[test]
-    fn every_mount_option_named_is_understood() {
-        for option in mount_options() {
-            let known =
-                MountOption::from_str(&option).is_ok() || MountRecursive::from_str(&option).is_ok();
-            assert!(known, "{option}");
-        }
-        assert!(!mount_options().contains("idmap"));
-    }
+    const NATIVE: &str = if cfg!(target_arch = "aarch64") {
+        "SCMP_ARCH_AARCH64"
+    } else {
+        "SCMP_ARCH_X86_64"
+    };
 
     #[test]
     fn it_reads_as_the_ocis_features_and_says_nothing_it_leaves_out() {
@@ -141,6 +106,8 @@ mod tests {
         assert_eq!(text["linux"]["apparmor"]["enabled"], false);
         assert_eq!(text["linux"]["selinux"]["enabled"], false);
         assert_eq!(text["annotations"]["nemoclaw.dev/landlock-abi"], "7");
-        assert!(!text.to_string().contains("NOTIFY"));
+        let seccomp = &text["linux"]["seccomp"];
+        assert_eq!(seccomp["actions"].as_array().map(Vec::len), Some(9));
+        assert_eq!(seccomp["archs"][0], NATIVE);
     }
 }

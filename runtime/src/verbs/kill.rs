@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result, bail};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use crate::cgroup::Cgroup;
 use crate::cli::Kill;
-use crate::lifecycle::cgroup::Cgroup;
 use crate::lifecycle::context::Context;
 use crate::state::Status;
 

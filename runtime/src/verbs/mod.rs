@@ -6,7 +6,6 @@ mod delete;
 mod events;
 mod exec;
 mod features;
-mod hook;
 mod kill;
 mod list;
 mod pause;
@@ -95,7 +94,6 @@ fn dispatch(context: &Context, verb: &Verb) -> Result<u8> {
         Verb::Restore(args) => checkpoint::restore(args)?,
         Verb::Features => features::run()?,
         Verb::Spec(args) => spec::run(args)?,
-        Verb::Hook(args) => return hook::run(args),
     }
     Ok(0)
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::lifecycle::cgroup::Cgroup;
+use crate::cgroup::Cgroup;
 use crate::lifecycle::context::Context;
 use crate::state::Status;
 

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use procfs::process::Process;
 
 use super::printer;
+use crate::cgroup::Cgroup;
 use crate::cli::{Ps, Shape};
-use crate::lifecycle::cgroup::Cgroup;
 use crate::lifecycle::context::Context;
 
 /// The host's program whose columns the table has, as with runc.

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use anyhow::{Context as _, Result};
-use libcontainer::oci_spec::runtime::Spec;
+use oci_spec::runtime::Spec;
 
 use crate::cli::SpecArgs;
 

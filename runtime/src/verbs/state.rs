@@ -11,8 +11,7 @@ use crate::cli::{Shape, State};
 use crate::lifecycle::context::Context;
 use crate::state::{BoxState, Status};
 
-/// The OCI's version that the state follows.
-pub const OCI_VERSION: &str = "1.2.1";
+pub use crate::raise::hooks::OCI_VERSION;
 
 /// What is printed; `list` prints the same.
 #[derive(Serialize)]

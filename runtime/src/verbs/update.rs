@@ -4,13 +4,11 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use libcontainer::oci_spec::runtime::{
-    LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources,
-};
+use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
 
+use crate::cgroup::Cgroup;
 use crate::cli::Update;
 use crate::lifecycle::context::Context;
-use crate::lifecycle::limits;
 use crate::plan;
 use crate::state::Status;
 
@@ -30,7 +28,7 @@ pub fn run(context: &Context, args: &Update) -> Result<()> {
             .warning("kernels limit no kernel memory any more: that limit is ignored");
     }
     let met = plan::meet_resources(&wanted, &state.limits)?;
-    Ok(limits::change(&state, &met)?)
+    Ok(Cgroup::of(&state)?.change(&met)?)
 }
 
 fn kernel_memory(resources: &LinuxResources) -> bool {

@@ -150,20 +150,6 @@ fn a_delete_that_is_killed_never_blocks_the_id() {
 }
 
 #[test]
-fn the_file_of_a_killed_exec_is_removed_by_the_next() {
-    let Some(node) = node() else { return };
-    let box_id = id();
-    node.config("exec sleep 60", |_| {});
-    node.up(&box_id);
-    let left = node.path().join("state/boxes").join(&box_id);
-    let left = left.join("exec-999999999.json");
-    fs::write(&left, "secret").expect("file");
-    assert_eq!(node.call(&["exec", &box_id, "true"]).code, 0);
-    assert!(!left.exists());
-    assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
-}
-
-#[test]
 fn a_killed_claims_draft_is_swept_by_the_next() {
     let Some(node) = node() else { return };
     node.config("exit 0", |_| {});

@@ -48,15 +48,18 @@ fn a_profile_too_long_for_the_kernel_is_refused() {
 }
 
 #[test]
-fn a_profile_with_a_listener_is_refused() {
+fn a_profile_whose_listener_nobody_could_hand_on_is_refused() {
     let Some(node) = node() else { return };
     let said = refused(&node, |config| {
         config["linux"]["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/listener",
-            "syscalls": [{ "names": ["mkdir"], "action": "SCMP_ACT_NOTIFY" }]
+            "syscalls": [{ "names": ["sendmsg"], "action": "SCMP_ACT_NOTIFY" }]
         });
     });
-    assert!(said.contains("SCMP_ACT_NOTIFY"), "{said}");
+    assert!(
+        said.contains("SCMP_ACT_NOTIFY") && said.contains("`sendmsg`"),
+        "{said}"
+    );
 }
 
 #[test]

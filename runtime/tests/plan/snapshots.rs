@@ -1,9 +1,9 @@
 //! The whole result for every engine's config: a change of the plan shows as a diff here.
 
-use libcontainer::oci_spec::runtime::LinuxNamespaceType;
 use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_runtime::plan::{PathKind, Plan};
+use oci_spec::runtime::LinuxNamespaceType;
 use serde_json::{Value, json};
 
 use super::{World, has_namespace};
@@ -18,6 +18,7 @@ pub fn shown(plan: &Plan) -> Value {
     }
     let mut shown = json!({
         "spec": spec,
+        "egress": plan.egress.as_ref().map(|hooks| [&hooks.create, &hooks.release]),
         "walls": plan.walls,
         "landlock": plan.confinement.landlock.as_ref().map(|landlock| json!({
             "minimum_abi": landlock.minimum_abi,
@@ -148,8 +149,7 @@ fn an_offline_box_is_fenced_but_trusts_no_router() {
 fn a_container_that_joins_a_guarded_network_has_no_hook_and_its_guards_ca() {
     let plan = World::of("cri16-container").plan().unwrap();
     assert_eq!(plan.handover, None);
-    let hooks = plan.spec.hooks().as_ref().unwrap();
-    assert!(hooks.create_runtime().is_none() && hooks.poststop().is_none());
+    assert_eq!(plan.egress, None);
     assert_eq!(
         plan.trust.unwrap().joined_box,
         Some("/run/nemoclaw/boxes/pod1".into())

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Mount;
 use nemoclaw_policy::policy::Filesystem;
 use nemoclaw_runtime::plan::{Plan, Refusal, policy_request};
+use oci_spec::runtime::Mount;
 use serde_json::json;
 
 use super::World;
@@ -158,6 +158,17 @@ fn the_policys_choice_sees_what_the_box_could_write() {
     assert_eq!(request.environment.as_deref(), Some("strict"));
     assert!(request.writable_mounts.contains(&"/home/a".into()));
     assert!(!request.writable_mounts.contains(&"/home/b".into()));
+}
+
+#[test]
+fn a_pods_namespace_is_its_engines_word() {
+    let namespace = |world: &World| policy_request(&world.spec(), None).namespace;
+    assert_eq!(namespace(&World::of("docker20-bridge")), None);
+    let mut world = World::of("cri16-container");
+    assert_eq!(namespace(&world).as_deref(), Some("default"));
+    // CRI-O passes on what a pod says of itself.
+    world.config["annotations"]["io.kubernetes.cri-o.Namespace"] = json!("web");
+    assert_eq!(namespace(&world).as_deref(), Some("web"));
 }
 
 #[test]

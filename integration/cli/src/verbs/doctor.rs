@@ -1,6 +1,7 @@
 //! `doctor`: what this machine has of what sandboxes need, each with the command that helps.
 
 mod checks;
+mod wsl;
 
 use std::path::Path;
 use std::process::ExitCode;

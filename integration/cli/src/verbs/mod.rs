@@ -1,13 +1,14 @@
 //! One file a verb: arguments in, calls of the library parts, output. Nothing else lives here.
 
 pub mod connect;
-pub mod docker;
 pub mod doctor;
 pub mod exec;
 pub mod keep;
+pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod register;
 pub mod rm;
 pub mod router;
 pub mod run;
@@ -16,7 +17,7 @@ pub mod stop;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Engine, Verb};
+use crate::args::{Args, Verb};
 use crate::direct::boxes::{self, Sandbox};
 use crate::direct::names;
 use crate::fault::Fault;
@@ -43,8 +44,8 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
-        Verb::Register(Engine::Docker(docker)) => docker::register(docker, printer),
-        Verb::Unregister(Engine::Docker(docker)) => docker::unregister(docker, printer),
+        Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
+        Verb::Unregister(engine) => register::unregister(engine, printer),
     }
 }
 

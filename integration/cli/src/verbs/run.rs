@@ -87,9 +87,8 @@ fn request(policy: Option<String>, volumes: &[Volume]) -> Request {
     let writable = volumes.iter().filter(|volume| !volume.read_only);
     Request {
         handler: policy,
-        annotation: None,
-        environment: None,
         writable_mounts: writable.map(|volume| volume.source.clone()).collect(),
+        ..Request::default()
     }
 }
 

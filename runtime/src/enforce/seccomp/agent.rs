@@ -1,81 +1,101 @@
 //! Our own allow-list, in the policy crate's words.
 
-use nemoclaw_policy::seccomp::{Action, Condition, Entry, Op, Profile, Width};
-use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
+use nemoclaw_policy::seccomp::{self, Condition, Op, Profile};
 
 use super::SeccompError;
-use super::compile::{CallRule, Rules, number};
+use super::abi::NATIVE;
+use super::action::Action;
+use super::rules::{Entry, Listed, Operator, Part, Rules, Test, Width};
 
-/// The rules of the allow-list.
-pub(super) fn rules(profile: &Profile) -> Result<Rules, SeccompError> {
-    let mut rules = Rules {
-        default: SeccompAction::Errno(errno("default", &profile.default_errno)?),
-        calls: Vec::new(),
-        skipped: 0,
+/// The rules of the allow-list. Calls through another door end the process.
+pub(super) fn rules(profile: &Profile) -> Result<Rules<'_>, SeccompError> {
+    let default = Action::errno("default", errno("default", &profile.default_errno)?)?;
+    let entries = profile.syscalls.iter().map(entry);
+    Ok(Rules {
+        default,
+        foreign: Action::KILL_PROCESS,
+        abis: abis(default),
+        entries: entries.collect::<Result<_, _>>()?,
+    })
+}
+
+/// x32 shares the native door and gets what every call gets that is not listed.
+#[cfg(target_arch = "x86_64")]
+fn abis(default: Action) -> Vec<Listed> {
+    let native = Listed {
+        abi: NATIVE,
+        part: Part::Rules { newer: None },
     };
-    for entry in &profile.syscalls {
-        for name in &entry.names {
-            match number(name) {
-                Some(number) => rules.calls.push(CallRule {
-                    number,
-                    action: action(name, entry)?,
-                    alternatives: alternatives(name, &entry.args)?,
-                }),
-                None => rules.skipped += 1,
-            }
-        }
-    }
-    Ok(rules)
+    let x32 = Listed {
+        abi: &super::abi::X32,
+        part: Part::Answer(default),
+    };
+    vec![native, x32]
 }
 
-fn action(name: &str, entry: &Entry) -> Result<SeccompAction, SeccompError> {
-    match (entry.action, &entry.errno) {
-        (Action::Allow, _) => Ok(SeccompAction::Allow),
-        (Action::Errno, Some(text)) => Ok(SeccompAction::Errno(errno(name, text)?)),
-        (Action::Errno, None) => Err(invalid(name, "the action `errno` needs an errno name")),
-    }
+#[cfg(not(target_arch = "x86_64"))]
+fn abis(_: Action) -> Vec<Listed> {
+    vec![Listed {
+        abi: NATIVE,
+        part: Part::Rules { newer: None },
+    }]
 }
 
-fn alternatives(name: &str, conditions: &[Condition]) -> Result<Vec<SeccompRule>, SeccompError> {
-    if conditions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let conditions = conditions
+fn entry(given: &seccomp::Entry) -> Result<Entry<'_>, SeccompError> {
+    let name = given.names.first().map_or("", String::as_str);
+    let tests: Vec<Test> = given
+        .args
         .iter()
-        .map(|one| condition(name, one))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(vec![
-        SeccompRule::new(conditions).map_err(|error| invalid(name, &error.to_string()))?,
-    ])
+        .map(|one| test(name, one))
+        .collect::<Result<_, _>>()?;
+    Ok(Entry {
+        names: &given.names,
+        action: action(name, given)?,
+        alternatives: if tests.is_empty() {
+            Vec::new()
+        } else {
+            vec![tests]
+        },
+    })
 }
 
-fn condition(name: &str, given: &Condition) -> Result<SeccompCondition, SeccompError> {
-    let width = match given.width {
-        Width::Dword => SeccompCmpArgLen::Dword,
-        Width::Qword => SeccompCmpArgLen::Qword,
-    };
+fn action(name: &str, entry: &seccomp::Entry) -> Result<Action, SeccompError> {
+    match (entry.action, &entry.errno) {
+        (seccomp::Action::Allow, _) => Ok(Action::ALLOW),
+        (seccomp::Action::Errno, Some(text)) => Action::errno(name, errno(name, text)?),
+        (seccomp::Action::Errno, None) => Err(SeccompError::rule(
+            name,
+            "the action `errno` needs an errno name",
+        )),
+    }
+}
+
+fn test(name: &str, given: &Condition) -> Result<Test, SeccompError> {
     let operator = match given.op {
-        Op::Eq => SeccompCmpOp::Eq,
-        Op::Ne => SeccompCmpOp::Ne,
-        Op::Lt => SeccompCmpOp::Lt,
-        Op::Le => SeccompCmpOp::Le,
-        Op::Gt => SeccompCmpOp::Gt,
-        Op::Ge => SeccompCmpOp::Ge,
-        Op::MaskedEq => SeccompCmpOp::MaskedEq(
+        Op::Eq => Operator::Eq,
+        Op::Ne => Operator::Ne,
+        Op::Lt => Operator::Lt,
+        Op::Le => Operator::Le,
+        Op::Gt => Operator::Gt,
+        Op::Ge => Operator::Ge,
+        Op::MaskedEq => Operator::Masked(
             given
                 .mask
-                .ok_or_else(|| invalid(name, "`masked_eq` needs a mask"))?,
+                .ok_or_else(|| SeccompError::rule(name, "`masked_eq` needs a mask"))?,
         ),
     };
-    SeccompCondition::new(given.index, width, operator, given.value)
-        .map_err(|error| invalid(name, &error.to_string()))
-}
-
-fn invalid(call: &str, reason: &str) -> SeccompError {
-    SeccompError::Rule {
-        call: call.to_owned(),
-        reason: reason.to_owned(),
+    if given.index > 5 {
+        return Err(SeccompError::no_argument(name, given.index.into()));
     }
+    Ok(Test {
+        index: given.index,
+        width: match given.width {
+            seccomp::Width::Dword => Width::Low,
+            seccomp::Width::Qword => Width::Whole,
+        },
+        operator,
+        value: given.value,
+    })
 }
 
 /// The errno names that a profile may use.
@@ -92,9 +112,9 @@ fn errno(call: &str, name: &str) -> Result<u32, SeccompError> {
         "EOPNOTSUPP" => libc::EOPNOTSUPP,
         "ENOPROTOOPT" => libc::ENOPROTOOPT,
         other => {
-            return Err(invalid(
+            return Err(SeccompError::rule(
                 call,
-                &format!("the errno name `{other}` is not known here"),
+                format!("the errno name `{other}` is not known here"),
             ));
         }
     };

@@ -1,32 +1,44 @@
 //! System-call filters: the engine's profile and our allow-list, compiled once at create and stacked on every process.
 //!
-//! One BPF program can only give one answer besides its default, so a profile becomes several programs; the kernel takes
-//! the strictest answer of all. The compiled programs are stored, so exec loads the very bytes that init got.
+//! Each becomes one program; of their answers the kernel takes the strictest. The compiled programs are stored, so exec
+//! loads the very bytes that init got.
 
+mod abi;
+mod action;
 mod agent;
-mod compile;
+mod assemble;
 mod oci;
+mod rules;
+mod stored;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use libcontainer::oci_spec::runtime::LinuxSeccomp;
+use std::os::fd::OwnedFd;
+
 use nemoclaw_policy::seccomp::Profile;
 use nix::errno::Errno;
-use seccompiler::sock_filter;
+use oci_spec::runtime::LinuxSeccomp;
 use serde::{Deserialize, Serialize};
+
+use crate::sys::seccomp as kernel;
+use crate::sys::seccomp::Instruction;
 
 /// All programs of a box, in the order in which they are loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filters {
     /// The programs.
     pub programs: Vec<Program>,
-    /// Names in the profiles that this kernel's architecture does not have.
+    /// Names in the profiles that no listed architecture of this machine has.
     pub skipped: usize,
 }
 
 /// One compiled program.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// The instructions as hexadecimal: code, jt, jf, k of each in turn, big end first.
-    pub code: String,
+    /// The instructions.
+    #[serde(with = "stored")]
+    pub code: Vec<Instruction>,
     /// `SECCOMP_FILTER_FLAG_*`.
     pub flags: u64,
 }
@@ -35,11 +47,24 @@ pub struct Program {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeccompError {
-    /// Notify actions.
+    /// Every call would wait.
     #[error(
-        "the seccomp profile asks for SCMP_ACT_NOTIFY, which is not supported yet (issue 2): remove that action from the profile"
+        "the seccomp profile's default action is SCMP_ACT_NOTIFY, and then no call could be made to hand the listener on: name the calls that it is for"
     )]
-    Notify,
+    NotifyByDefault,
+    /// The listener would wait for itself.
+    #[error(
+        "the seccomp profile gives `sendmsg` the action SCMP_ACT_NOTIFY, and the listener itself is handed on by that call: give `sendmsg` another action"
+    )]
+    NotifyWhileHandingOn,
+    /// Nobody would answer.
+    #[error(
+        "the seccomp profile uses SCMP_ACT_NOTIFY and has no `listenerPath`, the socket of the program that answers"
+    )]
+    NoListener,
+    /// Nobody would read it.
+    #[error("the seccomp profile has `listenerMetadata` without `listenerPath`")]
+    MetadataAlone,
     /// A rule that means nothing.
     #[error("the seccomp profile's rule for `{call}` is not valid: {reason}")]
     Rule {
@@ -48,135 +73,85 @@ pub enum SeccompError {
         /// What is wrong.
         reason: String,
     },
-    /// The compiler refused.
-    #[error("cannot compile the seccomp profile")]
-    Compile(#[source] seccompiler::BackendError),
     /// Too long for the kernel.
     #[error("the seccomp profile compiles to {0} instructions, and the kernel takes 4096")]
     TooLong(usize),
-    /// Stored bytes are damaged.
-    #[error("the stored seccomp filter is damaged")]
-    Damaged,
     /// The kernel refused.
     #[error("the kernel refused the seccomp filter")]
     Load(#[source] Errno),
 }
 
+impl SeccompError {
+    fn rule(call: &str, reason: impl Into<String>) -> SeccompError {
+        SeccompError::Rule {
+            call: call.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    fn no_argument(call: &str, index: usize) -> SeccompError {
+        SeccompError::rule(call, format!("a call has no argument {index}"))
+    }
+}
+
+/// The architectures of this machine, in the OCI's words: calls of no other can happen.
+#[must_use]
+pub fn architectures() -> Vec<String> {
+    abi::Abi::all().map(|abi| abi.name.to_string()).collect()
+}
+
 /// Compile the engine's profile and, where given, our allow-list.
 ///
 /// # Errors
-/// A rule is not valid, or asks for what is not supported.
+/// A rule is not valid, or the program is too long.
 pub fn compile(
     engine: Option<&LinuxSeccomp>,
     agent: Option<&Profile>,
 ) -> Result<Filters, SeccompError> {
     let mut filters = Filters::default();
-    if engine.is_none() && agent.is_none() {
-        return Ok(filters);
-    }
-    filters
-        .programs
-        .push(Program::new(&compile::foreign_calls_guard(), 0));
     // Ours first: it allows seccomp(2), which an engine's profile need not, and each program is loaded under those before.
     if let Some(profile) = agent {
-        let rules = agent::rules(profile)?;
-        filters.skipped += rules.skipped;
-        filters.programs.extend(
-            compile::programs(rules)?
-                .iter()
-                .map(|code| Program::new(code, 0)),
-        );
+        filters.add(&agent::rules(profile)?, 0)?;
     }
     if let Some(profile) = engine {
-        let rules = oci::rules(profile)?;
-        filters.skipped += rules.skipped;
-        let flags = oci::flags(profile);
-        filters.programs.extend(
-            compile::programs(rules)?
-                .iter()
-                .map(|code| Program::new(code, flags)),
-        );
+        let beside = if agent.is_some() {
+            oci::Beside::Agent
+        } else {
+            oci::Beside::Nothing
+        };
+        filters.add(&oci::rules(profile, beside)?, oci::flags(profile))?;
     }
     Ok(filters)
 }
 
 impl Filters {
-    /// Put every program on this process.
-    ///
-    /// # Errors
-    /// Stored bytes are damaged, or the kernel refuses.
-    pub fn load(&self) -> Result<(), SeccompError> {
-        let decoded = self
-            .programs
-            .iter()
-            .map(|program| program.decode().map(|code| (code, program.flags)));
-        // All are decoded before the first is loaded: afterwards every call is filtered.
-        for (code, flags) in decoded.collect::<Result<Vec<_>, _>>()? {
-            crate::sys::seccomp::load(&code, flags).map_err(SeccompError::Load)?;
-        }
+    fn add(&mut self, rules: &rules::Rules<'_>, flags: u64) -> Result<(), SeccompError> {
+        let (doors, skipped) = table::doors(rules);
+        let code = assemble::program(&doors, rules.foreign)?;
+        self.skipped += skipped;
+        self.programs.push(Program { code, flags });
         Ok(())
     }
-}
 
-impl Program {
-    fn new(code: &[sock_filter], flags: u64) -> Program {
-        let code = code
+    /// Whether loading gives a listener, to be handed to the program at the profile's `listenerPath`.
+    #[must_use]
+    pub fn listens(&self) -> bool {
+        self.programs
             .iter()
-            .map(|i| format!("{:04x}{:02x}{:02x}{:08x}", i.code, i.jt, i.jf, i.k))
-            .collect();
-        Program { code, flags }
+            .any(|program| program.flags & kernel::FLAG_NEW_LISTENER != 0)
     }
 
-    fn decode(&self) -> Result<Vec<sock_filter>, SeccompError> {
-        let bytes = self.code.as_bytes();
-        if bytes.is_empty() || !bytes.len().is_multiple_of(16) {
-            return Err(SeccompError::Damaged);
+    /// Put every program on this process. The answer is the listener, if there is one: calls wait until it answers, and
+    /// fail with `ENOSYS` once it is closed.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn load(&self) -> Result<Option<OwnedFd>, SeccompError> {
+        let mut listener = None;
+        for program in &self.programs {
+            let made = kernel::load(&program.code, program.flags).map_err(SeccompError::Load)?;
+            listener = listener.or(made);
         }
-        bytes
-            .chunks_exact(16)
-            .map(instruction)
-            .collect::<Option<Vec<_>>>()
-            .ok_or(SeccompError::Damaged)
-    }
-}
-
-fn instruction(hex: &[u8]) -> Option<sock_filter> {
-    let word = u64::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()?;
-    let [code_high, code_low, jt, jf, k @ ..] = word.to_be_bytes();
-    Some(sock_filter {
-        code: u16::from_be_bytes([code_high, code_low]),
-        jt,
-        jf,
-        k: u32::from_be_bytes(k),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn stored_programs_decode_to_what_was_compiled() {
-        let code = compile::foreign_calls_guard();
-        assert_eq!(Program::new(&code, 0).decode().expect("valid"), code);
-    }
-
-    #[test]
-    fn damaged_bytes_are_refused() {
-        for code in ["", "00", "zz00000000000000"] {
-            let program = Program {
-                code: code.to_owned(),
-                flags: 0,
-            };
-            assert!(matches!(program.decode(), Err(SeccompError::Damaged)));
-        }
-    }
-
-    #[test]
-    fn no_profile_means_no_filter() {
-        assert_eq!(
-            compile(None, None).expect("nothing to do"),
-            Filters::default()
-        );
+        Ok(listener)
     }
 }

@@ -1,194 +1,203 @@
-//! The engine's profile, in the OCI's words.
+//! The engine's profile, in the OCI's words, understood as libseccomp and runc do.
+//!
+//! Where several rules of one call hold, the strictest wins, as the kernel chooses among programs. libseccomp differs in
+//! one case: there a rule without arguments makes all others of its call void, even stricter ones.
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag,
     LinuxSeccompOperator, LinuxSyscall,
 };
-use seccompiler::{SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompRule};
 
 use super::SeccompError;
-use super::compile::{CallRule, Rules, number};
+use super::abi::{Abi, NATIVE};
+use super::action::Action;
+use super::rules::{Entry, Listed, Operator, Part, Rules, Test, Width};
 use crate::sys::seccomp as kernel;
 
+/// The call by which a listener is handed on.
+const HANDING_ON: &str = "sendmsg";
+/// Arguments that a call has.
+const ARGUMENTS: usize = 6;
+
+/// What else is loaded with the profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// Nothing: the profile alone says what each door gets.
+    Nothing,
+    /// Our allow-list, which lets no call pass through a door that is not native. The profile leaves these to it.
+    Agent,
+}
+
 /// The rules of an OCI profile.
-pub(super) fn rules(profile: &LinuxSeccomp) -> Result<Rules, SeccompError> {
-    let mut rules = Rules {
-        default: action(profile.default_action(), profile.default_errno_ret())?,
-        calls: Vec::new(),
-        skipped: 0,
-    };
-    for entry in profile.syscalls().iter().flatten() {
-        let action = action(entry.action(), entry.errno_ret())?;
-        for name in entry.names() {
-            match number(name) {
-                Some(number) => {
-                    let alternatives = alternatives(name, entry)?;
-                    rules.calls.push(CallRule {
-                        number,
-                        action: action.clone(),
-                        alternatives,
-                    });
-                }
-                None => rules.skipped += 1,
-            }
-        }
-    }
-    Ok(rules)
+pub(super) fn rules(profile: &LinuxSeccomp, beside: Beside) -> Result<Rules<'_>, SeccompError> {
+    check_listener(profile)?;
+    let default = action(
+        "default",
+        profile.default_action(),
+        profile.default_errno_ret(),
+    )?;
+    let entries = profile.syscalls().iter().flatten().map(entry);
+    Ok(Rules {
+        default,
+        foreign: Action::KILL_THREAD,
+        abis: abis(profile, default, beside),
+        entries: entries.collect::<Result<_, _>>()?,
+    })
 }
 
 /// The profile's filter flags as the kernel's bits.
 pub(super) fn flags(profile: &LinuxSeccomp) -> u64 {
-    let bit = |flag: &LinuxSeccompFilterFlag| match flag {
-        LinuxSeccompFilterFlag::SeccompFilterFlagLog => kernel::FLAG_LOG,
-        LinuxSeccompFilterFlag::SeccompFilterFlagTsync => kernel::FLAG_TSYNC,
-        LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => kernel::FLAG_SPEC_ALLOW,
-        // Only has a meaning beside a listener, which `action` refuses; the kernel refuses it alone.
-        LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 0,
-    };
-    profile
-        .flags()
-        .iter()
-        .flatten()
-        .map(bit)
-        .fold(0, |all, bit| all | bit)
+    let given = profile.flags().iter().flatten();
+    let flags = given.fold(0, |all, flag| {
+        all | match flag {
+            LinuxSeccompFilterFlag::SeccompFilterFlagLog => kernel::FLAG_LOG,
+            LinuxSeccompFilterFlag::SeccompFilterFlagTsync => kernel::FLAG_TSYNC,
+            LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => kernel::FLAG_SPEC_ALLOW,
+            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => kernel::FLAG_WAIT_KILLABLE,
+        }
+    });
+    if !notifies(profile) {
+        // The kernel refuses it where no listener is.
+        flags & !kernel::FLAG_WAIT_KILLABLE
+    } else if flags & kernel::FLAG_TSYNC == 0 {
+        flags | kernel::FLAG_NEW_LISTENER
+    } else {
+        flags | kernel::FLAG_NEW_LISTENER | kernel::FLAG_TSYNC_ESRCH
+    }
 }
 
-fn action(action: LinuxSeccompAction, errno: Option<u32>) -> Result<SeccompAction, SeccompError> {
-    let value = errno.unwrap_or(libc::EPERM.unsigned_abs());
-    Ok(match action {
-        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => {
-            SeccompAction::KillThread
+fn notifies(profile: &LinuxSeccomp) -> bool {
+    let mut entries = profile.syscalls().iter().flatten();
+    entries.any(|entry| entry.action() == LinuxSeccompAction::ScmpActNotify)
+}
+
+fn check_listener(profile: &LinuxSeccomp) -> Result<(), SeccompError> {
+    if profile.default_action() == LinuxSeccompAction::ScmpActNotify {
+        return Err(SeccompError::NotifyByDefault);
+    }
+    let mut entries = profile.syscalls().iter().flatten();
+    let hands_on = |name: &String| name == HANDING_ON;
+    if entries.any(|entry| {
+        entry.action() == LinuxSeccompAction::ScmpActNotify && entry.names().iter().any(hands_on)
+    }) {
+        return Err(SeccompError::NotifyWhileHandingOn);
+    }
+    if profile.listener_path().is_none() {
+        if notifies(profile) {
+            return Err(SeccompError::NoListener);
         }
-        LinuxSeccompAction::ScmpActKillProcess => SeccompAction::KillProcess,
-        LinuxSeccompAction::ScmpActTrap => SeccompAction::Trap,
-        LinuxSeccompAction::ScmpActErrno => SeccompAction::Errno(value),
-        LinuxSeccompAction::ScmpActTrace => SeccompAction::Trace(value),
-        LinuxSeccompAction::ScmpActAllow => SeccompAction::Allow,
-        LinuxSeccompAction::ScmpActLog => SeccompAction::Log,
-        LinuxSeccompAction::ScmpActNotify => return Err(SeccompError::Notify),
+        if profile.listener_metadata().is_some() {
+            return Err(SeccompError::MetadataAlone);
+        }
+    }
+    Ok(())
+}
+
+/// The native door always, and those that are listed and that this machine has.
+fn abis(profile: &LinuxSeccomp, default: Action, beside: Beside) -> Vec<Listed> {
+    let listed = profile.architectures().as_deref().unwrap_or_default();
+    // A call that is newer than the profile is unknown and not forbidden, so that programs try an older one: as runc
+    // does it, for the architectures that the profile lists.
+    let newer = (!default.permits()).then_some(Action::UNKNOWN);
+    let mut abis = vec![Listed {
+        abi: NATIVE,
+        part: Part::Rules { newer: None },
+    }];
+    for abi in listed.iter().filter_map(|name| Abi::named(*name)) {
+        let part = match beside {
+            Beside::Agent if abi.name != NATIVE.name => Part::Answer(Action::ALLOW),
+            _ => Part::Rules { newer },
+        };
+        match abis.iter_mut().find(|known| known.abi.name == abi.name) {
+            Some(known) => known.part = part,
+            None => abis.push(Listed { abi, part }),
+        }
+    }
+    abis
+}
+
+fn entry(given: &LinuxSyscall) -> Result<Entry<'_>, SeccompError> {
+    let Some(name) = given.names().first() else {
+        return Err(SeccompError::rule("", "it names no call"));
+    };
+    Ok(Entry {
+        names: given.names(),
+        action: action(name, given.action(), given.errno_ret())?,
+        alternatives: alternatives(name, given)?,
     })
 }
 
-/// All conditions of a rule must hold, but two on one argument are alternatives, as libseccomp has it.
-fn alternatives(call: &str, entry: &LinuxSyscall) -> Result<Vec<SeccompRule>, SeccompError> {
-    let invalid = |reason: String| SeccompError::Rule {
-        call: call.to_owned(),
-        reason,
+fn action(
+    call: &str,
+    action: LinuxSeccompAction,
+    errno: Option<u32>,
+) -> Result<Action, SeccompError> {
+    let value = errno.unwrap_or(libc::EPERM.unsigned_abs());
+    let plain = match action {
+        LinuxSeccompAction::ScmpActErrno => return Action::errno(call, value),
+        LinuxSeccompAction::ScmpActTrace => return Action::trace(call, value),
+        LinuxSeccompAction::ScmpActKill | LinuxSeccompAction::ScmpActKillThread => {
+            Action::KILL_THREAD
+        }
+        LinuxSeccompAction::ScmpActKillProcess => Action::KILL_PROCESS,
+        LinuxSeccompAction::ScmpActTrap => Action::TRAP,
+        LinuxSeccompAction::ScmpActNotify => Action::NOTIFY,
+        LinuxSeccompAction::ScmpActLog => Action::LOG,
+        LinuxSeccompAction::ScmpActAllow => Action::ALLOW,
     };
+    match errno {
+        None => Ok(plain),
+        Some(_) => Err(SeccompError::rule(
+            call,
+            format!("the action {action} takes no error number"),
+        )),
+    }
+}
+
+/// All tests of a rule must hold, but two on one argument make each test of the rule an alternative, as runc has it.
+fn alternatives(call: &str, entry: &LinuxSyscall) -> Result<Vec<Vec<Test>>, SeccompError> {
     let arguments: &[LinuxSeccompArg] = entry.args().as_deref().unwrap_or_default();
     if arguments.is_empty() {
         return Ok(Vec::new());
     }
-    let mut seen = 0_u8;
-    let mut repeated = false;
-    let mut conditions = Vec::new();
-    for argument in arguments {
-        let index = u8::try_from(argument.index())
-            .ok()
-            .filter(|index| *index < 6);
-        let index =
-            index.ok_or_else(|| invalid(format!("a call has no argument {}", argument.index())))?;
-        repeated |= seen & (1 << index) != 0;
-        seen |= 1 << index;
-        let (operator, value) = comparison(argument);
-        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Qword, operator, value);
-        conditions.push(condition.map_err(|error| invalid(error.to_string()))?);
-    }
-    let groups: Vec<Vec<SeccompCondition>> = if repeated {
-        conditions.into_iter().map(|one| vec![one]).collect()
+    let tests: Vec<Test> = arguments
+        .iter()
+        .map(|argument| test(call, argument))
+        .collect::<Result<_, _>>()?;
+    let mut seen = [false; ARGUMENTS];
+    let repeated = tests
+        .iter()
+        .any(|test| std::mem::replace(&mut seen[usize::from(test.index)], true));
+    Ok(if repeated {
+        tests.into_iter().map(|one| vec![one]).collect()
     } else {
-        vec![conditions]
-    };
-    groups
-        .into_iter()
-        .map(|group| SeccompRule::new(group).map_err(|error| invalid(error.to_string())))
-        .collect()
+        vec![tests]
+    })
 }
 
-fn comparison(argument: &LinuxSeccompArg) -> (SeccompCmpOp, u64) {
+fn test(call: &str, argument: &LinuxSeccompArg) -> Result<Test, SeccompError> {
+    let index = u8::try_from(argument.index())
+        .ok()
+        .filter(|index| usize::from(*index) < ARGUMENTS)
+        .ok_or_else(|| SeccompError::no_argument(call, argument.index()))?;
     let value = argument.value();
-    match argument.op() {
-        LinuxSeccompOperator::ScmpCmpNe => (SeccompCmpOp::Ne, value),
-        LinuxSeccompOperator::ScmpCmpLt => (SeccompCmpOp::Lt, value),
-        LinuxSeccompOperator::ScmpCmpLe => (SeccompCmpOp::Le, value),
-        LinuxSeccompOperator::ScmpCmpEq => (SeccompCmpOp::Eq, value),
-        LinuxSeccompOperator::ScmpCmpGe => (SeccompCmpOp::Ge, value),
-        LinuxSeccompOperator::ScmpCmpGt => (SeccompCmpOp::Gt, value),
+    let (operator, value) = match argument.op() {
+        LinuxSeccompOperator::ScmpCmpNe => (Operator::Ne, value),
+        LinuxSeccompOperator::ScmpCmpLt => (Operator::Lt, value),
+        LinuxSeccompOperator::ScmpCmpLe => (Operator::Le, value),
+        LinuxSeccompOperator::ScmpCmpEq => (Operator::Eq, value),
+        LinuxSeccompOperator::ScmpCmpGe => (Operator::Ge, value),
+        LinuxSeccompOperator::ScmpCmpGt => (Operator::Gt, value),
+        // Bits outside the mask mean nothing.
         LinuxSeccompOperator::ScmpCmpMaskedEq => (
-            SeccompCmpOp::MaskedEq(value),
-            argument.value_two().unwrap_or(0),
+            Operator::Masked(value),
+            argument.value_two().unwrap_or(0) & value,
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::enforce::seccomp::compile;
-
-    fn profile(json: &str) -> LinuxSeccomp {
-        serde_json::from_str(json).expect("profile")
-    }
-
-    #[test]
-    fn a_name_this_architecture_lacks_is_skipped_and_counted() {
-        let profile = profile(
-            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read","socketcall"],"action":"SCMP_ACT_ALLOW"}]}"#,
-        );
-        let rules = rules(&profile).expect("valid");
-        assert_eq!((rules.calls.len(), rules.skipped), (1, 1));
-    }
-
-    #[test]
-    fn a_listener_is_refused_with_a_sentence() {
-        let profile = profile(
-            r#"{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["mkdir"],"action":"SCMP_ACT_NOTIFY"}]}"#,
-        );
-        assert!(matches!(rules(&profile), Err(SeccompError::Notify)));
-    }
-
-    #[test]
-    fn each_action_beside_allow_becomes_a_program_of_its_own() {
-        let profile = profile(
-            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
-                {"names":["read"],"action":"SCMP_ACT_ALLOW"},
-                {"names":["clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38},
-                {"names":["ptrace"],"action":"SCMP_ACT_KILL_PROCESS"}]}"#,
-        );
-        assert_eq!(
-            compile::programs(rules(&profile).expect("valid"))
-                .expect("compiles")
-                .len(),
-            3
-        );
-    }
-
-    #[test]
-    fn a_program_that_refuses_to_load_more_comes_last() {
-        let profile = profile(
-            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
-                {"names":["read"],"action":"SCMP_ACT_ALLOW"},{"names":["clone3"],"action":"SCMP_ACT_ERRNO","errnoRet":38}]}"#,
-        );
-        let programs = compile::programs(rules(&profile).expect("valid")).expect("compiles");
-        assert!(
-            programs[0].iter().any(|step| step.k == 0x0005_0026),
-            "ENOSYS first"
-        );
-        assert!(
-            programs[1].iter().any(|step| step.k == 0x0005_0001),
-            "EPERM last"
-        );
-    }
-
-    #[test]
-    fn two_conditions_on_one_argument_are_alternatives() {
-        let profile = profile(
-            r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["personality"],"action":"SCMP_ACT_ALLOW","args":[
-                {"index":0,"value":0,"op":"SCMP_CMP_EQ"},{"index":0,"value":8,"op":"SCMP_CMP_EQ"}]}]}"#,
-        );
-        assert_eq!(
-            rules(&profile).expect("valid").calls[0].alternatives.len(),
-            2
-        );
-    }
+    };
+    Ok(Test {
+        index,
+        width: Width::Whole,
+        operator,
+        value,
+    })
 }

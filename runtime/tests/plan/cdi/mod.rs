@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::Spec;
 use nemoclaw_policy::node::{CdiConfig, CdiPattern};
 use nemoclaw_runtime::cdi::inject;
 use nemoclaw_runtime::plan::Grant;
+use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -8,10 +8,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, recv, sendto, socket,
 };
-use serde_json::Value;
 
 use super::{Check, Level};
-use crate::docker;
+use crate::engines::{Engine, NAME};
 use crate::node::{ENVIRONMENT_ROUTER, ENVIRONMENT_RUNTIME, Node, binary};
 use crate::sys;
 use crate::verbs::router;
@@ -36,7 +35,8 @@ const SYS_RESOURCE: u32 = 24;
 
 /// All of them, in the order of the way up: kernel, rights, our parts, engines.
 pub fn all(config: Option<&Path>) -> Vec<Check> {
-    let mut checks = vec![
+    let mut checks: Vec<Check> = super::wsl::check().into_iter().collect();
+    checks.extend([
         kernel(),
         rights(),
         landlock(),
@@ -44,7 +44,7 @@ pub fn all(config: Option<&Path>) -> Vec<Check> {
         cgroups(),
         nf_tables(),
         bpf(),
-    ];
+    ]);
     checks.extend(
         [
             ("runtime", "nemoclaw-runtime", ENVIRONMENT_RUNTIME),
@@ -303,16 +303,21 @@ fn engine() -> Check {
     let Some(daemon) = daemon else {
         return Check::ok("engine", "direct; no Docker daemon on this machine");
     };
-    let text = std::fs::read_to_string("/etc/docker/daemon.json").unwrap_or_default();
-    let file: Value = serde_json::from_str(&text).unwrap_or_default();
-    match file["runtimes"][docker::NAME]["path"].as_str() {
-        Some(path) if Path::new(path).exists() => {
-            Check::ok("engine", format!("direct, and Docker with `{path}`"))
-        }
-        Some(path) => Check {
+    let text = std::fs::read_to_string(Engine::Docker.usual_file()).unwrap_or_default();
+    // A file that cannot be read is Docker's own complaint, and `register` names the place.
+    let ours = Engine::Docker.ours(&text).unwrap_or_default();
+    match ours.iter().find(|runtime| runtime.name == NAME) {
+        Some(runtime) if runtime.program.exists() => Check::ok(
+            "engine",
+            format!("direct, and Docker with `{}`", runtime.program.display()),
+        ),
+        Some(runtime) => Check {
             name: "engine",
             level: Level::Warning,
-            found: format!("Docker is told of `{path}`, which is not there"),
+            found: format!(
+                "Docker is told of `{}`, which is not there",
+                runtime.program.display()
+            ),
             help: Some("run `nemoclaw register docker`".to_owned()),
         },
         None => Check {
