@@ -20,11 +20,12 @@ fi
 
 # 1. packages
 packages=(docker.io containerd runc iptables nftables busybox-static iproute2 curl git ca-certificates
-  python3 python3-venv openssl mmdebstrap gcc libc6-dev libc6-dev-i386 util-linux procps musl-tools)
+  python3 python3-venv openssl mmdebstrap gcc libc6-dev libc6-dev-i386 util-linux procps musl-tools
+  podman conmon buildah crun containernetworking-plugins)
 have_package() {
   case $1 in
     # Another source may have brought the same tool under another package name.
-    curl | git | gcc | python3 | openssl | docker.io | containerd | runc | iptables | procps) command -v "$(tool_of "$1")" >/dev/null ;;
+    curl | git | gcc | python3 | openssl | docker.io | containerd | runc | iptables | procps | podman | conmon | buildah | crun) command -v "$(tool_of "$1")" >/dev/null ;;
     *) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
   esac
 }
@@ -67,7 +68,15 @@ if [ ! -x "$node" ]; then
   ln -s "$found" "$node"
 fi
 
-# 4. a Debian (or Ubuntu) tree with the programs an agent uses
+# 4. the container runtime interface's messages, from their PyPI package: tests are kubelet
+cri_version=2.0.1
+if ! "$tools/venv/bin/python" -c 'import grpc, cri_api.v1' 2>/dev/null; then
+  say "fetching the container runtime interface $cri_version"
+  timeout 300 "$tools/venv/bin/pip" -q --disable-pip-version-check install "container-runtime-interface-api==$cri_version" grpcio ||
+    { say "pip could not install container-runtime-interface-api and grpcio"; exit 1; }
+fi
+
+# 5. a Debian (or Ubuntu) tree with the programs an agent uses
 tree=$tools/debian.tar
 if [ ! -s "$tree" ]; then
   # shellcheck disable=SC1091

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use oci_spec::runtime::{Hook, LinuxPersonality, Process as Configured};
 use nix::errno::Errno;
 use nix::unistd::Pid;
+use oci_spec::runtime::{Hook, LinuxPersonality, Process as Configured};
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 

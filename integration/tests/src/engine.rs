@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::shell::{Output, finish, run, wait_for};
-use crate::world::{World, alive, dist_dir, end};
-use crate::{netns, router};
+use crate::world::{World, alive, dist_dir, end, tree};
+use crate::{cdi, machine, netns, router};
 
 /// The longest any docker command of a test may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -44,7 +44,10 @@ impl Engine {
 
     /// The client's command, for tests that need its standard input or a terminal.
     pub fn client(self, world: &World, args: &[&str]) -> Command {
-        let mut command = Command::new("docker");
+        let mut command = match tree() {
+            Some(_) => machine::command(world, "docker"),
+            None => Command::new("docker"),
+        };
         command
             .args(args)
             .env("DOCKER_HOST", format!("unix://{}", self.socket(world)))
@@ -124,7 +127,7 @@ pub fn down(world: &World) {
 }
 
 /// Shims outlive containerd; those of this engine carry its directory in their arguments.
-fn end_shims(marker: &str) {
+pub fn end_shims(marker: &str) {
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
             continue;
@@ -156,8 +159,13 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
     command
         .arg("nsenter")
         .arg(format!("--net={}", netns::path(network).display()));
-    if engine == Engine::Remapped {
-        command.arg(format!("--mount={}", private_mounts(world)));
+    let mounts = match (tree(), engine) {
+        (Some(_), _) => Some(machine::namespace(world)),
+        (None, Engine::Remapped) => Some(private_mounts(world)),
+        (None, Engine::Plain) => None,
+    };
+    if let Some(mounts) = mounts {
+        command.arg(format!("--mount={}", mounts.display()));
     }
     command
         .args(words)
@@ -175,43 +183,18 @@ fn daemon(world: &World, engine: Engine, words: &[&str], name: &str) -> u32 {
 }
 
 /// A mount namespace in which `/etc/subuid` and `/etc/subgid` give `nobody` a range: the machine's own stay as they are.
-/// It is held by a sleeping process whose pid is in `holder.pid`.
-fn private_mounts(world: &World) -> String {
+fn private_mounts(world: &World) -> PathBuf {
     let dir = Engine::Remapped.dir(world);
-    let holder = dir.join("holder.pid");
-    if alive(&holder).is_none() {
-        fs::write(
-            dir.join("subids"),
-            "nobody:200000:65536\nnogroup:200000:65536\n",
-        )
-        .expect("subids");
-        let script = format!(
-            "for f in /etc/subuid /etc/subgid; do test -e $f || touch $f; mount --bind {0}/subids $f; done; touch {0}/ready; exec sleep 100000",
-            dir.display()
-        );
-        let child = Command::new("setsid")
-            .args([
-                "unshare",
-                "--mount",
-                "--propagation",
-                "private",
-                "sh",
-                "-c",
-                &script,
-            ])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("mount namespace");
-        fs::write(&holder, child.id().to_string()).expect("pid file");
-        wait_for(
-            "the private mount namespace",
-            Duration::from_secs(5),
-            || dir.join("ready").exists().then_some(()),
-        );
-    }
-    format!("/proc/{}/ns/mnt", alive(&holder).expect("holder"))
+    fs::write(
+        dir.join("subids"),
+        "nobody:200000:65536\nnogroup:200000:65536\n",
+    )
+    .expect("subids");
+    let script = format!(
+        "for f in /etc/subuid /etc/subgid; do test -e $f || touch $f; mount --bind {}/subids $f; done",
+        dir.display()
+    );
+    machine::mounts(&dir, &script)
 }
 
 fn containerd_config(dir: &std::path::Path) -> String {
@@ -235,6 +218,10 @@ fn daemon_config(world: &World, engine: Engine) -> Value {
         "shutdown-timeout": 5,
         "runtimes": runtimes(world),
     });
+    if tree().is_some() {
+        config["features"] = json!({ "cdi": true });
+        config["cdi-spec-dirs"] = json!([cdi::dir(world)]);
+    }
     if engine == Engine::Remapped {
         config["userns-remap"] = json!("nobody:nogroup");
         config["bridge"] = json!("none");
@@ -254,6 +241,7 @@ fn runtimes(world: &World) -> Value {
         ("nemoclaw-unconfined", "config", Some("unconfined")),
         ("nemoclaw-unknown", "config", Some("no-such-policy")),
         ("nemoclaw-test", "config", Some("test")),
+        ("nemoclaw-device", "config", Some("device")),
         ("nemoclaw-tproxy", "tproxy", Some("test")),
         ("nemoclaw-absent", "absent", Some("test")),
         ("nemoclaw-badhook", "badhook", Some("test")),

@@ -1,8 +1,9 @@
 //! Images without a registry: trees packed with tar and imported.
 //!
 //! `nct/busybox` (busybox-static), `nct/debian` (with curl, git, pip, Node), `nct/scratch` (one static binary and nothing
-//! else), `nct/bare` (no /sandbox, /tmp, /etc), `nct/trojan` (`/usr/sbin/ip` and friends that leave a mark when they are
-//! run), `nct/links` (`/sandbox` and `/tmp` are symlinks to `/dir`), `nct/widen` (`ENV NEMOCLAW_POLICY=dev`).
+//! else), `nct/pause` (the same, waiting: what holds a pod's namespaces), `nct/bare` (no /sandbox, /tmp, /etc), `nct/trojan`
+//! (`/usr/sbin/ip` and friends that leave a mark when they are run), `nct/links` (`/sandbox` and `/tmp` are symlinks to
+//! `/dir`), `nct/widen` (`ENV NEMOCLAW_POLICY=dev`).
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -16,7 +17,9 @@ const PATH_ENV: &str = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 
 /// Imports all images into the plain engine, where they are missing or older than what they are made of.
 pub fn up(world: &World) {
-    for name in ["busybox", "scratch", "bare", "trojan", "links", "widen"] {
+    for name in [
+        "busybox", "scratch", "pause", "bare", "trojan", "links", "widen",
+    ] {
         small(world, Engine::Plain, name);
     }
     debian(world);
@@ -30,7 +33,7 @@ pub fn small(world: &World, engine: Engine, name: &str) {
     let tree = tempfile::tempdir_in(world.path("images")).expect("image tree");
     fs::set_permissions(tree.path(), fs::Permissions::from_mode(0o755)).expect("mode");
     match name {
-        "scratch" => copy_probe(tree.path(), "probe"),
+        "scratch" | "pause" => copy_probe(tree.path(), "probe"),
         "bare" => bare(tree.path()),
         _ => busybox(tree.path()),
     }
@@ -42,6 +45,7 @@ pub fn small(world: &World, engine: Engine, name: &str) {
     let mut changes = vec![PATH_ENV];
     match name {
         "scratch" => changes.push("CMD [\"/probe\", \"hello\"]"),
+        "pause" => changes.push("ENTRYPOINT [\"/probe\", \"sleep\"]"),
         "widen" => changes.push("ENV NEMOCLAW_POLICY=dev"),
         _ => {}
     }
@@ -55,7 +59,7 @@ pub fn small(world: &World, engine: Engine, name: &str) {
 }
 
 /// Changes with the probe: images of an older one are made anew.
-fn key() -> String {
+pub fn key() -> String {
     let probe = fs::metadata(tools_dir().join("nemoclaw-probe")).expect("probe");
     format!("4-{}-{}", probe.len(), probe.mtime())
 }

@@ -71,7 +71,7 @@ fn walk(dir: &Path, depth: usize, found: &mut BTreeSet<String>) {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             let path = entry.path().display().to_string();
             // Engines' containers, and those that tests name themselves.
-            if path.contains("/docker/") || path.contains("nct-") {
+            if path.contains("/docker/") || path.contains("nct-") || path.contains("/libpod-") {
                 found.insert(path);
             }
             walk(&entry.path(), depth - 1, found);
@@ -99,13 +99,20 @@ fn namespaces(world: &World) -> BTreeSet<String> {
     found
 }
 
+/// Mount points of this world: here, and all of the second machine's, where network namespaces are mounts too.
 fn mounts(world: &World) -> BTreeSet<String> {
-    let text = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let ours = world.dir.display().to_string();
-    text.lines()
-        .filter_map(|line| line.split(' ').nth(1))
+    let points = |path: String| -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let second = |line: &str| line.split(' ').nth(1).map(str::to_owned);
+        text.lines().filter_map(second).collect()
+    };
+    let machine = alive(&world.path("machine/holder.pid"));
+    let there = machine.map(|holder| points(format!("/proc/{holder}/mounts")));
+    points("/proc/self/mounts".to_owned())
+        .into_iter()
         .filter(|point| point.starts_with(&ours) || point.contains("nemoclaw"))
-        .map(str::to_owned)
+        .chain(there.into_iter().flatten())
         .collect()
 }
 
@@ -158,6 +165,7 @@ fn processes(world: &World) -> BTreeSet<String> {
         if name.starts_with("nemoclaw")
             || name.starts_with("youki")
             || name.starts_with("containerd-shim")
+            || name == "conmon"
         {
             found.insert(format!("{pid} {name}"));
         }

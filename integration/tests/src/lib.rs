@@ -2,7 +2,8 @@
 //!
 //! A [`world::World`] is one directory and two network namespaces: `nct-eng` (Docker, containerd, the router) and
 //! `nct-srv` (the servers that stand for the outside world). It is started once, under a file lock, by the first test
-//! that needs it, and stays up for the others; `nemoclaw-world down` ends it. Tests read like sentences; what they
+//! that needs it, and stays up for the others; `nemoclaw-world down` ends it. containerd with Kubernetes' plugin, and Podman,
+//! stand on a second [`machine`] beside Docker, with the same networks and router. Tests read like sentences; what they
 //! need of the machine is here.
 //!
 //! This crate is test code throughout: it panics with a readable message where a product would return an error.
@@ -17,12 +18,17 @@
 )]
 
 pub mod bundle;
+pub mod cdi;
 pub mod container;
+pub mod containerd;
 pub mod engine;
 pub mod images;
 pub mod leftovers;
+pub mod machine;
 pub mod netns;
 pub mod packets;
+pub mod podman;
+pub mod pods;
 pub mod probe;
 pub mod router;
 pub mod shell;

@@ -43,6 +43,14 @@ network_policies:
       - { host: linklocal.example.com, ports: [443, 80], protocol: rest, access: full }
 ";
 
+/// The policy of the runtimes `nemoclaw-device`: it may have the device of the vendor that does not exist.
+const DEVICE_POLICY: &str = "\
+version: 1
+filesystem_policy:
+  read_only: [/]
+  read_write: [/sandbox, /tmp]
+";
+
 /// Where the node configuration `name` lies.
 pub fn config_path(world: &World, name: &str) -> PathBuf {
     world.path("node").join(format!("{name}.yaml"))
@@ -89,6 +97,7 @@ pub fn write_config(world: &World) {
     .expect("hook");
     fs::set_permissions(&bad, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
     fs::write(world.path("node/policies/test.yaml"), TEST_POLICY).expect("policy");
+    fs::write(world.path("node/policies/device.yaml"), DEVICE_POLICY).expect("policy");
 }
 
 /// Writes one node configuration; `name` other than the shared ones has a state directory and router of its own.
@@ -104,11 +113,13 @@ pub fn write_one(world: &World, name: &str, capture: &str, hook: &Path) {
     fs::create_dir_all(&state).expect("state directory");
     let text = format!(
         "version: 1\nselectable:\n  - strict\n  - default\n  - offline\n  - {{ name: unconfined, widens: true }}\npolicy_dir: {node}/policies\n\
-         state_dir: {state}\ndata_dir: {data}\negress_hook: {hook}\ncapture: {capture}\nrouter:\n  socket: {state}/router.sock\n  user: nobody\n\
+         state_dir: {state}\ndata_dir: {data}\negress_hook: {hook}\ncapture: {capture}\n\
+         cdi_dirs: [{cdi}]\ncdi_devices: ['nct.example/fake=*']\nrouter:\n  socket: {state}/router.sock\n  user: nobody\n\
          \x20 resolvers: [203.0.113.2]\n  extra_ca: [{ca}]\n  hosts:\n{hosts}\n",
         node = world.path("node").display(),
         state = state.display().to_string().trim_end_matches('/'),
         data = world.path("data").display(),
+        cdi = crate::cdi::dir(world).display(),
         hook = hook.display(),
         ca = upstream::ca(world).display(),
         hosts = hosts.join("\n"),

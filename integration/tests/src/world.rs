@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use crate::{engine, images, netns, upstream};
+use crate::{cdi, containerd, engine, images, machine, netns, podman, upstream};
 
 /// A started world.
 #[derive(Debug)]
@@ -33,6 +33,11 @@ pub fn tools_dir() -> PathBuf {
 /// Where the four binaries under test lie.
 pub fn dist_dir() -> PathBuf {
     std::env::var_os("NEMOCLAW_DIST").map_or_else(|| workspace().join("target/dist"), PathBuf::from)
+}
+
+/// The tree that the engines come from instead of this machine (`make test-engines-new`): a newer Debian.
+pub fn tree() -> Option<PathBuf> {
+    std::env::var_os("NEMOCLAW_TEST_TREE").map(PathBuf::from)
 }
 
 /// The world's directory. Not below the workspace: engines need every parent to be traversable by all (user namespaces).
@@ -92,7 +97,11 @@ impl World {
         let _lock = world.lock("world");
         netns::up();
         upstream::up(&world);
+        cdi::up(&world);
         crate::router::write_config(&world);
+        if tree().is_some() {
+            machine::up(&world);
+        }
         engine::up(&world);
         images::up(&world);
         Ok(world)
@@ -105,8 +114,11 @@ impl World {
             return;
         }
         let _lock = world.lock("world");
+        podman::down(&world);
+        containerd::down(&world);
         crate::router::down(&world);
         engine::down(&world);
+        machine::down(&world);
         upstream::down(&world);
         netns::down();
     }
@@ -150,6 +162,10 @@ fn possible() -> Result<(), String> {
     for program in [
         "dockerd",
         "containerd",
+        "ctr",
+        "podman",
+        "conmon",
+        "buildah",
         "runc",
         "ip",
         "nsenter",
@@ -170,6 +186,9 @@ fn possible() -> Result<(), String> {
                 tools_dir().join(file).display()
             ));
         }
+    }
+    if !Path::new("/usr/lib/cni/bridge").exists() {
+        return Err("`/usr/lib/cni/bridge` is missing: run `integration/tests/setup.sh`".into());
     }
     Ok(())
 }

@@ -131,11 +131,7 @@ pub fn remove(box_dir: &Path) -> Result<(), BundleError> {
     }
 }
 
-fn fill(
-    plan: &Plan,
-    box_dir: &Path,
-    made: &mut Made,
-) -> Result<(), BundleError> {
+fn fill(plan: &Plan, box_dir: &Path, made: &mut Made) -> Result<(), BundleError> {
     let root = plan
         .spec
         .root()

@@ -164,7 +164,10 @@ pub fn verify(allowed: &[String]) -> Result<(), CapabilityError> {
         (sets.permitted, "permitted"),
         (bounding()?, "bounding"),
     ] {
-        if let Some(number) = NUMBERS.clone().find(|number| held & !allowed & (1 << number) != 0) {
+        if let Some(number) = NUMBERS
+            .clone()
+            .find(|number| held & !allowed & (1 << number) != 0)
+        {
             let held = caps::all().into_iter().find(|one| one.index() == number);
             let held = held.map_or_else(|| format!("capability {number}"), |one| one.to_string());
             return Err(CapabilityError::Excess { set, held });
@@ -189,7 +192,13 @@ fn bounding() -> Result<u64, CapabilityError> {
 /// Add one capability to what `given` lets a process hold and use.
 pub fn add(given: &mut LinuxCapabilities, capability: Named) {
     let with = |set: Option<&Capabilities>| {
-        Some(set.into_iter().flatten().copied().chain([capability]).collect())
+        Some(
+            set.into_iter()
+                .flatten()
+                .copied()
+                .chain([capability])
+                .collect(),
+        )
     };
     let (bounding, effective, permitted) = (
         with(given.bounding().as_ref()),

@@ -4,9 +4,9 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Process;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
+use oci_spec::runtime::Process;
 
 /// Where programs are looked for when the process has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -22,7 +22,6 @@ use crate::sys::openat2;
 /// A sentence about the step that failed.
 pub type Sentence = String;
 
-
 /// What the path of every rule is now, as device and inode; `None` for one that is not there and need not be.
 ///
 /// # Errors

@@ -139,7 +139,12 @@ fn raise(
     let namespaces = u64::try_from(first.namespaces.new.bits()).unwrap_or_default();
     let users = first.namespaces.new.contains(CloneFlags::CLONE_NEWUSER);
     let joined = first.namespaces.user.is_some();
-    let joined_users = first.namespaces.user.as_ref().map(OwnedFd::try_clone).transpose();
+    let joined_users = first
+        .namespaces
+        .user
+        .as_ref()
+        .map(OwnedFd::try_clone)
+        .transpose();
     let joined_users = joined_users.context("cannot copy a descriptor")?;
     let made = Made::new(
         namespaces,
@@ -148,7 +153,8 @@ fn raise(
         |channel| first.live(channel),
     )?;
     let pid = made.pid.as_raw();
-    planned.state.init = Some(ProcessId::of(pid).with_context(|| "the first process ended at once")?);
+    planned.state.init =
+        Some(ProcessId::of(pid).with_context(|| "the first process ended at once")?);
     if users {
         let none = Vec::new();
         let uids = linux.uid_mappings().as_ref().unwrap_or(&none);
@@ -211,7 +217,12 @@ fn first<'a>(
     };
     let root = openat2::open_host(&planned.state.rootfs, OFlag::O_PATH | OFlag::O_DIRECTORY)
         .and_then(|root| mount::clone_tree(root.as_fd(), Reach::Tree))
-        .with_context(|| format!("cannot open the root file system `{}`", planned.state.rootfs.display()))?;
+        .with_context(|| {
+            format!(
+                "cannot open the root file system `{}`",
+                planned.state.rootfs.display()
+            )
+        })?;
     let landlock = planned.repeated.confinement.landlock.as_ref();
     Ok(First {
         spec,
@@ -219,7 +230,11 @@ fn first<'a>(
         linux,
         root,
         root_path: planned.state.rootfs.clone(),
-        switch: if request.no_pivot { Switch::Chroot } else { Switch::Pivot },
+        switch: if request.no_pivot {
+            Switch::Chroot
+        } else {
+            Switch::Pivot
+        },
         sources: sources::open(mounts, &ground).map_err(plain)?,
         null: sources::null().map_err(plain)?,
         namespaces: Namespaces::of(linux).map_err(plain)?,
@@ -228,7 +243,9 @@ fn first<'a>(
             None => cgroup.entry()?,
         },
         walls,
-        rules: landlock.map(|plan| plan.rules.as_slice()).unwrap_or_default(),
+        rules: landlock
+            .map(|plan| plan.rules.as_slice())
+            .unwrap_or_default(),
         last: Last {
             confinement: &planned.repeated.confinement,
             filters: &planned.repeated.filters,
@@ -249,7 +266,11 @@ fn first<'a>(
 /// # Errors
 /// Nobody listens there.
 pub fn listener(repeated: &Repeated, state: &BoxState, stage: Stage) -> Result<Option<Listener>> {
-    let Some(agent) = repeated.agent.as_ref().filter(|_| repeated.filters.listens()) else {
+    let Some(agent) = repeated
+        .agent
+        .as_ref()
+        .filter(|_| repeated.filters.listens())
+    else {
         return Ok(None);
     };
     Ok(Some(Listener {
@@ -278,14 +299,24 @@ pub fn limits(pid: Pid, process: &Process) -> Result<()> {
         })?;
     }
     if let Some(adjustment) = process.oom_score_adj() {
-        std::fs::write(format!("/proc/{pid}/oom_score_adj"), adjustment.to_string())
-            .with_context(|| format!("cannot set the OOM score to {adjustment}{}", lacking_right()))?;
+        std::fs::write(format!("/proc/{pid}/oom_score_adj"), adjustment.to_string()).with_context(
+            || {
+                format!(
+                    "cannot set the OOM score to {adjustment}{}",
+                    lacking_right()
+                )
+            },
+        )?;
     }
     Ok(())
 }
 
 fn lacking_right() -> &'static str {
-    match caps::has_cap(None, caps::CapSet::Effective, caps::Capability::CAP_SYS_RESOURCE) {
+    match caps::has_cap(
+        None,
+        caps::CapSet::Effective,
+        caps::Capability::CAP_SYS_RESOURCE,
+    ) {
         Ok(true) => "",
         _ => " (the runtime's caller has no CAP_SYS_RESOURCE)",
     }
@@ -351,8 +382,13 @@ fn remember(
     store.save_repeated(&planned.state.id, &planned.repeated)?;
     planned.state.phase = Phase::Created;
     store.save(&planned.state)?;
-    context.log.debug(&format!("created \"{}\"", planned.state.id));
-    write_pid(request.pid_file, planned.state.init.map_or(0, |init| init.pid))
+    context
+        .log
+        .debug(&format!("created \"{}\"", planned.state.id));
+    write_pid(
+        request.pid_file,
+        planned.state.init.map_or(0, |init| init.pid),
+    )
 }
 
 /// The engine's pid file: digits, no newline, whole at once.

@@ -37,9 +37,7 @@ impl Made {
     ) -> Result<Made> {
         let (channel, theirs) = Channel::pair().context("cannot make a socket")?;
         let Some(users) = users else {
-            return match clone::clone(namespaces, cgroup, Parent::Caller)
-                .map_err(refused)?
-            {
+            return match clone::clone(namespaces, cgroup, Parent::Caller).map_err(refused)? {
                 Cloned::Child => {
                     drop(channel);
                     life(theirs);
@@ -132,7 +130,10 @@ fn refused(error: Errno) -> anyhow::Error {
 /// # Errors
 /// Nobody listens there.
 pub fn connect(path: &Path, what: &str) -> Result<OwnedFd> {
-    let connected = match (path.parent(), path.file_name().and_then(|name| name.to_str())) {
+    let connected = match (
+        path.parent(),
+        path.file_name().and_then(|name| name.to_str()),
+    ) {
         (Some(parent), Some(name)) if path.is_absolute() => {
             in_directory(parent, name, |short| UnixStream::connect(short))
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Mode, Policy};
 use nemoclaw_policy::resolve::{Resolved, resolve};
@@ -88,7 +89,7 @@ fn log_all(context: &Context, remarks: &[String]) {
 /// This machine, as far as a plan depends on it.
 fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> Result<HostFacts> {
     let binary = seal::binary().context("cannot find this program's own file")?;
-    let guards = guards(store)?;
+    let guards = guards(store, spec)?;
     let known = host::Known {
         landlock_abi: kernel::kernel_abi(),
         runtime_binary: &binary,
@@ -124,18 +125,41 @@ fn with_devices(
     Ok((injected.spec, injected.variables))
 }
 
-/// Living boxes, whose network namespaces are guarded.
-fn guards(store: &Store) -> Result<Vec<host::Guard>> {
+/// Living boxes, whose namespaces may be joined. Asked only by a box that joins one: it reads all of them.
+fn guards(store: &Store, spec: &Spec) -> Result<Vec<host::Guard>> {
+    let namespaces = spec.linux().iter().flat_map(|linux| linux.namespaces());
+    if !namespaces.flatten().any(|each| each.path().is_some()) {
+        return Ok(Vec::new());
+    }
     let all = store.list().context("cannot list the boxes")?;
+    // One that is being made may yet fail, and its fence with it.
     let living = all
         .iter()
-        .filter(|state| !state.unconfined && state.pid() != 0);
-    Ok(living
-        .map(|state| host::Guard {
-            sandbox: state.id.clone(),
-            pid: state.pid(),
+        .filter(|state| !state.unconfined && state.phase != Phase::Creating && state.pid() != 0);
+    living
+        .map(|state| {
+            Ok(host::Guard {
+                sandbox: state.id.clone(),
+                pid: state.pid(),
+                egress: egress(&store.directory(&state.id)?)?,
+            })
         })
-        .collect())
+        .collect()
+}
+
+/// How the box of a directory gets out; `None` where it has no fence of its own.
+fn egress(directory: &Path) -> Result<Option<Egress>> {
+    let path = directory.join(handover::FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let told: Handover = serde_json::from_slice(&bytes)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            Ok(Some(told.egress))
+        }
+        // A box that ended meanwhile has none either.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
 }
 
 /// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.

@@ -65,15 +65,21 @@ pub fn start(
     let cgroup = Cgroup::of(state)?;
     let mut linux = Linux::default();
     linux.set_personality(repeated.personality.clone());
-    let tenant = tenant((state, repeated), &held, (&process, &linux), &cgroup, request)?;
+    let tenant = tenant(
+        (state, repeated),
+        &held,
+        (&process, &linux),
+        &cgroup,
+        request,
+    )?;
     enter_first(&held, init.pid)?;
     let into = cgroup.open_for_clone()?;
     let by_itself = into.is_some() || tenant.entry.is_some();
     let made = Made::new(0, into.as_ref().map(AsFd::as_fd), None, |channel| {
         tenant.live(&channel)
     })?;
-    let joined = share_cache(state, made.pid)
-        .and_then(|()| join(&made, &cgroup, by_itself, &process));
+    let joined =
+        share_cache(state, made.pid).and_then(|()| join(&made, &cgroup, by_itself, &process));
     if joined.is_err() {
         // It may have ended itself, or be one that a process of the box has stopped.
         if let Ok(left) = PidFd::open(made.pid) {
@@ -82,7 +88,11 @@ pub fn start(
         // It is this process's child and is dead by now.
         nix::sys::wait::waitpid(made.pid, None).ok();
     }
-    context.log.debug(&format!("exec in \"{}\" of {}", state.id, store.root.display()));
+    context.log.debug(&format!(
+        "exec in \"{}\" of {}",
+        state.id,
+        store.root.display()
+    ));
     joined.map(|()| made.pid)
 }
 
@@ -162,8 +172,7 @@ fn tenant<'a>(
 /// Namespaces that only a child enters: its process ids, and its clock.
 fn enter_first(init: &PidFd, pid: i32) -> Result<()> {
     let own_time = has_own_time(pid).context("cannot read the container's namespaces")?;
-    namespaces::enter_ids_of(init)
-        .context("cannot enter the container's process-id namespace")?;
+    namespaces::enter_ids_of(init).context("cannot enter the container's process-id namespace")?;
     if own_time {
         setns(init, CloneFlags::from_bits_retain(libc::CLONE_NEWTIME))
             .context("cannot enter the container's time namespace")?;

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use oci_spec::runtime::{
-    LinuxDevice, LinuxDeviceType, LinuxNetDevice, LinuxResources,
-};
+use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxNetDevice, LinuxResources};
 
 use super::Refusal;
 

@@ -73,8 +73,10 @@ pub struct JoinedNamespace {
     pub kind: LinuxNamespaceType,
     /// The path in the spec.
     pub path: PathBuf,
-    /// The sandbox of ours that guards it (its first process lives in it).
+    /// The sandbox of ours that guards it (its first process lives in it). Of a network: the one whose fence stands there.
     pub guarded_by: Option<String>,
+    /// That sandbox has a router.
+    pub online: bool,
     /// A process that is in no sandbox of ours lives in it.
     pub foreign_processes: bool,
     /// It is the namespace that this runtime itself runs in, or that of the machine's first process.

@@ -7,8 +7,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use caps::{CapSet, Capability};
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
+use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::node::NodeConfig;
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
 use super::{HostFacts, JoinedNamespace, SourceFacts, SourceKind, mounts};
 
@@ -32,6 +33,8 @@ pub struct Guard {
     pub sandbox: String,
     /// Its first process.
     pub pid: i32,
+    /// How its traffic leaves; `None` where it joined another's network, so that the fence there is not its own.
+    pub egress: Option<Egress>,
 }
 
 /// Why this machine could not be read.
@@ -271,11 +274,13 @@ fn joined(spec: &Spec, guards: &[Guard]) -> Result<Vec<JoinedNamespace>, ProbeEr
         let of = |pid: &str| identity(&Path::new("/proc").join(pid).join("ns").join(file)).ok();
         let guard = guards
             .iter()
+            .filter(|guard| kind != LinuxNamespaceType::Network || guard.egress.is_some())
             .find(|guard| of(&guard.pid.to_string()) == Some(target));
         all.push(JoinedNamespace {
             kind,
             path: path.clone(),
             guarded_by: guard.map(|guard| guard.sandbox.clone()),
+            online: guard.is_some_and(|guard| guard.egress == Some(Egress::Router)),
             foreign_processes: lives_in(target, file)?,
             is_host: of("self") == Some(target) || of("1") == Some(target),
         });
@@ -360,14 +365,18 @@ mod tests {
         spec.set_linux(Some(linux));
         let found = joined(&spec, &[]).unwrap();
         assert!(found[0].is_host && found[0].foreign_processes && found[0].guarded_by.is_none());
-        let guard = Guard {
+        let guard = |egress| Guard {
             sandbox: "box1".to_owned(),
             pid: i32::try_from(std::process::id()).unwrap(),
+            egress,
         };
-        assert_eq!(
-            joined(&spec, &[guard]).unwrap()[0].guarded_by.as_deref(),
-            Some("box1")
-        );
+        let router = joined(&spec, &[guard(Some(Egress::Router))]).unwrap();
+        assert_eq!(router[0].guarded_by.as_deref(), Some("box1"));
+        assert!(router[0].online);
+        let offline = joined(&spec, &[guard(Some(Egress::Offline))]).unwrap();
+        assert!(offline[0].guarded_by.is_some() && !offline[0].online);
+        // One that lives there without a fence of its own guards nothing.
+        assert_eq!(joined(&spec, &[guard(None)]).unwrap()[0].guarded_by, None);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 use nemoclaw_policy::handover::{Egress, Handover};
 use nemoclaw_policy::policy::Mode;
+use oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 
 use super::landlock::Ground;
 use super::namespaces::Namespaces;
@@ -12,8 +12,8 @@ use super::paths::PathRules;
 use super::places::Places;
 use super::users::Users;
 use super::{
-    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added,
-    devices, environment, hooks, landlock, limits, masks, mounts, namespaces, privileged, process,
+    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, devices,
+    environment, hooks, landlock, limits, masks, mounts, namespaces, pod, privileged, process,
     sources, sysctl, trust, unconfined,
 };
 
@@ -75,6 +75,7 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
     let mut remarks = Vec::new();
     let listed = given.linux.namespaces().as_deref().unwrap_or_default();
     let namespaces = namespaces::planned(listed, inputs.host)?;
+    join(inputs, &namespaces, &mut remarks)?;
     if namespaces.network_of.is_none() && !inputs.host.egress_hook_present {
         return Err(Refusal::NoEgressHook(inputs.host.egress_hook.clone()));
     }
@@ -113,6 +114,28 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
         directories,
         trust: tree.trust,
     })
+}
+
+/// What joining another sandbox's network means: its policy decides on the traffic. An offline box would get a way out.
+fn join(
+    inputs: &Inputs<'_>,
+    namespaces: &Namespaces,
+    remarks: &mut Vec<String>,
+) -> Result<(), Refusal> {
+    let Some(guard) = &namespaces.network_of else {
+        return Ok(());
+    };
+    let policy = &inputs.policy.name;
+    if inputs.policy.mode == Mode::Offline && namespaces.online {
+        return Err(Refusal::OfflineJoins {
+            policy: policy.clone(),
+            guard: guard.clone(),
+        });
+    }
+    remarks.push(format!(
+        "the network is that of the sandbox `{guard}`: its policy decides on traffic, not `{policy}`"
+    ));
+    Ok(())
 }
 
 /// The box's file tree and who lives in it.
@@ -162,11 +185,12 @@ fn confinement(
     remarks: &mut Vec<String>,
 ) -> Result<Confinement, Refusal> {
     let nodes = devices::check(given.linux.devices().as_deref())?;
-    let ours = if tree.trust.is_some() {
+    let mut ours = if tree.trust.is_some() {
         trust::readable_files(inputs)
     } else {
         Vec::new()
     };
+    ours.extend(pod::holder(inputs.spec));
     let ground = Ground {
         policy: inputs.policy,
         rules,

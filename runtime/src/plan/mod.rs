@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{Hook, LinuxSeccomp, PosixRlimit, Spec};
 use nemoclaw_policy::handover::{Handover, PolicyText};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;
+use oci_spec::runtime::{Hook, LinuxSeccomp, PosixRlimit, Spec};
 use serde::{Deserialize, Serialize};
 
 mod added;
@@ -27,6 +27,7 @@ mod mounts;
 mod namespaces;
 mod paths;
 mod places;
+mod pod;
 mod privileged;
 mod process;
 mod refuse;

@@ -11,6 +11,8 @@ pub struct Namespaces {
     pub list: Vec<LinuxNamespace>,
     /// The sandbox whose network namespace is joined: its fence and policy hold.
     pub network_of: Option<String>,
+    /// That sandbox has a router.
+    pub online: bool,
     /// The network or the process-id namespace is shared with another sandbox of ours.
     pub shared: bool,
     /// The box has a user namespace.
@@ -36,6 +38,7 @@ pub fn planned(given: &[LinuxNamespace], host: &HostFacts) -> Result<Namespaces,
     let mut plan = Namespaces {
         list: given.to_vec(),
         network_of: None,
+        online: false,
         shared: false,
         user: false,
     };
@@ -55,7 +58,10 @@ pub fn planned(given: &[LinuxNamespace], host: &HostFacts) -> Result<Namespaces,
     {
         let guard = joined(namespace, host)?;
         match namespace.typ() {
-            Kind::Network => plan.network_of.clone_from(&guard),
+            Kind::Network => {
+                plan.network_of.clone_from(&guard);
+                plan.online = host.joined(Kind::Network).is_some_and(|known| known.online);
+            }
             _ if guard.is_none() => return Err(foreign(namespace)),
             _ => {}
         }
@@ -153,6 +159,7 @@ mod tests {
             kind,
             path: path.into(),
             guarded_by: guard.map(str::to_owned),
+            online: guard.is_some(),
             foreign_processes: foreign,
             is_host,
         };

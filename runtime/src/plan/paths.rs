@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use oci_spec::runtime::Spec;
 use nemoclaw_policy::policy::{Filesystem, Policy};
+use oci_spec::runtime::Spec;
 
 /// The work directory every box has.
 pub const SANDBOX: &str = "/sandbox";

@@ -3,10 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use oci_spec::runtime::{
-    Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, User,
-};
 use nemoclaw_policy::policy::{Identity, Policy};
+use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, LinuxIdMapping, User};
 
 use super::{Refusal, RootfsFacts};
 

@@ -32,6 +32,16 @@ pub enum Refusal {
         /// Its path.
         path: PathBuf,
     },
+    /// Under an offline policy, the network of a sandbox that has a router.
+    #[error(
+        "a sandbox of the offline policy `{policy}` cannot join the network of the sandbox `{guard}`, which has a way out: start both under the same policy"
+    )]
+    OfflineJoins {
+        /// The policy of the box that joins.
+        policy: String,
+        /// The sandbox that is joined.
+        guard: String,
+    },
     /// A sysctl that could weaken the fence.
     #[error(
         "a sandbox cannot set the sysctl `{0}`, since the network fence depends on it: remove it"

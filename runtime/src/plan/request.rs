@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use oci_spec::runtime::Spec;
 use nemoclaw_policy::handover::{POLICY_ANNOTATION, POLICY_ENVIRONMENT};
 use nemoclaw_policy::resolve::Request;
+use oci_spec::runtime::Spec;
 
 use super::mounts::{asks_readonly, is_bind};
 

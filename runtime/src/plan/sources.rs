@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Mount;
 use nemoclaw_policy::handover::PolicyText;
+use oci_spec::runtime::Mount;
 
 use super::mounts::{asks_readonly, is_bind};
 use super::paths::PathRules;

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Mount;
 use nemoclaw_policy::handover::{CA_BUNDLE_FILE, RESOLV_CONF_FILE};
 use nemoclaw_policy::policy::Mode;
+use oci_spec::runtime::Mount;
 
 use super::namespaces::Namespaces;
 use super::paths::normal;

@@ -107,7 +107,11 @@ impl Channel {
             match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
                 Err(Errno::EINTR) => {}
                 Ok(0) | Err(Errno::ECONNRESET) => return Ok(None),
-                Ok(length) => return Word::from(&buffer[..length]).map(Some).ok_or(Errno::EBADMSG),
+                Ok(length) => {
+                    return Word::from(&buffer[..length])
+                        .map(Some)
+                        .ok_or(Errno::EBADMSG);
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -21,13 +21,18 @@ const DEVPTS: FsType = FsType(0x1cd1);
 ///
 /// # Errors
 /// There is no devpts, or a step fails.
-pub fn take(root: BorrowedFd<'_>, process: &Process, socket: BorrowedFd<'_>) -> Result<OwnedFd, RaiseError> {
+pub fn take(
+    root: BorrowedFd<'_>,
+    process: &Process,
+    socket: BorrowedFd<'_>,
+) -> Result<OwnedFd, RaiseError> {
     let path = Path::new("/dev/pts/ptmx");
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY;
     let master = openat2::open_following(root, path, flags).map_err(|error| {
         if error == Errno::ENOENT {
             RaiseError::Config(
-                "cannot make a terminal: the container has no devpts mounted on `/dev/pts`".to_owned(),
+                "cannot make a terminal: the container has no devpts mounted on `/dev/pts`"
+                    .to_owned(),
             )
         } else {
             kernel("open `/dev/pts/ptmx` for a terminal")(error)
@@ -73,13 +78,17 @@ pub fn show(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), RaiseErro
 /// # Errors
 /// The kernel's error.
 pub fn own_streams(uid: u32) -> Result<(), RaiseError> {
-    let null = File::open("/dev/null").and_then(|file| file.metadata()).ok();
+    let null = File::open("/dev/null")
+        .and_then(|file| file.metadata())
+        .ok();
     for fd in 0..=2 {
         let Ok(stat) = nix::sys::stat::fstat(fd) else {
             continue;
         };
         use std::os::unix::fs::MetadataExt;
-        let is_null = null.as_ref().is_some_and(|null| null.rdev() == stat.st_rdev);
+        let is_null = null
+            .as_ref()
+            .is_some_and(|null| null.rdev() == stat.st_rdev);
         if stat.st_uid == uid || is_null {
             continue;
         }

@@ -89,7 +89,9 @@ fn one(
         AtFlags::AT_SYMLINK_NOFOLLOW,
     )?;
     // A change of owner takes set-user-ID bits away.
-    if stat.st_mode & (libc::S_ISUID | libc::S_ISGID) != 0 && stat.st_mode & libc::S_IFMT != libc::S_IFLNK {
+    if stat.st_mode & (libc::S_ISUID | libc::S_ISGID) != 0
+        && stat.st_mode & libc::S_IFMT != libc::S_IFLNK
+    {
         let again: OwnedFd = openat2::open_in(to, path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
         fchmod(again.as_raw_fd(), mode)?;
     }
@@ -109,14 +111,30 @@ mod tests {
         let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::create_dir_all(from.path().join("a/b")).unwrap();
         fs::write(from.path().join("a/b/file"), "text").unwrap();
-        fs::set_permissions(from.path().join("a/b/file"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(
+            from.path().join("a/b/file"),
+            fs::Permissions::from_mode(0o640),
+        )
+        .unwrap();
         fs::set_permissions(from.path().join("a"), fs::Permissions::from_mode(0o711)).unwrap();
         symlink("/etc/passwd", from.path().join("link")).unwrap();
-        let (f, t) = (open_root(from.path()).unwrap(), open_root(to.path()).unwrap());
+        let (f, t) = (
+            open_root(from.path()).unwrap(),
+            open_root(to.path()).unwrap(),
+        );
         into(f.as_fd(), t.as_fd()).unwrap();
         assert_eq!(fs::read(to.path().join("a/b/file")).unwrap(), b"text");
-        let mode = |path: &str| fs::metadata(to.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        let mode = |path: &str| {
+            fs::metadata(to.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o7777
+        };
         assert_eq!((mode("a"), mode("a/b/file")), (0o711, 0o640));
-        assert_eq!(fs::read_link(to.path().join("link")).unwrap(), Path::new("/etc/passwd"));
+        assert_eq!(
+            fs::read_link(to.path().join("link")).unwrap(),
+            Path::new("/etc/passwd")
+        );
     }
 }

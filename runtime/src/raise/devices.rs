@@ -98,9 +98,8 @@ pub fn make_all(
 
 fn node(device: &LinuxDevice) -> Result<Node, RaiseError> {
     let path = device.path().clone();
-    let bad = |what: &str| {
-        RaiseError::Config(format!("the device `{}` has {what}", path.display()))
-    };
+    let bad =
+        |what: &str| RaiseError::Config(format!("the device `{}` has {what}", path.display()));
     let kind = match device.typ() {
         LinuxDeviceType::B => SFlag::S_IFBLK,
         LinuxDeviceType::C | LinuxDeviceType::U => SFlag::S_IFCHR,
@@ -159,8 +158,8 @@ fn bind(root: BorrowedFd<'_>, path: &Path) -> Result<(), Errno> {
 
 fn links(root: BorrowedFd<'_>) -> Result<(), RaiseError> {
     let directory = Path::new("/dev");
-    let place = places::at(root, directory, Kind::Directory)
-        .map_err(on("make or open", directory))?;
+    let place =
+        places::at(root, directory, Kind::Directory).map_err(on("make or open", directory))?;
     let link = |path: &str, target: &str| {
         let name = Path::new(path).file_name().unwrap_or_default();
         match symlinkat(target, Some(place.fd.as_raw_fd()), name) {
@@ -168,7 +167,9 @@ fn links(root: BorrowedFd<'_>) -> Result<(), RaiseError> {
             Err(error) => Err(on("make the link", Path::new(path))(error)),
         }
     };
-    LINKS.iter().try_for_each(|(path, target)| link(path, target))?;
+    LINKS
+        .iter()
+        .try_for_each(|(path, target)| link(path, target))?;
     if Path::new("/proc/kcore").exists() {
         link("/dev/core", "/proc/kcore")?;
     }

@@ -148,7 +148,9 @@ fn state_value(view: &View, stage: Stage, pid: Option<i32>) -> Value {
 /// # Errors
 /// The first that fails.
 pub fn run_all(hooks: &[Hook], state: &[u8], directory: Option<&Path>) -> Result<(), HookError> {
-    hooks.iter().try_for_each(|hook| run(hook, state, directory))
+    hooks
+        .iter()
+        .try_for_each(|hook| run(hook, state, directory))
 }
 
 /// Run one hook.
@@ -231,11 +233,16 @@ fn follow(child: &mut Child, limit: Option<Duration>) -> std::io::Result<Option<
             None => PollTimeout::NONE,
             Some(Duration::ZERO) => return Ok(None),
             // Rounded up: a poll of zero milliseconds would turn in circles.
-            Some(left) => PollTimeout::try_from(left + Duration::from_millis(1))
-                .unwrap_or(PollTimeout::MAX),
+            Some(left) => {
+                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            }
         };
         let mut fds = vec![PollFd::new(held.as_fd(), PollFlags::POLLIN)];
-        fds.extend(stderr.as_ref().map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+        fds.extend(
+            stderr
+                .as_ref()
+                .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
+        );
         match poll(&mut fds, left) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -315,9 +322,16 @@ mod tests {
 
     #[test]
     fn a_failing_hooks_last_words_are_told() {
-        let error = run(&hook("echo first >&2; echo why >&2; exit 3", None), b"{}", None);
+        let error = run(
+            &hook("echo first >&2; echo why >&2; exit 3", None),
+            b"{}",
+            None,
+        );
         let text = error.expect_err("fails").to_string();
-        assert!(text.contains("exit status: 3") && text.contains("why"), "{text}");
+        assert!(
+            text.contains("exit status: 3") && text.contains("why"),
+            "{text}"
+        );
     }
 
     #[test]

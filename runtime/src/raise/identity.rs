@@ -29,14 +29,20 @@ pub fn sets(process: &Process) -> Five {
 ///
 /// # Errors
 /// The kernel's error.
-pub fn take(user: &User, sets: &Five, later: Later, may_set_groups: bool) -> Result<(), RaiseError> {
+pub fn take(
+    user: &User,
+    sets: &Five,
+    later: Later,
+    may_set_groups: bool,
+) -> Result<(), RaiseError> {
     let step = |error| RaiseError::Step(StepError::from(error));
     capabilities::bound(sets).map_err(step)?;
     ids::keep_capabilities(true).map_err(kernel("keep capabilities for a moment"))?;
     let groups = user.additional_gids().as_deref().unwrap_or_default();
     if !may_set_groups && !groups.is_empty() {
         return Err(RaiseError::Config(
-            "cannot set additional groups: the user namespace does not let anyone set groups".to_owned(),
+            "cannot set additional groups: the user namespace does not let anyone set groups"
+                .to_owned(),
         ));
     }
     ids::become_user(user.uid(), user.gid(), may_set_groups.then_some(groups)).map_err(kernel(
@@ -71,9 +77,10 @@ pub fn make_directory(cwd: &Path) -> Result<(), RaiseError> {
                 Some(libc::EROFS | libc::EACCES | libc::EEXIST | libc::EPERM)
             ) => {}
         Err(error) => {
-            return Err(kernel(format!("make the working directory `{}`", cwd.display()))(
-                super::error::errno(&error),
-            ));
+            return Err(kernel(format!(
+                "make the working directory `{}`",
+                cwd.display()
+            ))(super::error::errno(&error)));
         }
     }
     Ok(())

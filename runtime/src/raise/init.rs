@@ -89,11 +89,14 @@ impl First<'_> {
         ids::hide().map_err(kernel("hide the process"))?;
         nix::unistd::setsid().map_err(kernel("lead a session"))?;
         if let Some(entry) = &self.entry {
-            entry.enter().map_err(|error| RaiseError::Config(sentence(&error)))?;
+            entry
+                .enter()
+                .map_err(|error| RaiseError::Config(sentence(&error)))?;
         }
         if self.namespaces.has_users() {
             heard(channel, &Word::Mapped)?;
-            ids::become_user(0, 0, None).map_err(kernel("become the root of the user namespace"))?;
+            ids::become_user(0, 0, None)
+                .map_err(kernel("become the root of the user namespace"))?;
             // A change of user lets go of this.
             nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
                 .map_err(kernel("end with the command"))?;
@@ -174,8 +177,7 @@ impl First<'_> {
         if let Some(planned) = self.walls {
             walls::build(root.as_fd(), planned).map_err(RaiseError::Config)?;
         }
-        let identities =
-            walls::identities(root.as_fd(), self.rules).map_err(RaiseError::Config)?;
+        let identities = walls::identities(root.as_fd(), self.rules).map_err(RaiseError::Config)?;
         serde_json::to_vec(&identities)
             .map_err(|error| RaiseError::Config(format!("cannot write the identities: {error}")))
     }
@@ -221,7 +223,12 @@ impl First<'_> {
         of: impl Fn(&'h oci_spec::runtime::Hooks) -> Option<&'h [Hook]>,
         stage: Stage,
     ) -> Result<(), RaiseError> {
-        let Some(list) = self.spec.hooks().as_ref().and_then(of).filter(|list| !list.is_empty())
+        let Some(list) = self
+            .spec
+            .hooks()
+            .as_ref()
+            .and_then(of)
+            .filter(|list| !list.is_empty())
         else {
             return Ok(());
         };
@@ -243,7 +250,10 @@ pub fn own_number() -> Option<i32> {
 
 /// Wait for the verb's word.
 fn heard(channel: &Channel, wanted: &Word) -> Result<(), RaiseError> {
-    match channel.hear(None).map_err(kernel("hear from the command"))? {
+    match channel
+        .hear(None)
+        .map_err(kernel("hear from the command"))?
+    {
         Some(word) if word == *wanted => Ok(()),
         _ => Err(RaiseError::Alone),
     }

@@ -14,10 +14,20 @@ use crate::sys::openat2;
 ///
 /// # Errors
 /// A path cannot be covered.
-pub fn mask(root: BorrowedFd<'_>, masked: &[String], null: BorrowedFd<'_>) -> Result<(), RaiseError> {
-    let mut null = Cover { mount: null, used: false };
+pub fn mask(
+    root: BorrowedFd<'_>,
+    masked: &[String],
+    null: BorrowedFd<'_>,
+) -> Result<(), RaiseError> {
+    let mut null = Cover {
+        mount: null,
+        used: false,
+    };
     let directory = nothing().map_err(kernel("make an empty directory to mask others with"))?;
-    let mut empty = Cover { mount: directory.as_fd(), used: false };
+    let mut empty = Cover {
+        mount: directory.as_fd(),
+        used: false,
+    };
     for path in masked.iter().map(Path::new) {
         let failed = || on("mask", path);
         let Some(place) = there(root, path).map_err(failed())? else {

@@ -49,7 +49,11 @@ const ATTRIBUTES: [Pair; 18] = [
     ("nosymfollow", Attributes::NO_SYMFOLLOW, NONE),
     ("symfollow", NONE, Attributes::NO_SYMFOLLOW),
     ("noatime", Attributes::NO_ATIME, Attributes::ATIME_BITS),
-    ("strictatime", Attributes::STRICT_ATIME, Attributes::ATIME_BITS),
+    (
+        "strictatime",
+        Attributes::STRICT_ATIME,
+        Attributes::ATIME_BITS,
+    ),
     ("relatime", NONE, Attributes::ATIME_BITS),
     ("atime", NONE, Attributes::ATIME_BITS),
     ("norelatime", NONE, Attributes::ATIME_BITS),
@@ -117,8 +121,12 @@ impl Options {
     }
 
     fn add(&mut self, option: &str) -> Result<(), String> {
-        let attribute =
-            |name: &str| ATTRIBUTES.iter().find(|(known, ..)| *known == name).copied();
+        let attribute = |name: &str| {
+            ATTRIBUTES
+                .iter()
+                .find(|(known, ..)| *known == name)
+                .copied()
+        };
         if let Some((_, set, clear)) = attribute(option) {
             change(&mut self.set, &mut self.clear, set, clear);
             return Ok(());
@@ -157,9 +165,16 @@ impl Options {
 }
 
 /// The later option wins over the earlier.
-fn change(into_set: &mut Attributes, into_clear: &mut Attributes, set: Attributes, clear: Attributes) {
+fn change(
+    into_set: &mut Attributes,
+    into_clear: &mut Attributes,
+    set: Attributes,
+    clear: Attributes,
+) {
     *into_set = into_set.without(clear).and(set);
-    *into_clear = into_clear.without(set.without(Attributes::ATIME_BITS)).and(clear);
+    *into_clear = into_clear
+        .without(set.without(Attributes::ATIME_BITS))
+        .and(clear);
 }
 
 fn for_file_system(option: &str) -> Result<(CString, Option<CString>), String> {
@@ -201,7 +216,10 @@ mod tests {
     #[test]
     fn an_r_reaches_the_whole_tree() {
         let options = read(&["rro", "rnosuid", "rexec"]);
-        assert_eq!(options.tree_set, Attributes::READ_ONLY.and(Attributes::NO_SUID));
+        assert_eq!(
+            options.tree_set,
+            Attributes::READ_ONLY.and(Attributes::NO_SUID)
+        );
         assert_eq!(options.tree_clear, Attributes::NO_EXEC);
         assert_eq!(options.set, NONE);
     }
@@ -209,7 +227,11 @@ mod tests {
     #[test]
     fn the_rest_is_the_file_systems() {
         let options = read(&["mode=755", "newinstance", "sync", "defaults"]);
-        let names: Vec<_> = options.data.iter().map(|(name, _)| name.to_str().unwrap()).collect();
+        let names: Vec<_> = options
+            .data
+            .iter()
+            .map(|(name, _)| name.to_str().unwrap())
+            .collect();
         assert_eq!(names, ["mode", "newinstance", "sync"]);
         assert_eq!(options.value("mode").unwrap().to_str(), Ok("755"));
     }

@@ -55,9 +55,11 @@ pub fn make(root: BorrowedFd<'_>, path: &Path, kind: Kind) -> Result<OwnedFd, Er
         other => other?,
     };
     let made = match kind {
-        Kind::Directory => {
-            mkdirat(Some(above.as_raw_fd()), name, Mode::from_bits_truncate(0o755))
-        }
+        Kind::Directory => mkdirat(
+            Some(above.as_raw_fd()),
+            name,
+            Mode::from_bits_truncate(0o755),
+        ),
         Kind::File => {
             let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_WRONLY | OFlag::O_CLOEXEC;
             let mode = Mode::from_bits_truncate(0o644);

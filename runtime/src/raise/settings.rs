@@ -31,9 +31,8 @@ pub fn names(spec: &Spec) -> Result<(), RaiseError> {
 /// A name leads elsewhere, or a value is refused.
 pub fn sysctls(given: &HashMap<String, String>) -> Result<(), RaiseError> {
     for (name, value) in given {
-        let path = sysctl(name).ok_or_else(|| {
-            RaiseError::Config(format!("`{name}` is no name of a sysctl"))
-        })?;
+        let path = sysctl(name)
+            .ok_or_else(|| RaiseError::Config(format!("`{name}` is no name of a sysctl")))?;
         File::options()
             .write(true)
             .open(&path)
@@ -70,9 +69,18 @@ mod tests {
     #[test]
     fn a_sysctl_is_a_file_below_proc_sys() {
         let file = |name| sysctl(name).map(|path| path.display().to_string());
-        assert_eq!(file("net.core.somaxconn").as_deref(), Some("/proc/sys/net/core/somaxconn"));
-        assert_eq!(file("net/ipv4/conf/eth0.1/mtu").as_deref(), Some("/proc/sys/net/ipv4/conf/eth0.1/mtu"));
-        assert_eq!(file("net.ipv4.conf.eth0/1.mtu").as_deref(), Some("/proc/sys/net/ipv4/conf/eth0.1/mtu"));
+        assert_eq!(
+            file("net.core.somaxconn").as_deref(),
+            Some("/proc/sys/net/core/somaxconn")
+        );
+        assert_eq!(
+            file("net/ipv4/conf/eth0.1/mtu").as_deref(),
+            Some("/proc/sys/net/ipv4/conf/eth0.1/mtu")
+        );
+        assert_eq!(
+            file("net.ipv4.conf.eth0/1.mtu").as_deref(),
+            Some("/proc/sys/net/ipv4/conf/eth0.1/mtu")
+        );
         for bad in ["", "../../etc/passwd", "/etc/passwd", "net//../x"] {
             assert_eq!(file(bad), None, "{bad}");
         }

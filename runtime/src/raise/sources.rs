@@ -72,8 +72,7 @@ pub fn open(mounts: &[Mount], ground: &Ground<'_>) -> Result<Vec<Source>, RaiseE
 
 fn one(mount: &Mount, ground: &Ground<'_>) -> Result<Source, RaiseError> {
     let given = mount.options().as_deref().unwrap_or_default();
-    let mut options =
-        Options::read(given, mount.typ().as_deref()).map_err(RaiseError::Config)?;
+    let mut options = Options::read(given, mount.typ().as_deref()).map_err(RaiseError::Config)?;
     let mapped = mount.uid_mappings().is_some() || mount.gid_mappings().is_some();
     if mapped && options.mapped.is_none() {
         options.mapped = Some(Reach::One);
@@ -93,15 +92,13 @@ fn tree(
     ground: &Ground<'_>,
 ) -> Result<What, RaiseError> {
     let path = mount.source().as_deref().unwrap_or(Path::new(""));
-    let source = source(path, ground.checked_except)
-        .map_err(on("open the mount source", path))?;
+    let source = source(path, ground.checked_except).map_err(on("open the mount source", path))?;
     let kind = match openat2::identity(source.as_fd()) {
         Ok((_, true)) => Kind::Directory,
         Ok((_, false)) => Kind::File,
         Err(error) => return Err(on("look at the mount source", path)(error)),
     };
-    let copied = mount::clone_tree(source.as_fd(), reach)
-        .map_err(on("copy the mount", path))?;
+    let copied = mount::clone_tree(source.as_fd(), reach).map_err(on("copy the mount", path))?;
     let at = copied.as_fd();
     detach(at, options, ground.linux).map_err(on("change how mounts pass to", path))?;
     if options.remount {

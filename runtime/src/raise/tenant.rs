@@ -61,15 +61,21 @@ impl Tenant<'_> {
         let affinity = self.process.exec_cpu_affinity().as_ref();
         processors(affinity.and_then(|given| given.initial().as_deref()))?;
         if let Some(entry) = &self.entry {
-            entry.enter().map_err(|error| RaiseError::Config(sentence(&error)))?;
+            entry
+                .enter()
+                .map_err(|error| RaiseError::Config(sentence(&error)))?;
         }
         setns(self.init, self.namespaces).map_err(kernel("enter the container's namespaces"))?;
         if self.namespaces.contains(CloneFlags::CLONE_NEWUSER) {
-            ids::become_user(0, 0, None).map_err(kernel("become the root of the user namespace"))?;
+            ids::become_user(0, 0, None)
+                .map_err(kernel("become the root of the user namespace"))?;
             ids::hide().map_err(kernel("hide the process"))?;
         }
         // Put into its cgroup by the verb, where it could not go there itself.
-        match channel.hear(None).map_err(kernel("hear from the command"))? {
+        match channel
+            .hear(None)
+            .map_err(kernel("hear from the command"))?
+        {
             Some(Word::Go) => {}
             _ => return Err(RaiseError::Alone),
         }
@@ -118,9 +124,7 @@ impl Tenant<'_> {
 /// Run on the processors of `list` only, if there is one.
 fn processors(list: Option<&str>) -> Result<(), RaiseError> {
     match list.filter(|list| !list.is_empty()) {
-        Some(list) => {
-            tuning::affinity(list).map_err(|error| RaiseError::Config(sentence(&error)))
-        }
+        Some(list) => tuning::affinity(list).map_err(|error| RaiseError::Config(sentence(&error))),
         None => Ok(()),
     }
 }

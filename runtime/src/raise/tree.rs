@@ -86,8 +86,9 @@ fn new(root: BorrowedFd<'_>, mount: &Mount, options: &Options) -> Result<(), Rai
 fn in_place(root: BorrowedFd<'_>, path: &Path) -> Result<Place, Errno> {
     match openat2::open_in(root, path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
         Ok(fd) => Ok(Place { fd, existed: true }),
-        Err(Errno::ENOENT) => places::make(root, path, Kind::Directory)
-            .map(|fd| Place { fd, existed: false }),
+        Err(Errno::ENOENT) => {
+            places::make(root, path, Kind::Directory).map(|fd| Place { fd, existed: false })
+        }
         Err(error) => Err(error),
     }
 }
@@ -101,21 +102,28 @@ fn file_system(
 ) -> Result<OwnedFd, RaiseError> {
     let shown = destination.display();
     let c = |text: &str| {
-        CString::new(text).map_err(|_| {
-            RaiseError::Config(format!("the mount on `{shown}` holds a zero byte"))
-        })
+        CString::new(text)
+            .map_err(|_| RaiseError::Config(format!("the mount on `{shown}` holds a zero byte")))
     };
-    let making = FileSystem::open(&c(typ)?)
-        .map_err(kernel(format!("mount `{shown}`: begin a file system `{typ}`")))?;
+    let making = FileSystem::open(&c(typ)?).map_err(kernel(format!(
+        "mount `{shown}`: begin a file system `{typ}`"
+    )))?;
     let told = |what: String, error: Errno| {
         let words = making.words();
-        let what = if words.is_empty() { what } else { format!("{what} ({words})") };
+        let what = if words.is_empty() {
+            what
+        } else {
+            format!("{what} ({words})")
+        };
         kernel(what)(error)
     };
     let set = |name: &CStr, value: Option<&CStr>| {
         making.set(name, value).map_err(|error| {
             told(
-                format!("mount `{shown}`: set the option `{}` of `{typ}`", name.to_string_lossy()),
+                format!(
+                    "mount `{shown}`: set the option `{}` of `{typ}`",
+                    name.to_string_lossy()
+                ),
                 error,
             )
         })
@@ -126,7 +134,8 @@ fn file_system(
     }
     if typ == "tmpfs" && place.existed && options.value("mode").is_none() {
         // A tmpfs takes the mode of the directory that it covers.
-        let stat = nix::sys::stat::fstat(place.fd.as_raw_fd()).map_err(on("look at", destination))?;
+        let stat =
+            nix::sys::stat::fstat(place.fd.as_raw_fd()).map_err(on("look at", destination))?;
         set(c"mode", Some(&c(&format!("{:o}", stat.st_mode & 0o7777))?))?;
     }
     making
@@ -159,9 +168,17 @@ fn cgroups(
     for hierarchy in hierarchies {
         let made = places::make(around.as_fd(), Path::new(&hierarchy.name), Kind::Directory);
         places.push(made.map_err(failed())?);
-        for alias in hierarchy.aliases.iter().filter(|alias| **alias != hierarchy.name) {
-            nix::unistd::symlinkat(hierarchy.name.as_str(), Some(around.as_raw_fd()), alias.as_str())
-                .map_err(failed())?;
+        for alias in hierarchy
+            .aliases
+            .iter()
+            .filter(|alias| **alias != hierarchy.name)
+        {
+            nix::unistd::symlinkat(
+                hierarchy.name.as_str(),
+                Some(around.as_raw_fd()),
+                alias.as_str(),
+            )
+            .map_err(failed())?;
         }
     }
     mount::attach(around.as_fd(), place.fd.as_fd()).map_err(failed())?;
@@ -176,7 +193,11 @@ fn cgroups(
 ///
 /// # Errors
 /// The kernel's error.
-pub fn enter(root: BorrowedFd<'_>, path: &Path, propagation: Option<&str>) -> Result<(), RaiseError> {
+pub fn enter(
+    root: BorrowedFd<'_>,
+    path: &Path,
+    propagation: Option<&str>,
+) -> Result<(), RaiseError> {
     let own = openat2::own_root().map_err(kernel("open the root directory"))?;
     // The box's mounts must never reach the host, and the parent of a new root must not be shared at all.
     let host = match propagation {

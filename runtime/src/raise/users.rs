@@ -16,11 +16,7 @@ use crate::sys::clone::{self, Cloned, Parent};
 ///
 /// # Errors
 /// The kernel takes a mapping not.
-pub fn map(
-    pid: Pid,
-    uids: &[LinuxIdMapping],
-    gids: &[LinuxIdMapping],
-) -> Result<(), RaiseError> {
+pub fn map(pid: Pid, uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<(), RaiseError> {
     write(pid, "uid_map", uids)?;
     write(pid, "gid_map", gids)
 }
@@ -28,8 +24,12 @@ pub fn map(
 fn write(pid: Pid, file: &str, mappings: &[LinuxIdMapping]) -> Result<(), RaiseError> {
     // One write: the kernel takes the whole map at once.
     let path = format!("/proc/{pid}/{file}");
-    std::fs::write(&path, text(mappings))
-        .map_err(|error| kernel(format!("write the user mappings `{}`", text(mappings).trim().replace('\n', ", ")))(errno(&error)))
+    std::fs::write(&path, text(mappings)).map_err(|error| {
+        kernel(format!(
+            "write the user mappings `{}`",
+            text(mappings).trim().replace('\n', ", ")
+        ))(errno(&error))
+    })
 }
 
 fn text(mappings: &[LinuxIdMapping]) -> String {

@@ -80,13 +80,8 @@ pub fn clone(
     // `pidfd`, which also lives. Without CLONE_VM and with a null stack the child runs on a copy of this memory. This
     // process has one thread, so no lock is held by a thread that the child lacks; the C library's `fork` handlers are
     // not run, and it has none that a copy of a single-threaded process needs.
-    let answer = unsafe {
-        libc::syscall(
-            libc::SYS_clone3,
-            &raw mut arguments,
-            size_of::<Arguments>(),
-        )
-    };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<Arguments>()) };
     match Errno::result(answer)? {
         0 => Ok(Cloned::Child),
         pid => {

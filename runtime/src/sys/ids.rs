@@ -68,8 +68,7 @@ pub fn capabilities() -> Result<Sets, Errno> {
     };
     let mut data = [Data::default(); 2];
     // SAFETY: version 3 takes a header and two data entries, all of which live across the call.
-    let result =
-        unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
+    let result = unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) };
     Errno::result(result)?;
     let join = |of: fn(&Data) -> u32| u64::from(of(&data[0])) | (u64::from(of(&data[1])) << 32);
     Ok(Sets {
@@ -144,8 +143,15 @@ pub fn drop_bounding(capability: u8) -> Result<(), Errno> {
 /// The kernel's error.
 pub fn clear_ambient() -> Result<(), Errno> {
     // SAFETY: integers only.
-    let result =
-        unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    let result = unsafe {
+        libc::prctl(
+            libc::PR_CAP_AMBIENT,
+            libc::PR_CAP_AMBIENT_CLEAR_ALL,
+            0,
+            0,
+            0,
+        )
+    };
     Errno::result(result).map(drop)
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Every wrapper turns raw numbers into owned descriptors or a typed error at once, and decides nothing.
 
-pub mod clone;
 pub mod bpf;
+pub mod clone;
 pub mod descriptors;
 pub mod fork;
 pub mod ids;

@@ -237,7 +237,11 @@ impl FileSystem {
         } else {
             FSCONFIG_SET_FLAG
         };
-        self.configure(command, name.as_ptr(), value.map_or(std::ptr::null(), CStr::as_ptr))
+        self.configure(
+            command,
+            name.as_ptr(),
+            value.map_or(std::ptr::null(), CStr::as_ptr),
+        )
     }
 
     fn configure(

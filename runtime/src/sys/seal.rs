@@ -152,7 +152,10 @@ mod tests {
         }
         let mount = mounted().expect("mount");
         let again = format!("/proc/self/fd/{}", mount.as_raw_fd());
-        let refused = File::options().write(true).open(&again).expect_err("refused");
+        let refused = File::options()
+            .write(true)
+            .open(&again)
+            .expect_err("refused");
         // A running binary is also busy; what the mount refuses comes first.
         assert_eq!(refused.raw_os_error(), Some(libc::EROFS));
         let copy = sealed_copy().expect("copy");

@@ -105,8 +105,8 @@ fn from_arguments(repeated: &Repeated, args: &Exec) -> Result<Process> {
     process.set_env(Some(last_of_each(variables)));
     process.set_user(user(process.user(), args)?);
     for name in &args.cap {
-        let capability = capabilities::named(name)
-            .with_context(|| format!("unknown capability \"{name}\""))?;
+        let capability =
+            capabilities::named(name).with_context(|| format!("unknown capability \"{name}\""))?;
         let mut sets = process
             .capabilities()
             .clone()

@@ -1,8 +1,8 @@
 //! `run`: create, start and, unless detached, wait.
 
 use anyhow::{Context as _, Result, bail};
-use oci_spec::runtime::Spec;
 use nix::unistd::Pid;
+use oci_spec::runtime::Spec;
 
 use super::{create, start};
 use crate::cli::Run;

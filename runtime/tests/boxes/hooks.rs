@@ -82,14 +82,8 @@ fn an_egress_hook_that_leaves_no_sentence_is_named_with_its_last_words() {
             "echo one >&2; echo two >&2; exit 3",
             "exit status: 3): one; two",
         ),
-        (
-            "exit 1",
-            "exit status: 1)",
-        ),
-        (
-            "kill -9 $$",
-            "signal: 9 (SIGKILL))",
-        ),
+        ("exit 1", "exit status: 1)"),
+        ("kill -9 $$", "signal: 9 (SIGKILL))"),
     ] {
         let box_id = id();
         node.write_hook(&format!("cat > /dev/null; {script}"));
@@ -129,7 +123,8 @@ fn an_engines_hook_that_takes_too_long_is_named() {
     let begun = Instant::now();
     let said = node.create(&box_id);
     assert!(
-        said.err.ends_with("engine-hook` took longer than 1 s and was killed"),
+        said.err
+            .ends_with("engine-hook` took longer than 1 s and was killed"),
         "{}",
         said.err
     );

@@ -1,7 +1,7 @@
 //! `exec`: an exec'ed process is confined exactly as init is, whatever its process.json asks for.
 
-use oci_spec::runtime::{PosixRlimitType, Process};
 use nemoclaw_runtime::plan::{Confinement, exec_process};
+use oci_spec::runtime::{PosixRlimitType, Process};
 use serde_json::json;
 
 use super::{World, sample};

@@ -14,7 +14,6 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use nemoclaw_policy::handover::{Capture, PolicyText};
 use nemoclaw_policy::node::{CdiConfig, NodeConfig, RouterConfig};
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
@@ -22,6 +21,7 @@ use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
     SourceKind,
 };
+use oci_spec::runtime::{LinuxNamespaceType, Spec};
 use serde_json::Value;
 
 /// A sample as JSON, to be changed before it is read as a spec.
@@ -144,6 +144,7 @@ fn host(spec: &Spec) -> HostFacts {
             kind: namespace.typ(),
             path,
             guarded_by: pod.then(|| "pod1".to_owned()),
+            online: pod,
             foreign_processes: pod,
             is_host: false,
         })

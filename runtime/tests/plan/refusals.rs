@@ -229,3 +229,18 @@ fn a_config_without_its_parts() {
         assert!(sentence(&world).contains(part));
     }
 }
+
+#[test]
+fn an_offline_box_does_not_join_a_network_that_has_a_way_out() {
+    let mut world = World::of("cri16-container");
+    world.policy.mode = Mode::Offline;
+    let said = sentence(&world);
+    assert!(
+        said.contains("pod1") && said.contains("has a way out"),
+        "{said}"
+    );
+    for joined in &mut world.host.joined {
+        joined.online = false;
+    }
+    assert!(world.plan().is_ok());
+}

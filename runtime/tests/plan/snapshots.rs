@@ -1,9 +1,9 @@
 //! The whole result for every engine's config: a change of the plan shows as a diff here.
 
-use oci_spec::runtime::LinuxNamespaceType;
 use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_runtime::plan::{PathKind, Plan};
+use oci_spec::runtime::LinuxNamespaceType;
 use serde_json::{Value, json};
 
 use super::{World, has_namespace};

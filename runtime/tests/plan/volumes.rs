@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Mount;
 use nemoclaw_policy::policy::Filesystem;
 use nemoclaw_runtime::plan::{Plan, Refusal, policy_request};
+use oci_spec::runtime::Mount;
 use serde_json::json;
 
 use super::World;

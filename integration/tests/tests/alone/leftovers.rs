@@ -7,8 +7,10 @@ use nemoclaw_tests::alone;
 use nemoclaw_tests::bundle::Bundle;
 use nemoclaw_tests::container::{Container, run, unique};
 use nemoclaw_tests::leftovers::Picture;
+use nemoclaw_tests::pods::Pod;
 use nemoclaw_tests::router::shared_pid;
 use nemoclaw_tests::shell::finish;
+use nemoclaw_tests::{containerd, podman};
 
 fn picture(world: &World) -> Picture {
     Picture::take(world, &world.path("state"), shared_pid(world))
@@ -122,4 +124,47 @@ fn a_program_that_does_not_exist_leaves_nothing() {
     )
     .exits(127);
     nothing_new(world, &before, "a failed start");
+}
+
+#[test]
+fn a_pod_that_ended_or_was_refused_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    let live = || {
+        let pod = Pod::start(world, "nemoclaw-test", &[]);
+        let (first, second) = (
+            pod.container("first", "nct/busybox", &["sleep", "300"]),
+            pod.container("second", "nct/busybox", &["sleep", "300"]),
+        );
+        first.exec(&["true"]).ok();
+        second.exec(&["true"]).ok();
+        pod.end();
+    };
+    live(); // engines make their own parents once
+    let before = picture(world);
+    live();
+    live();
+    nothing_new(world, &before, "a pod");
+    let unlisted = [("nemoclaw.dev/policy", "dev")];
+    Pod::ask(world, "nemoclaw-test", &unlisted).expect_err("an unlisted policy");
+    nothing_new(world, &before, "a refused pod");
+}
+
+#[test]
+fn a_box_of_ctr_or_of_podman_that_ended_leaves_nothing() {
+    let world = alone!();
+    let _turn = crate::turn();
+    containerd::ensure(world);
+    podman::ensure(world);
+    let live = || {
+        let task = containerd::Task::start(world, "test", &[], &["sleep", "300"]);
+        task.exec(&["true"]).ok();
+        let container = podman::Box::start(world, "nemoclaw-test", &[], &["sleep", "300"]);
+        container.exec(&[], &["true"]).ok();
+    };
+    live();
+    let before = picture(world);
+    live();
+    live();
+    nothing_new(world, &before, "a box of ctr or of podman");
 }

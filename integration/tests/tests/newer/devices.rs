@@ -1,0 +1,80 @@
+//! A CDI device that the engine itself puts into the container's configuration.
+
+use nemoclaw_tests::cdi::{DEVICE, LIBRARY, NODE};
+use nemoclaw_tests::container::Container;
+use nemoclaw_tests::pods::Pod;
+use nemoclaw_tests::{Output, containerd, nemoclaw};
+use serde_json::json;
+
+/// The first program: it says the vendor's variable, which `docker exec` does not give to others.
+const FIRST: [&str; 3] = ["sh", "-c", "echo variable $NCT_FAKE; exec sleep 300"];
+
+/// What a program in the box finds: the device once, which can be read, and the library once.
+fn look() -> [String; 3] {
+    let script = format!(
+        "ls -l {NODE}; head -c 3 {NODE} | od -An -tx1; grep -c ' {LIBRARY} ' /proc/self/mounts; cat {LIBRARY}"
+    );
+    ["sh".to_owned(), "-c".to_owned(), script]
+}
+
+#[track_caller]
+fn found_once(output: Output) {
+    let output = output.ok();
+    let lines: Vec<&str> = output.stdout.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 4, "{output:?}");
+    assert!(
+        lines[0].starts_with('c') && lines[0].contains("1,   5"),
+        "{output:?}"
+    );
+    assert_eq!(lines[1..], ["00 00 00", "1", "a library"], "{output:?}");
+}
+
+/// How often the node stands in the configuration that the box was made from.
+fn listed(world: &nemoclaw_tests::World, id: &str) -> usize {
+    let path = world.path(&format!("state/boxes/{id}/config/config.json"));
+    let text = std::fs::read_to_string(path).expect("the private bundle");
+    let spec: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let nodes = spec["linux"]["devices"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    nodes.iter().filter(|node| node["path"] == NODE).count()
+}
+
+#[test]
+#[ignore = "slow lane: `make test-engines-new`"]
+fn dockers_device_option_gives_it_once() {
+    let world = nemoclaw!();
+    let words = ["nct/busybox", FIRST[0], FIRST[1], FIRST[2]];
+    let without = Container::start(world, "nemoclaw", &[], &words);
+    without.exec(&["ls", NODE]).fails_saying("No such file");
+    let asked = format!("cdi.k8s.io/nct={DEVICE}");
+    for options in [
+        vec!["--device", DEVICE],
+        vec!["--device", DEVICE, "--annotation", &asked],
+    ] {
+        let container = Container::start(world, "nemoclaw-device", &options, &words);
+        let look = look();
+        let look: Vec<&str> = look.iter().map(String::as_str).collect();
+        found_once(container.exec(&look));
+        assert_eq!(listed(world, &container.id()), 1, "{options:?}");
+        container.verb(&["logs"]).ok().says("variable one");
+    }
+}
+
+#[test]
+#[ignore = "slow lane: `make test-engines-new`"]
+fn a_pods_device_is_given_once() {
+    let world = nemoclaw!();
+    containerd::ensure(world);
+    let pod = Pod::start(world, "nemoclaw-device", &[]);
+    let more = json!({ "CDI_devices": [{ "name": DEVICE }] });
+    let member = pod
+        .ask_container("one", "nct/busybox", &FIRST, &more)
+        .expect("a container");
+    let look = look();
+    let look: Vec<&str> = look.iter().map(String::as_str).collect();
+    found_once(member.exec(&look));
+    assert_eq!(listed(world, &member.id), 1);
+    member.logs("variable one");
+}

@@ -1,0 +1,74 @@
+//! Podman's options: runtimes by path and by name, annotations, limits, read-only roots, refusals.
+
+use crate::engine;
+use nemoclaw_tests::machine;
+use nemoclaw_tests::podman::run;
+
+const SECRET: &[&str] = &["cat", "/dir/secret"];
+
+#[test]
+fn a_runtimes_path_and_name_choose_the_policy() {
+    let Some(world) = engine() else { return };
+    run(world, &machine::runtime_text(world, "default"), &[], SECRET)
+        .ok()
+        .says("not for this policy");
+    run(world, "nemoclaw-default", &[], SECRET)
+        .ok()
+        .says("not for this policy");
+    for runtime in [
+        machine::runtime_text(world, "strict"),
+        "nemoclaw-strict".to_owned(),
+    ] {
+        run(world, &runtime, &[], SECRET).fails_saying("Permission denied");
+    }
+}
+
+#[test]
+fn an_annotation_narrows_and_never_widens() {
+    let Some(world) = engine() else { return };
+    let narrow = ["--annotation", "nemoclaw.dev/policy=strict"];
+    run(world, "nemoclaw-default", &narrow, SECRET).fails_saying("Permission denied");
+    let wide = ["--annotation", "nemoclaw.dev/policy=default"];
+    run(world, "nemoclaw-strict", &wide, SECRET).fails_saying("Permission denied");
+    let unlisted = ["--annotation", "nemoclaw.dev/policy=dev"];
+    run(world, "nemoclaw-default", &unlisted, &["true"]).fails_saying("selectable");
+}
+
+#[test]
+fn volumes_and_limits_work() {
+    let Some(world) = engine() else { return };
+    let data = nemoclaw_tests::probe::data_dir(world);
+    let volume = format!("{}:/sandbox", data.path().display());
+    let options = [
+        "-v",
+        &volume,
+        "--pids-limit",
+        "50",
+        "--cpus",
+        "0.5",
+        "-m",
+        "64m",
+    ];
+    let script = "echo written >/sandbox/new && cat /sandbox/file; echo x >/tmp/x && echo tmp; echo x >/dir/x || echo shut";
+    let said = run(world, "nemoclaw-default", &options, &["sh", "-c", script]).ok();
+    for word in ["untouched", "tmp", "shut"] {
+        assert!(said.stdout.contains(word), "{said:?}");
+    }
+    assert!(data.path().join("new").exists());
+}
+
+#[test]
+fn what_cannot_be_a_box_is_refused_in_one_sentence() {
+    let Some(world) = engine() else { return };
+    for (options, word) in [
+        (["--privileged", "--rm"], "privileged"),
+        (["--network", "host"], "network"),
+        (["--pid", "host"], "pid"),
+        (["--ipc", "host"], "ipc"),
+    ] {
+        run(world, "nemoclaw-test", &options, &["true"])
+            .exits(126)
+            .says("a sandbox cannot")
+            .says(word);
+    }
+}
