@@ -359,3 +359,23 @@ fn the_runtime_names_every_device_of_the_node_and_every_problem() {
         );
     }
 }
+
+#[test]
+fn a_node_that_an_image_brings_cannot_be_opened_whatever_rule_the_engine_gives() {
+    let Some(node) = with_vendor() else { return };
+    let node = given(node, "");
+    for place in ["sandbox/work/zero", "etc/zero"] {
+        let mode = Mode::from_bits_truncate(0o666);
+        let path = node.rootfs().join(place);
+        mknod(&path, SFlag::S_IFCHR, mode, makedev(1, 5)).expect("mknod");
+        let opened = fs::File::open(&path);
+        assert!(opened.is_ok(), "on this machine it can be opened");
+    }
+    let script = "for at in /sandbox/work/zero /etc/zero; do ( : < $at ) 2>/dev/null && echo opened $at; done; true";
+    node.config(script, |config| {
+        let all = json!([{ "allow": true, "type": "c", "major": 1, "minor": 5, "access": "rwm" }]);
+        config["linux"]["resources"] = json!({ "devices": all });
+    });
+    let said = node.run(&id());
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+}

@@ -199,6 +199,33 @@ fn without_a_request_nothing_changes_and_an_images_variable_is_no_request() {
 }
 
 #[test]
+fn every_version_of_the_format_is_read_and_others_are_not() {
+    for (version, known) in [
+        ("0.2.0", false),
+        ("0.3.0", true),
+        ("0.4.0", true),
+        ("0.5.0", true),
+        ("0.6.0", true),
+        ("0.7.0", true),
+        ("0.8.0", true),
+        ("0.9.0", false),
+        ("1.0.0", true),
+        ("1.1.0", true),
+        ("1.2.0", false),
+    ] {
+        let files = Files::new();
+        let edits = json!({ "deviceNodes": [{ "path": "/dev/zero", "type": "c" }] });
+        let spec = json!({
+            "cdiVersion": version, "kind": "vendor.com/dev",
+            "devices": [{ "name": "a", "containerEdits": edits }],
+        });
+        files.write("etc/a.json", &spec.to_string());
+        let world = files.world("docker20-bridge", "vendor.com/dev=a");
+        assert_eq!(world.is_ok(), known, "{version}");
+    }
+}
+
+#[test]
 fn a_later_directory_goes_first_and_one_directory_must_agree() {
     let files = Files::new();
     let says = |value: &str| json!({ "env": [format!("FROM={value}")] });
