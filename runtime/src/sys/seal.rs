@@ -48,7 +48,7 @@ pub fn ensure() -> io::Result<()> {
         return Ok(());
     }
     let origin = std::env::current_exe()?;
-    let program = match mounted() {
+    let program = match read_only(Path::new(OWN)) {
         Ok(program) => program,
         Err(_) => sealed_copy()?,
     };
@@ -81,9 +81,9 @@ fn is_protected() -> io::Result<bool> {
     }
 }
 
-/// The binary through a read-only mount of its own, in no namespace.
-fn mounted() -> Result<OwnedFd, Errno> {
-    let own = openat2::open_host(Path::new(OWN), OFlag::O_PATH)?;
+/// A file through a read-only mount of its own, in no namespace.
+fn read_only(path: &Path) -> Result<OwnedFd, Errno> {
+    let own = openat2::open_host(path, OFlag::O_PATH)?;
     let mount = mount::clone_tree(own.as_fd(), Reach::One)?;
     let set = Attributes::READ_ONLY.and(Attributes::NO_SUID);
     mount::change(mount.as_fd(), Reach::One, set, Attributes::default())?;
@@ -146,18 +146,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mount_of_the_binary_cannot_be_written_and_a_copy_is_sealed() {
+    fn a_file_cannot_be_written_through_its_read_only_mount_and_a_copy_is_sealed() {
         if !nix::unistd::geteuid().is_root() {
             return;
         }
-        let mount = mounted().expect("mount");
+        // Not the running binary, which is busy for writers in any case.
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let mount = read_only(file.path()).expect("mount");
         let again = format!("/proc/self/fd/{}", mount.as_raw_fd());
-        let refused = File::options()
-            .write(true)
-            .open(&again)
-            .expect_err("refused");
-        // A running binary is also busy; what the mount refuses comes first.
-        assert_eq!(refused.raw_os_error(), Some(libc::EROFS));
+        let refused = File::options().write(true).open(&again);
+        let refused = refused.expect_err("refused").raw_os_error();
+        assert_eq!(refused, Some(libc::EROFS));
         let copy = sealed_copy().expect("copy");
         assert!(nix::unistd::write(&copy, b"x").is_err());
     }
