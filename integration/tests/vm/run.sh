@@ -88,7 +88,7 @@ for index in "${!images[@]}"; do
   log=$work/$(basename "${images[$index]}").log
   wait "${running[$index]}" || true
   if tr -d '\r' <"$log" | grep -qx 'vm: all passed'; then
-    say "$(basename "${images[$index]}"): $(tr -d '\r' <"$log" | sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' | tr '\n' ',') passed"
+    say "$(basename "${images[$index]}"): $(tr -d '\r' <"$log" | sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' | paste -sd,)"
   else
     say "$(basename "${images[$index]}") failed, in $log:"
     tail -n 60 "$log" >&2
