@@ -6,6 +6,7 @@ set -euo pipefail
 verb=$1 dist=$2 destdir=$3 prefix=$4
 here=$(dirname "$(realpath "$0")")
 binaries=(nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw)
+engines=(docker/daemon.example.json containerd/containerd.example.toml podman/containers.example.conf crio/50-nemoclaw.example.conf)
 bin=$destdir$prefix/bin
 units=$destdir$prefix/lib/systemd/system
 examples=$destdir$prefix/share/doc/nemoclaw
@@ -24,12 +25,15 @@ case $verb in
     sed "s|@BIN@|$prefix/bin|g" "$here/../systemd/nemoclaw-router.service" >"$units/nemoclaw-router.service"
     chmod 0644 "$units/nemoclaw-router.service"
     install -m 0644 "$here/config.example.yaml" "$examples/config.example.yaml"
-    install -m 0644 "$here/../docker/daemon.example.json" "$examples/daemon.example.json"
+    for file in "${engines[@]}"; do install -m 0644 "$here/../$file" "$examples/${file##*/}"; done
     echo "installed in $bin; see $prefix/share/doc/nemoclaw" >&2
     ;;
   uninstall)
     for name in "${binaries[@]}"; do rm -f "$bin/$name"; done
-    rm -f "$units/nemoclaw-router.service" "$examples/config.example.yaml" "$examples/daemon.example.json"
+    rm -f "$units/nemoclaw-router.service" "$examples/config.example.yaml"
+    for file in "${engines[@]}"; do rm -f "$examples/${file##*/}"; done
+    # Links that carry a policy in their name, as long as they lead to what is removed.
+    find "$bin" -maxdepth 1 -type l -name 'nemoclaw-runtime.*' -lname nemoclaw-runtime -delete 2>/dev/null || true
     rmdir "$examples" 2>/dev/null || true
     echo "removed from $bin; /etc/nemoclaw and /var/lib/nemoclaw are left" >&2
     ;;

@@ -4,6 +4,7 @@ const POLICIES: &[(&str, &str)] = &[
     ("default", include_str!("../policies/default.yaml")),
     ("strict", include_str!("../policies/strict.yaml")),
     ("dev", include_str!("../policies/dev.yaml")),
+    ("gpu", include_str!("../policies/gpu.yaml")),
     ("offline", include_str!("../policies/offline.yaml")),
     ("unconfined", include_str!("../policies/unconfined.yaml")),
 ];
@@ -45,7 +46,7 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
         .map(|(_, text)| *text)
 }
 
-/// The text of an embedded policy (`default`, `strict`, `dev`, `offline`, `unconfined`).
+/// The text of an embedded policy (`default`, `strict`, `dev`, `gpu`, `offline`, `unconfined`).
 pub fn policy(name: &str) -> Option<&'static str> {
     find(POLICIES, name)
 }

@@ -5,6 +5,7 @@
 
 pub mod builtin;
 pub mod decide;
+pub mod device;
 pub mod digest;
 mod glob;
 pub mod handover;

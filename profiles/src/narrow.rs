@@ -25,6 +25,7 @@ pub fn meet(a: &Policy, b: &Policy) -> Policy {
             minimum_abi: a.landlock.minimum_abi.max(b.landlock.minimum_abi),
         },
         process: process(&a.process, &b.process, mode),
+        devices: a.devices.meet(&b.devices),
         network: layers(&a.network, &b.network),
     }
 }

@@ -17,7 +17,7 @@ use crate::yaml::{self, View};
 mod cdi;
 mod selectable;
 
-pub use cdi::{CdiConfig, CdiPattern};
+pub use cdi::CdiConfig;
 pub use selectable::Selectable;
 
 /// Where the file is looked for when neither `--config` nor `NEMOCLAW_CONFIG` names one.
@@ -44,7 +44,7 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
-    /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`.
+    /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
     pub path: Option<PathBuf>,

@@ -13,12 +13,17 @@
 use std::path::{Path, PathBuf};
 
 use crate::builtin;
+use crate::device::DeviceName;
 use crate::handover::PolicyText;
 use crate::narrow;
 use crate::node::{NodeConfig, is_policy_name};
 use crate::policy::{Authority, Mode, Policy};
 use crate::source::{Diagnostic, Source};
-use crate::trust::{self, TrustError};
+use crate::trust;
+
+mod error;
+
+pub use error::ResolveError;
 
 /// Who asked for what.
 #[derive(Debug, Clone, Default)]
@@ -271,6 +276,14 @@ impl Chooser<'_> {
             .filter(unconfined)
             .map(|loaded| loaded.text.name.clone())
             .collect();
+        let asked: Vec<(String, DeviceName)> = layers
+            .iter()
+            .map(|loaded| &loaded.policy)
+            .flat_map(|policy| {
+                let named = |device: &DeviceName| (policy.name.clone(), device.clone());
+                policy.devices.requested().iter().map(named)
+            })
+            .collect();
         for Loaded { policy, text } in layers {
             let next = match met.take() {
                 None => policy,
@@ -292,6 +305,7 @@ impl Chooser<'_> {
             }
         }
         let policy = met.ok_or(ResolveError::Nothing)?;
+        remarks_on_devices(&asked, &policy, &mut self.remarks);
         if policy.mode != Mode::Unconfined {
             // Met with another, an unconfined policy says nothing; the router need not know of it.
             texts.retain(|text| !neutral.contains(&text.name));
@@ -331,67 +345,15 @@ impl Chooser<'_> {
     }
 }
 
-/// Why no policy could be chosen; `Display` is one whole sentence with what to do.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ResolveError {
-    /// No such policy.
-    #[error("there is no policy named `{name}`: choose one of {known}, or put `{name}.yaml` into `{}`", directory.display())]
-    UnknownName {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        known: String,
-        /// Where files with names lie.
-        directory: PathBuf,
-    },
-    /// A text that can be no name.
-    #[error(
-        "`{name}` is no policy name: use letters, digits, `-`, `_` and `.`, or give a file with `--policy ./FILE`"
-    )]
-    BadName {
-        /// What was asked for.
-        name: String,
-    },
-    /// The node does not let it be chosen from outside.
-    #[error("{asker} asks for policy `{name}`, which this node does not offer: choose one of {known}, or add `{name}` to `selectable` in `{}`", config.display())]
-    NotSelectable {
-        /// What was asked for.
-        name: String,
-        /// By whom.
-        asker: Asker,
-        /// What is offered.
-        known: String,
-        /// The node's configuration.
-        config: PathBuf,
-    },
-    /// `unconfined` without the node's word.
-    #[error("policy `{name}` makes no sandbox, so the node must offer it: add `{name}` to `selectable` in `{}`", config.display())]
-    Unconfined {
-        /// What was asked for.
-        name: String,
-        /// The node's configuration.
-        config: PathBuf,
-    },
-    /// A fault in a text; the diagnostic has the caret.
-    #[error("the policy cannot be used: {}", .0.one_line())]
-    Fault(Box<Diagnostic>),
-    /// A file that may not be believed.
-    #[error(transparent)]
-    Untrusted(TrustError),
-    /// Two policies want different accounts.
-    #[error(
-        "policies `{first}` and `{second}` name different accounts in `{key}`, so none can run: drop `{key}` from one of them"
-    )]
-    Conflict {
-        /// `run_as_user` or `run_as_group`.
-        key: &'static str,
-        /// One policy.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// No policy was chosen at all.
-    #[error("no policy was chosen: give one with `--policy default`")]
-    Nothing,
+/// A device that one policy gives and another does not list is not given; whoever misses it should read why.
+fn remarks_on_devices(asked: &[(String, DeviceName)], met: &Policy, remarks: &mut Vec<String>) {
+    let lost = |device: &DeviceName| !met.devices.requested().contains(device);
+    remarks.extend(asked.iter().filter(|(_, device)| lost(device)).map(
+        |(policy, device)| {
+            format!(
+                "policy `{policy}` gives the device `{device}`, but not each of `{}` lists it under `devices`: it is not given",
+                met.name
+            )
+        },
+    ));
 }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use nemoclaw_policy::device::{DeviceName, DevicePattern, Devices};
 use nemoclaw_policy::narrow::{identity_conflict, meet};
 use nemoclaw_policy::policy::{Filesystem, Level, Mode};
 use nemoclaw_policy::{Flow, HttpRequest, Policy, Source, Verdict, builtin};
@@ -28,6 +29,16 @@ const RULES: &[&str] = &[
     ", access: full, deny_rules: [{method: GET, path: /x/*}]",
     ", rules: [{allow: {method: POST, path: \"/*/y\"}}]",
     ", access: read-only, enforcement: audit",
+];
+
+/// Entries of `devices`, and names to ask about.
+const DEVICES: &[&str] = &["v.com/d=0", "v.com/d=1", "v.com/d=*", "w.com/e=0"];
+const NAMES: &[&str] = &[
+    "v.com/d=0",
+    "v.com/d=1",
+    "v.com/d=2",
+    "w.com/e=0",
+    "w.com/e=1",
 ];
 
 /// The level of a path by the plainest reading of the rule: walk upwards, the first listed path decides.
@@ -74,14 +85,36 @@ fn networks() -> impl Strategy<Value = String> {
     })
 }
 
+/// A policy's word on devices, or none.
+fn devices() -> impl Strategy<Value = Devices> {
+    prop::option::of(prop::sample::subsequence(DEVICES, 0..=DEVICES.len())).prop_map(|entries| {
+        let entry = |text: &&str| DevicePattern::parse(text).unwrap();
+        entries.map_or_else(Devices::default, |entries| {
+            Devices::listed(entries.iter().map(entry).collect())
+        })
+    })
+}
+
+/// Which devices may be there and which are given.
+fn given(devices: &Devices) -> Vec<(bool, bool)> {
+    let name = |text: &&str| DeviceName::parse(text).unwrap();
+    NAMES
+        .iter()
+        .map(name)
+        .map(|name| (devices.allow(&name), devices.requested().contains(&name)))
+        .collect()
+}
+
 fn policies() -> impl Strategy<Value = Policy> {
     let modes = prop::sample::select(vec![Mode::Offline, Mode::Confined, Mode::Relaxed]);
-    (filesystems(), networks(), modes, any::<bool>(), 1u32..8).prop_map(
-        |(filesystem, text, mode, best_effort, abi)| {
+    let landlock = (any::<bool>(), 1u32..8);
+    (filesystems(), networks(), modes, landlock, devices()).prop_map(
+        |(filesystem, text, mode, (best_effort, abi), devices)| {
             let mut policy =
                 Policy::load(&Source::text(format!("/p{}.yaml", text.len()), &text)).unwrap();
             policy.filesystem = filesystem;
             policy.mode = mode;
+            policy.devices = devices;
             policy.landlock.best_effort = best_effort;
             policy.landlock.minimum_abi = abi;
             if mode == Mode::Relaxed {
@@ -158,12 +191,17 @@ proptest! {
         prop_assert_eq!(levels(&ab.filesystem), levels(&ba.filesystem));
         prop_assert_eq!((ab.mode, ab.landlock), (ba.mode, ba.landlock));
         prop_assert_eq!(&ab.process, &ba.process);
+        prop_assert_eq!(given(&ab.devices), given(&ba.devices));
+        prop_assert_eq!(given(&aa.devices), given(&a.devices));
         prop_assert_eq!(effect(&aa), effect(&a));
         prop_assert_eq!(levels(&aa.filesystem), levels(&a.filesystem));
         prop_assert_eq!((aa.mode, aa.landlock, &aa.process, &aa.name), (a.mode, a.landlock, &a.process, &a.name));
         for one in [&a, &b] {
             prop_assert!(effect(&ab).iter().zip(effect(one)).all(|(met, own)| *met <= own));
             prop_assert!(ab.mode <= one.mode && ab.landlock.minimum_abi >= one.landlock.minimum_abi);
+            let wider = |(met, own): (&(bool, bool), &(bool, bool))| met.0 && !own.0;
+            prop_assert!(!given(&ab.devices).iter().zip(&given(&one.devices)).any(wider));
+            prop_assert!(one.devices.ceiling().is_some() || ab.devices.requested().is_empty());
             prop_assert!(one.landlock.best_effort || !ab.landlock.best_effort);
             prop_assert!(ab.process.capabilities.iter().all(|name| one.process.capabilities.contains(name)));
         }
@@ -174,6 +212,7 @@ proptest! {
         let (left, right) = (meet(&meet(&a, &b), &c), meet(&a, &meet(&b, &c)));
         prop_assert_eq!(effect(&left), effect(&right));
         prop_assert_eq!(levels(&left.filesystem), levels(&right.filesystem));
+        prop_assert_eq!(given(&left.devices), given(&right.devices));
         prop_assert_eq!(left.network.len(), right.network.len());
     }
 }
@@ -184,7 +223,7 @@ fn shipped(name: &str) -> Policy {
 
 #[test]
 fn unconfined_is_the_neutral_policy() {
-    for name in ["default", "strict", "offline", "dev"] {
+    for name in ["default", "strict", "offline", "dev", "gpu"] {
         let own = shipped(name);
         let met = meet(&shipped("unconfined"), &own);
         assert_eq!(

@@ -128,7 +128,7 @@ fn names_from_outside_must_be_offered_and_are_never_paths() {
     let file = node.file("p.yaml", "version: 1\n");
     assert!(node.ask("", file.to_str().unwrap(), "").is_err());
     let error = node.ask("nope", "", "").unwrap_err();
-    assert!(error.starts_with("there is no policy named `nope`: choose one of default, dev, offline, strict, unconfined"), "{error}");
+    assert!(error.starts_with("there is no policy named `nope`: choose one of default, dev, gpu, offline, strict, unconfined"), "{error}");
     assert!(
         node.ask("..", "", "")
             .unwrap_err()
@@ -188,6 +188,30 @@ fn a_file_of_the_node_goes_before_an_embedded_policy_and_a_ceiling_above_all() {
         Level::Read
     );
     assert_eq!(resolved.texts.last().unwrap().name, "ceiling");
+}
+
+#[test]
+fn a_device_is_given_only_where_every_policy_lists_it() {
+    let node = Node::new(&[("mine", false)]);
+    node.file("policies/mine.yaml", "version: 1\ndevices: [v.com/d=0]\n");
+    let given = |resolved: &Resolved| resolved.policy.devices.requested().len();
+    let alone = node.ask("mine", "", "").unwrap();
+    assert_eq!((given(&alone), alone.remarks.len()), (1, 0));
+    // An image or an annotation cannot get a device by choosing a policy.
+    for (annotation, environment) in [("mine", ""), ("", "mine")] {
+        let resolved = node.ask("", annotation, environment).unwrap();
+        assert_eq!(given(&resolved), 0);
+        assert!(
+            resolved.remarks[0]
+                .contains("gives the device `v.com/d=0`, but not each of `default & mine`"),
+            "{:?}",
+            resolved.remarks
+        );
+    }
+    node.file("ceiling.yaml", "version: 1\n");
+    assert_eq!(given(&node.ask("mine", "", "").unwrap()), 0);
+    node.file("ceiling.yaml", "version: 1\ndevices: [\"v.com/d=*\"]\n");
+    assert_eq!(given(&node.ask("mine", "", "").unwrap()), 1);
 }
 
 #[test]

@@ -408,7 +408,6 @@ fn what_is_not_built_yet_is_refused_by_name_and_never_ignored() {
     for key in [
         "network_middlewares",
         "resources",
-        "devices",
         "inference",
         "privacy",
         "agents",

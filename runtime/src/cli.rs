@@ -102,6 +102,8 @@ pub enum Verb {
     Restore(Image),
     /// Print what this runtime supports as JSON.
     Features,
+    /// Print the devices that CDI files of this node describe, and what is wrong with the files, as JSON.
+    Devices,
     /// Write a first config.json.
     Spec(SpecArgs),
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use nix::errno::Errno;
 use nix::unistd::Pid;
-use oci_spec::runtime::{Hook, Process as Configured};
+use oci_spec::runtime::{Hook, LinuxPersonality, Process as Configured};
 use procfs::process::Process;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,7 @@ use crate::cgroup::CgroupPlace;
 use crate::enforce::last::WAITING_NAME;
 use crate::enforce::seccomp::Filters;
 use crate::plan::{Confinement, ResourceLimits};
+use crate::raise::rdt::Group;
 use crate::sys::pidfd::PidFd;
 
 mod store;
@@ -193,6 +194,8 @@ pub struct Repeated {
     pub agent: Option<Agent>,
     /// init's process, of which an exec by arguments changes a part.
     pub process: Option<Configured>,
+    /// The execution domain of every process.
+    pub personality: Option<LinuxPersonality>,
 }
 
 /// A seccomp listener.
@@ -228,6 +231,9 @@ pub struct BoxState {
     /// Its processes keep the session keyring of whoever starts them (only under `unconfined`).
     #[serde(default)]
     pub keeps_keyring: bool,
+    /// Its share of cache and memory bandwidth.
+    #[serde(default)]
+    pub rdt: Option<Group>,
     /// Hooks that later verbs run.
     pub hooks: LaterHooks,
     /// How far it has come.

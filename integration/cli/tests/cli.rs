@@ -131,6 +131,7 @@ fn doctor_s_json_has_a_version_and_a_level_for_each_check() {
         "engine",
         "runtime",
         "egress",
+        "devices",
     ] {
         assert!(
             ["ok", "warning", "failed"].contains(&level(name).as_str().unwrap()),

@@ -42,6 +42,7 @@ checks![
     a_process_file_has_capabilities,
     a_process_file_has_limits,
     a_process_file_has_groups,
+    #[beyond "the others leave it as it is"]
     a_process_file_has_an_oom_score,
     a_process_file_that_is_not_there_fails,
     a_process_file_that_is_no_json_fails,
@@ -50,6 +51,7 @@ checks![
     a_pid_file_holds_the_pid,
     a_pid_file_without_detach_is_written_too,
     descriptors_are_passed_on_when_asked,
+    #[beyond "runc has it since 1.2"]
     the_umask_is_the_containers,
     limits_are_the_containers,
     ten_at_a_time_work,
@@ -205,7 +207,7 @@ fn the_environment_gets_the_options(rt: &Runtime) -> Outcome {
     let bundle = up(Bundle::sleeping(rt).set("/process/env", json!(["PATH=/bin", "A=1", "B=2"])))?;
     bundle
         .exec_with(
-            &["--env", "A=new", "-e", "C=3 4"],
+            &["--env", "A=new", "--env", "C=3 4"],
             &["sh", "-c", "echo $A $B $C"],
         )?
         .prints("new 2 3 4")
@@ -237,7 +239,14 @@ fn the_group_is_the_options(rt: &Runtime) -> Outcome {
 }
 
 fn additional_groups_are_the_options(rt: &Runtime) -> Outcome {
-    let options = ["--user", "7:8", "--additional-gids", "30", "-g", "40"];
+    let options = [
+        "--user",
+        "7:8",
+        "--additional-gids",
+        "30",
+        "--additional-gids",
+        "40",
+    ];
     running(rt)?
         .exec_with(&options, &WHO)?
         .prints("7\n8\nGroups: 30 40")

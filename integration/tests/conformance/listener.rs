@@ -1,6 +1,5 @@
 //! The seccomp listener: a program's calls are answered by somebody outside.
 
-use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -43,13 +42,13 @@ fn agent(bundle: &Bundle, response: Response) -> Result<Agent, String> {
     let (sender, messages) = channel();
     std::thread::spawn(move || {
         while readable(&socket) {
-            let Ok((mut stream, _)) = socket.accept() else {
+            let Ok((stream, _)) = socket.accept() else {
                 return;
             };
-            let Ok((mut bytes, descriptors)) = receive(stream.as_fd()) else {
+            // Some hold the connection open as long as the program runs: the message is what came with the descriptor.
+            let Ok((bytes, descriptors)) = receive(stream.as_fd()) else {
                 return;
             };
-            let _ = stream.read_to_end(&mut bytes);
             let state = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
             let listener = descriptors.into_iter().next();
             let _ = sender.send(state);

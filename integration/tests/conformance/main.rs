@@ -2,6 +2,12 @@
 //!
 //! Each check is a function of a runtime. The tests here try them on ours, under the policy `unconfined`; `make
 //! conformance-peers` tries them on Debian's runc and crun too and fails where one of them passes and ours does not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a broken precondition must end the test with its reason"
+)]
 
 mod bundle;
 mod cgroups;
@@ -9,6 +15,7 @@ mod check;
 mod runtime;
 mod said;
 mod sys;
+mod terminal;
 
 mod devices;
 mod exec;
@@ -17,6 +24,7 @@ mod identity;
 mod interface;
 mod lifecycle;
 mod listener;
+mod many;
 mod masks;
 mod mounts;
 mod namespaces;
@@ -43,6 +51,8 @@ fn all() -> Vec<check::Check> {
         listener::CHECKS,
         exec::CHECKS,
         resources::CHECKS,
+        terminal::CHECKS,
+        many::CHECKS,
     ]
     .concat()
 }

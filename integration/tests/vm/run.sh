@@ -9,7 +9,6 @@ set -euo pipefail
 here=$(dirname "$(realpath "$0")")
 root=$(realpath "$here/../../..")
 work=$root/target/vm
-target=x86_64-unknown-linux-musl
 kernels=(linux-image-cloud-amd64 linux-image-6.12-cloud-amd64)
 limit=${NEMOCLAW_VM_LIMIT:-120} # seconds a machine may take
 say() { printf 'vm: %s\n' "$*" >&2; }
@@ -48,11 +47,11 @@ for name in "${kernels[@]}"; do
   images+=("$(compgen -G "$tree/boot/vmlinuz-*" | sed -n 1p)")
 done
 
-# 3. the tests, static
+# 3. the tests and the runtime that they call
 say 'building the tests'
 cd "$root"
-tests=$(cargo test --quiet --package nemoclaw-runtime --test cgroups --target $target --no-run --message-format json |
-  sed -n 's/.*"executable":"\([^"]*\/cgroups-[^"]*\)".*/\1/p' | tail -1)
+built=$(cargo test --quiet --package nemoclaw-runtime --test cgroups --test boxes --no-run --message-format json |
+  sed -n 's/.*"executable":"\([^"]*\)".*/\1/p')
 
 # 4. a root file system of busybox, the tests and the script that runs them
 tree=$work/root
@@ -61,7 +60,14 @@ mkdir -p "$tree"/{bin,proc,sys,dev,tmp,root,new}
 busybox=$(command -v busybox)
 cp "$busybox" "$tree/bin/busybox"
 for applet in $("$busybox" --list | grep -vx busybox); do ln -s busybox "$tree/bin/$applet"; done
-cp "$tests" "$tree/bin/cgroups"
+for binary in $built; do
+  name=$(basename "$binary")
+  # The tests look for the runtime where it was built.
+  case $name in nemoclaw-runtime) to=$tree$binary ;; *) to=$tree/bin/${name%-*} ;; esac
+  mkdir -p "$(dirname "$to")"
+  strip -o "$to" "$binary"
+  for library in $(ldd "$binary" | grep -o '/[^ ]*'); do install -D "$library" "$tree$library"; done
+done
 cp "$here/init" "$tree/init"
 (cd "$tree" && find . | "$busybox" cpio --quiet -o -H newc 2>/dev/null | gzip -1) >"$work/initramfs.gz"
 
@@ -82,7 +88,7 @@ for index in "${!images[@]}"; do
   log=$work/$(basename "${images[$index]}").log
   wait "${running[$index]}" || true
   if tr -d '\r' <"$log" | grep -qx 'vm: all passed'; then
-    say "$(basename "${images[$index]}"): $(tr -d '\r' <"$log" | sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' | tr '\n' ',') passed"
+    say "$(basename "${images[$index]}"): $(tr -d '\r' <"$log" | sed -n 's/^test result: ok. \([0-9]* passed\).*/\1/p' | paste -sd,)"
   else
     say "$(basename "${images[$index]}") failed, in $log:"
     tail -n 60 "$log" >&2

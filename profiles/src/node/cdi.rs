@@ -4,32 +4,33 @@
 use std::path::PathBuf;
 
 use super::absolute;
+use crate::device::{DeviceName, DevicePattern};
+use crate::policy::device;
 use crate::source::Diagnostic;
-use crate::yaml::{Fields, View};
+use crate::yaml::Fields;
 
-/// `cdi_dirs`, `cdi_devices` and `cdi_hooks`.
+/// `cdi_dirs`, `cdi_devices`, `cdi_hooks` and `cdi_nvidia_variable`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CdiConfig {
     /// `cdi_dirs`: directories with CDI files, the later ones before the earlier; `/etc/cdi`, `/var/run/cdi`.
     pub dirs: Vec<PathBuf>,
     /// `cdi_devices`: what a container's annotations may ask for. None when omitted, because some engines copy an
     /// image's annotations into the container's.
-    pub devices: Vec<CdiPattern>,
+    pub devices: Vec<DevicePattern>,
     /// `cdi_hooks`: programs of the host that a CDI file may have run, as root and outside the box; none when omitted.
     pub hooks: Vec<PathBuf>,
-}
-
-/// An entry of `cdi_devices`: `vendor.com/class=name`, or `vendor.com/class=*` for all of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CdiPattern {
-    /// `vendor.com/class`.
-    pub kind: String,
-    /// The device's name; `None` = each.
-    pub name: Option<String>,
+    /// `cdi_nvidia_variable`: whether the variable `NVIDIA_VISIBLE_DEVICES`, which an image may set, may ask for what
+    /// `cdi_devices` lists. No when omitted.
+    pub nvidia_variable: bool,
 }
 
 /// The keys in the node's file.
-pub(super) const KEYS: [&str; 3] = ["cdi_dirs", "cdi_devices", "cdi_hooks"];
+pub(super) const KEYS: [&str; 4] = [
+    "cdi_dirs",
+    "cdi_devices",
+    "cdi_hooks",
+    "cdi_nvidia_variable",
+];
 
 impl Default for CdiConfig {
     fn default() -> Self {
@@ -37,20 +38,19 @@ impl Default for CdiConfig {
             dirs: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
             devices: Vec::new(),
             hooks: Vec::new(),
+            nvidia_variable: false,
         }
     }
 }
 
 impl CdiConfig {
-    /// Whether annotations may ask for the device `name` of `kind`.
-    pub fn lists(&self, kind: &str, name: &str) -> bool {
-        self.devices
-            .iter()
-            .any(|entry| entry.kind == kind && entry.name.as_deref().is_none_or(|own| own == name))
+    /// Whether others than a policy may ask for `device`.
+    pub fn lists(&self, device: &DeviceName) -> bool {
+        self.devices.iter().any(|entry| entry.covers(device))
     }
 }
 
-/// Reads the three keys.
+/// Reads the keys.
 pub(super) fn read(fields: &Fields<'_>) -> Result<CdiConfig, Box<Diagnostic>> {
     let mut config = CdiConfig::default();
     if let Some(view) = fields.get("cdi_dirs") {
@@ -68,34 +68,12 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<CdiConfig, Box<Diagnostic>> {
             .collect::<Result<_, _>>()?;
     }
     if let Some(view) = fields.get("cdi_devices") {
-        config.devices = view.list()?.iter().map(pattern).collect::<Result<_, _>>()?;
+        config.devices = view.list()?.iter().map(device).collect::<Result<_, _>>()?;
+    }
+    if let Some(view) = fields.get("cdi_nvidia_variable") {
+        config.nvidia_variable = view.boolean()?;
     }
     Ok(config)
-}
-
-fn pattern(view: &View<'_>) -> Result<CdiPattern, Box<Diagnostic>> {
-    let text = view.text()?;
-    let parts = text.split_once('=').and_then(|(kind, name)| {
-        let (vendor, class) = kind.split_once('/')?;
-        let fine = plain(vendor) && plain(class) && (name == "*" || plain(name));
-        fine.then_some((kind, name))
-    });
-    let (kind, name) = parts.ok_or_else(|| {
-        view.fault(format!(
-            "`{text}` is no CDI device: write `vendor.com/class=name`, or `vendor.com/class=*` for all of a kind"
-        ))
-    })?;
-    Ok(CdiPattern {
-        kind: kind.to_owned(),
-        name: (name != "*").then(|| name.to_owned()),
-    })
-}
-
-fn plain(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
 }
 
 #[cfg(test)]
@@ -111,18 +89,24 @@ mod tests {
             .map_err(|fault| fault.one_line())
     }
 
+    fn name(text: &str) -> DeviceName {
+        DeviceName::parse(text).unwrap()
+    }
+
     #[test]
     fn without_a_word_of_the_node_annotations_get_no_device_and_no_hook_runs() {
         let config = parsed("").unwrap();
-        assert!(!config.lists("nvidia.com/gpu", "all") && config.hooks.is_empty());
+        assert!(!config.lists(&name("nvidia.com/gpu=all")) && config.hooks.is_empty());
+        assert!(!config.nvidia_variable);
         assert_eq!(config.dirs[0], PathBuf::from("/etc/cdi"));
     }
 
     #[test]
     fn a_name_lists_itself_and_a_star_all_of_its_kind() {
         let config = parsed("cdi_devices: [nvidia.com/gpu=*, v.com/d=0]\n").unwrap();
-        assert!(config.lists("nvidia.com/gpu", "0") && config.lists("v.com/d", "0"));
-        assert!(!config.lists("v.com/d", "1") && !config.lists("nvidia.com/mig", "0"));
+        let lists = |text: &str| config.lists(&name(text));
+        assert!(lists("nvidia.com/gpu=0") && lists("v.com/d=0"));
+        assert!(!lists("v.com/d=1") && !lists("nvidia.com/mig=0"));
     }
 
     #[test]
@@ -134,6 +118,7 @@ mod tests {
             "cdi_devices: [all]",
             "cdi_devices: [nvidia.com/gpu]",
             "cdi_devices: ['*/*=*']",
+            "cdi_nvidia_variable: maybe",
         ] {
             assert!(parsed(keys).is_err(), "{keys}");
         }

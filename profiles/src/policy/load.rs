@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, filesystem, network,
 };
+use crate::device::{DevicePattern, Devices};
 use crate::source::{Diagnostic, Source};
 use crate::yaml::{self, Fields, View};
 
@@ -15,6 +16,7 @@ const KNOWN: &[&str] = &[
     "filesystem_policy",
     "landlock",
     "process",
+    "devices",
     "network_policies",
     "box",
 ];
@@ -22,7 +24,6 @@ const KNOWN: &[&str] = &[
 const LATER: &[&str] = &[
     "network_middlewares",
     "resources",
-    "devices",
     "inference",
     "privacy",
     "agents",
@@ -85,6 +86,8 @@ pub const GRANTABLE: &[&str] = &[
 ];
 /// Kernel ABIs of Landlock end far below; a greater number is a slip.
 const MAX_ABI: u32 = 16;
+/// More entries are a slip.
+const MAX_DEVICES: usize = 256;
 /// The last user id: 2^32-1 means «no change» to the kernel.
 const MAX_ID: u32 = u32::MAX - 1;
 
@@ -125,6 +128,9 @@ pub(super) fn load(
             filesystem: filesystem::load(fields.get("filesystem_policy"), mode)?,
             landlock: landlock(fields.get("landlock"))?,
             process: process(fields.get("process"), capabilities)?,
+            devices: fields
+                .get("devices")
+                .map_or(Ok(Devices::default()), |view| devices(&view))?,
             network: vec![NetworkLayer::new(name.clone(), entries)],
             name,
         }
@@ -147,6 +153,7 @@ fn unconfined(name: String) -> Policy {
             minimum_abi: 1,
         },
         process: Process::default(),
+        devices: Devices::default(),
         network: Vec::new(),
     }
 }
@@ -158,6 +165,7 @@ fn refuse_what_would_be_ignored(fields: &Fields<'_>, mode: Mode) -> Result<(), F
             "filesystem_policy",
             "landlock",
             "process",
+            "devices",
             "network_policies",
         ],
         Mode::Offline => &["network_policies"],
@@ -272,6 +280,35 @@ fn process(view: Option<View<'_>>, capabilities: Vec<String>) -> Result<Process,
             .transpose()?;
     }
     Ok(process)
+}
+
+/// `devices`: names are given to the box, a star only lets others give them.
+fn devices(view: &View<'_>) -> Result<Devices, Fault> {
+    let items = view.list()?;
+    if items.len() > MAX_DEVICES {
+        return Err(view.fault(format!(
+            "`devices` has {} entries, at most {MAX_DEVICES} are allowed",
+            items.len()
+        )));
+    }
+    let mut entries: Vec<DevicePattern> = Vec::with_capacity(items.len());
+    for item in items {
+        let entry = device(&item)?;
+        if entries.contains(&entry) {
+            return Err(item.fault(format!("`{entry}` stands twice")));
+        }
+        entries.push(entry);
+    }
+    Ok(Devices::listed(entries))
+}
+
+/// An entry of a list of devices.
+pub(crate) fn device(view: &View<'_>) -> Result<DevicePattern, Fault> {
+    let text = view.text()?;
+    DevicePattern::parse(text).ok_or_else(|| {
+        view.fault(format!("`{text}` is no CDI device"))
+            .with_hint("write `vendor.com/class=name`, or `vendor.com/class=*` for all of a kind")
+    })
 }
 
 /// `sandbox`, or a number, also in quotes, that is not root's.

@@ -9,11 +9,13 @@ mod request;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::device::Devices;
 use crate::glob::Glob;
 use crate::index::HostIndex;
 use crate::source::{Diagnostic, Location, Source};
 
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
+pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
 
 /// A checked policy. Equality ignores locations.
@@ -29,6 +31,8 @@ pub struct Policy {
     pub landlock: Landlock,
     /// The user of the first process.
     pub process: Process,
+    /// Which devices it gets, and which it may have at most.
+    pub devices: Devices,
     /// Rules for traffic. Every layer must allow a flow: a policy from one file has one layer, `meet` joins them.
     pub network: Vec<NetworkLayer>,
 }

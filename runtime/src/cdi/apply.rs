@@ -1,6 +1,8 @@
 //! Edits put into a spec. Pure, and doing it twice is doing it once: what an engine has merged before us stays single.
 
-use oci_spec::runtime::{Hooks, Linux, LinuxDeviceCgroup, LinuxResources, Mount, Process, Spec};
+use oci_spec::runtime::{
+    Hook, Hooks, Linux, LinuxDeviceCgroup, LinuxResources, Mount, Process, Spec,
+};
 
 use super::edits::{Edits, HookPlace, Node};
 
@@ -25,6 +27,10 @@ pub fn applied(mut spec: Spec, edits: &Edits) -> Spec {
     }
     if !edits.hooks.is_empty() {
         add_hooks(spec.hooks_mut().get_or_insert_default(), edits);
+    }
+    if edits.rdt.is_some() {
+        let linux = spec.linux_mut().get_or_insert_with(Linux::default);
+        linux.set_intel_rdt(edits.rdt.clone());
     }
     spec
 }
@@ -102,8 +108,20 @@ fn add_hooks(hooks: &mut Hooks, edits: &Edits) {
             HookPlace::Poststop => hooks.poststop_mut(),
         }
         .get_or_insert_default();
-        if !list.contains(hook) {
+        if !list.iter().any(|known| same_hook(known, hook)) {
             list.push(hook.clone());
         }
     }
+}
+
+/// Whether both run the same; how long they may is the engine's business, who wrote the first.
+fn same_hook(known: &Hook, hook: &Hook) -> bool {
+    known.path() == hook.path()
+        && same_words(known.args().as_ref(), hook.args().as_ref())
+        && same_words(known.env().as_ref(), hook.env().as_ref())
+}
+
+/// Whether both lists are the same; none is as good as an empty one.
+pub fn same_words(one: Option<&Vec<String>>, other: Option<&Vec<String>>) -> bool {
+    one.into_iter().flatten().eq(other.into_iter().flatten())
 }

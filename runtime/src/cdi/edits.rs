@@ -1,16 +1,14 @@
 //! What devices add to a container, as a value: numbers looked up, hooks checked, nothing applied yet.
 
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use nix::sys::stat::{major, minor};
 use oci_spec::runtime as oci;
 
 use super::CdiError;
 use super::file::{CdiFile, open_trusted};
+use super::node::HostNode;
 use super::registry::Described;
-use super::spec::{ContainerEdits, DeviceNode, Hook, Mount};
+use super::spec::{ContainerEdits, DeviceNode, Hook, IntelRdt, Mount};
 
 /// Everything to add, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,6 +23,19 @@ pub struct Edits {
     pub hooks: Vec<(HookPlace, oci::Hook)>,
     /// Groups.
     pub gids: Vec<u32>,
+    /// Classes of cache and memory bandwidth; the last device's.
+    pub rdt: Option<oci::LinuxIntelRdt>,
+}
+
+/// What edits depend on beside the files.
+#[derive(Debug, Clone, Copy)]
+pub struct Ground<'a> {
+    /// The programs that the node lets hooks run.
+    pub hooks: &'a [PathBuf],
+    /// The box has a user namespace.
+    pub user_namespace: bool,
+    /// This host can put processes into classes of cache and memory bandwidth.
+    pub resource_control: bool,
 }
 
 /// A device node.
@@ -50,20 +61,15 @@ pub enum HookPlace {
 /// The edits of `devices`: a file's own once, before those of its first device.
 ///
 /// # Errors
-/// An edit that a box cannot have; `allowed` are the hooks that the node lists.
-pub fn resolved(
-    devices: &[Described<'_>],
-    allowed: &[PathBuf],
-    user_namespace: bool,
-) -> Result<Edits, CdiError> {
+/// An edit that a box cannot have.
+pub fn resolved(devices: &[Described<'_>], ground: Ground<'_>) -> Result<Edits, CdiError> {
     let mut edits = Edits::default();
     let mut seen: Vec<&Path> = Vec::new();
     for described in devices {
         let file = described.file;
         let mut part = Part {
             file,
-            allowed,
-            user_namespace,
+            ground,
             edits: &mut edits,
         };
         if !seen.contains(&file.path.as_path()) {
@@ -78,8 +84,7 @@ pub fn resolved(
 /// One file's contribution.
 struct Part<'a> {
     file: &'a CdiFile,
-    allowed: &'a [PathBuf],
-    user_namespace: bool,
+    ground: Ground<'a>,
     edits: &'a mut Edits,
 }
 
@@ -98,8 +103,13 @@ impl Part<'_> {
                 device.host_interface_name
             )));
         }
-        if given.intel_rdt.is_some() {
-            return Err(self.refused("`intelRdt` is not supported yet".to_owned()));
+        if let Some(rdt) = &given.intel_rdt {
+            if !self.ground.resource_control {
+                return Err(self.refused(
+                    "it has `intelRdt`, and this host has no resource control: run `mount -t resctrl resctrl /sys/fs/resctrl` where the processor knows it".to_owned(),
+                ));
+            }
+            self.edits.rdt = Some(classes(rdt));
         }
         for entry in &given.env {
             let variable = entry.split_once('=').filter(|(name, _)| !name.is_empty());
@@ -127,7 +137,7 @@ impl Part<'_> {
     }
 
     fn node(&self, given: &DeviceNode) -> Result<Node, CdiError> {
-        let on_host = self.absolute(given.host_path.as_ref().unwrap_or(&given.path))?;
+        let on_host = self.absolute(given.on_host())?;
         let host = self.host_node(given, &on_host)?;
         let mut device = oci::LinuxDevice::default();
         device
@@ -142,36 +152,15 @@ impl Part<'_> {
         Ok(Node { device, access })
     }
 
-    /// Type and numbers: as the file gives them, else those of the node on this host.
     fn host_node(&self, given: &DeviceNode, on_host: &Path) -> Result<HostNode, CdiError> {
         let shown = format!("the device node `{}`", on_host.display());
-        let found = HostNode::at(on_host);
-        let typ = given
-            .typ
-            .as_deref()
-            .map(|letter| {
-                let unknown = || self.refused(format!("{shown} has the unknown type `{letter}`"));
-                node_type(letter).ok_or_else(unknown)
-            })
-            .transpose()?;
-        let numbers = given.major.filter(|major| *major != 0).zip(typ);
-        let host = match (&found, numbers) {
-            (Ok(host), None) if typ.is_some_and(|typ| !same(typ, host.typ)) => {
-                return Err(self.refused(format!("{shown} is of another type on this host")));
-            }
-            (Ok(host), None) => *host,
-            (_, Some((major, typ))) => HostNode {
-                typ,
-                major,
-                minor: given.minor.unwrap_or(0),
-                mode: found.as_ref().ok().map_or(0o666, |host| host.mode),
-            },
-            (Err(why), None) => return Err(self.refused(format!("{shown} {why}"))),
-        };
+        let host = HostNode::of(given).map_err(|why| self.refused(format!("{shown} {why}")))?;
         // In a user namespace a node cannot be made: the host's own is mounted, found by the path that it has inside.
-        let as_inside =
-            || found.is_ok_and(|found| found.is(&host)) && on_host == Path::new(&given.path);
-        if self.user_namespace && !as_inside() {
+        let as_inside = || {
+            HostNode::at(on_host).is_ok_and(|found| found.is(&host))
+                && on_host == Path::new(&given.path)
+        };
+        if self.ground.user_namespace && !as_inside() {
             return Err(self.refused(format!(
                 "{shown} is not on this host as it would be in the box, which a user namespace does not let"
             )));
@@ -237,18 +226,13 @@ impl Part<'_> {
             other => return Err(self.refused(format!("`{other}` is no hook"))),
         };
         let path = self.absolute(&given.path)?;
-        if !self.allowed.contains(&path) {
+        if !self.ground.hooks.contains(&path) {
             return Err(self.refused(format!(
                 "its hook `{}` would run as root on this host: list it under `cdi_hooks` in the node's configuration if you trust it",
                 given.path
             )));
         }
-        let unfit = match open_trusted(&path) {
-            Ok(Ok(_)) => None,
-            Ok(Err(why)) => Some(why),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = unfit {
+        if let Some(why) = unfit_to_run(&path) {
             return Err(self.refused(format!("its hook `{}` cannot be run: {why}", given.path)));
         }
         let some = |list: &Vec<String>| (!list.is_empty()).then(|| list.clone());
@@ -268,57 +252,24 @@ impl Part<'_> {
     }
 }
 
-/// A node of this host.
-#[derive(Debug, Clone, Copy)]
-struct HostNode {
-    typ: oci::LinuxDeviceType,
-    major: i64,
-    minor: i64,
-    mode: u32,
-}
-
-impl HostNode {
-    fn at(path: &Path) -> Result<HostNode, String> {
-        let meta = fs::metadata(path).map_err(|error| format!("cannot be found: {error}"))?;
-        let kind = meta.file_type();
-        let typ = if kind.is_char_device() {
-            oci::LinuxDeviceType::C
-        } else if kind.is_block_device() {
-            oci::LinuxDeviceType::B
-        } else if kind.is_fifo() {
-            oci::LinuxDeviceType::P
-        } else {
-            return Err("is no device on this host".to_owned());
-        };
-        let number = |part: u64| i64::try_from(part).map_err(|error| error.to_string());
-        Ok(HostNode {
-            typ,
-            major: number(major(meta.rdev()))?,
-            minor: number(minor(meta.rdev()))?,
-            mode: meta.mode() & 0o777,
-        })
-    }
-
-    fn is(&self, other: &HostNode) -> bool {
-        same(self.typ, other.typ) && self.major == other.major && self.minor == other.minor
+/// Why the program of a hook cannot be run, if it cannot.
+pub fn unfit_to_run(path: &Path) -> Option<String> {
+    match open_trusted(path) {
+        Ok(Ok(_)) => None,
+        Ok(Err(why)) => Some(why),
+        Err(error) => Some(error.to_string()),
     }
 }
 
-fn node_type(letter: &str) -> Option<oci::LinuxDeviceType> {
-    Some(match letter {
-        "c" => oci::LinuxDeviceType::C,
-        "u" => oci::LinuxDeviceType::U,
-        "b" => oci::LinuxDeviceType::B,
-        "p" => oci::LinuxDeviceType::P,
-        _ => return None,
-    })
-}
-
-/// `u` is another word for `c`.
-fn same(one: oci::LinuxDeviceType, other: oci::LinuxDeviceType) -> bool {
-    let plain = |typ| match typ {
-        oci::LinuxDeviceType::U => oci::LinuxDeviceType::C,
-        other => other,
-    };
-    plain(one) == plain(other)
+#[allow(deprecated)] // Files before 1.1.0 say `enableCMT` and `enableMBM`.
+fn classes(given: &IntelRdt) -> oci::LinuxIntelRdt {
+    let mut rdt = oci::LinuxIntelRdt::default();
+    rdt.set_clos_id(given.clos_id.clone())
+        .set_l3_cache_schema(given.l3_cache_schema.clone())
+        .set_mem_bw_schema(given.mem_bw_schema.clone())
+        .set_schemata((!given.schemata.is_empty()).then(|| given.schemata.clone()))
+        .set_enable_cmt(given.enable_cmt.then_some(true))
+        .set_enable_mbm(given.enable_mbm.then_some(true))
+        .set_enable_monitoring(given.enable_monitoring.then_some(true));
+    rdt
 }

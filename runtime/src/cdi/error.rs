@@ -3,27 +3,61 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{DeviceName, listed};
+use nemoclaw_policy::device::DeviceName;
+
+use super::{Asked, Asker, listed};
 
 /// A request that cannot be met.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CdiError {
     /// No device name.
-    #[error(
-        "the annotation `{key}` asks for `{text}`, which is no CDI device: write `vendor.com/class=name`"
-    )]
+    #[error("{by} asks for `{text}`, which is no CDI device: write `vendor.com/class=name`")]
     Name {
-        /// The annotation.
-        key: String,
-        /// What it says.
+        /// Who asks.
+        by: Asker,
+        /// What they say.
         text: String,
     },
-    /// Not for annotations to ask.
+    /// Not for annotations and variables to ask.
     #[error(
-        "an annotation asks for the CDI device `{0}`, which this node does not give away: list it under `cdi_devices` in the node's configuration"
+        "{} asks for the CDI device `{}`, which this node does not give away: list it under `cdi_devices` in the node's configuration, or under `devices` in the policy", .0.by, .0.device
     )]
-    NotListed(DeviceName),
+    NotListed(Asked),
+    /// More than the policy lists.
+    #[error(
+        "{} asks for the CDI device `{}`, which the policy `{policy}` does not list: add it to `devices` in the policy", asked.by, asked.device
+    )]
+    Beyond {
+        /// The request.
+        asked: Asked,
+        /// The policy.
+        policy: String,
+    },
+    /// The engine merged more than the policy lists.
+    #[error(
+        "the engine gives {what}{}: add the device to `devices` in the policy, or start the box without it{}",
+        owned(owner.as_ref(), policy),
+        unread(faults)
+    )]
+    Merged {
+        /// The node, mount or hook.
+        what: String,
+        /// The device that it is of, if some file says so.
+        owner: Option<DeviceName>,
+        /// The policy.
+        policy: String,
+        /// Files that might describe its device, but cannot be used.
+        faults: Vec<String>,
+    },
+    /// The engine merged a hook that may not run.
+    #[error("the engine gives {what}, which is refused: {why}")]
+    MergedHook {
+        /// The hook.
+        what: String,
+        /// Why not, and what to do.
+        why: String,
+    },
     /// No file describes it.
     #[error(
         "no file in {} describes the CDI device `{name}`: {}",
@@ -58,6 +92,26 @@ pub enum CdiError {
         /// Why not, and what to do.
         why: String,
     },
+}
+
+fn owned(owner: Option<&DeviceName>, policy: &str) -> String {
+    match owner {
+        Some(name) => {
+            format!(" of the CDI device `{name}`, which the policy `{policy}` does not list")
+        }
+        None => format!(", which no device that the policy `{policy}` lists has"),
+    }
+}
+
+fn unread(faults: &[String]) -> String {
+    match faults {
+        [] => String::new(),
+        _ => format!(" ({})", faults.join("; ")),
+    }
+}
+
+fn shown(place: Option<(u64, u64)>) -> String {
+    place.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"))
 }
 
 fn help(name: &DeviceName, faults: &[String]) -> String {
@@ -95,10 +149,12 @@ pub enum FileFault {
         why: String,
     },
     /// Not as the format says.
-    #[error("the CDI file `{}` is not used: {why}", path.display())]
+    #[error("the CDI file `{}{}` is not used: {why}", path.display(), shown(*place))]
     Text {
         /// The file.
         path: PathBuf,
+        /// Line and column, from 1, where there is one.
+        place: Option<(u64, u64)>,
         /// Why not.
         why: String,
     },

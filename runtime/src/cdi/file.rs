@@ -33,8 +33,9 @@ pub fn read(path: &Path) -> Result<CdiFile, FileFault> {
         path: path.to_path_buf(),
         source,
     };
-    let wrong = |why| FileFault::Text {
+    let wrong = |place, why| FileFault::Text {
         path: path.to_path_buf(),
+        place,
         why,
     };
     let file = open_trusted(path)
@@ -48,22 +49,34 @@ pub fn read(path: &Path) -> Result<CdiFile, FileFault> {
         .read_to_string(&mut text)
         .map_err(told)?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(wrong("it is longer than 1 MiB".to_owned()));
+        return Err(wrong(None, "it is longer than 1 MiB".to_owned()));
     }
     let json = path
         .extension()
         .is_some_and(|extension| extension == "json");
     let spec: CdiSpec = if json {
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?
+        serde_json::from_str(&text).map_err(|error| {
+            let place = (error.line() as u64, error.column() as u64);
+            wrong(Some(place), without_place(&error.to_string()))
+        })?
     } else {
-        serde_saphyr::from_str_with_options(&text, yaml())
-            .map_err(|error| wrong(error.without_snippet().to_string()))?
+        serde_saphyr::from_str_with_options(&text, yaml()).map_err(|error| {
+            let place = error.location().map(|at| (at.line(), at.column()));
+            wrong(place, without_place(&error.without_snippet().to_string()))
+        })?
     };
-    spec.check().map_err(wrong)?;
+    spec.check()
+        .map_err(|fault| wrong(fault.place(&text), fault.why))?;
     Ok(CdiFile {
         path: path.to_path_buf(),
         spec,
     })
+}
+
+/// A parser's sentence without the place at its end, which is told before.
+fn without_place(sentence: &str) -> String {
+    let end = sentence.rfind(" at line ").unwrap_or(sentence.len());
+    sentence[..end].to_owned()
 }
 
 /// Strict: no aliases, no merge keys, no foreign tags, one document.

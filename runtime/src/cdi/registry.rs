@@ -3,13 +3,16 @@
 //! A later directory goes before an earlier one. A file with a fault describes nothing; what it is then missing for says
 //! so. Two files of one directory that describe the same device are a conflict for whoever asks for it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nemoclaw_policy::device::DeviceName;
+
 use super::file::{self, CdiFile};
 use super::spec::Device;
-use super::{CdiError, DeviceName, FileFault};
+use super::{CdiError, FileFault};
 
 /// The files, by directory, the strongest first.
 #[derive(Debug, Default)]
@@ -98,6 +101,30 @@ impl Registry {
             dirs: self.dirs.clone(),
             faults: self.faults.iter().map(ToString::to_string).collect(),
         })
+    }
+}
+
+impl Registry {
+    /// Every device that is described without a conflict, by name.
+    pub fn devices(&self) -> Vec<(DeviceName, Described<'_>)> {
+        let found = self.names().into_iter().filter_map(|name| {
+            let described = self.find(&name).ok()?;
+            Some((name, described))
+        });
+        found.collect()
+    }
+
+    /// The name of every device that some file describes.
+    pub fn names(&self) -> BTreeSet<DeviceName> {
+        let files = self.files.iter().flatten();
+        let named = files.flat_map(|file| {
+            let names = file.spec.devices.iter().map(|device| device.name.clone());
+            names.map(|name| DeviceName {
+                kind: file.spec.kind.clone(),
+                name,
+            })
+        });
+        named.collect()
     }
 }
 

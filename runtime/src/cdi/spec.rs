@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::names;
+use nemoclaw_policy::device;
 
 /// The versions that are read.
 const VERSIONS: [&str; 8] = [
@@ -88,6 +88,13 @@ pub struct DeviceNode {
     pub gid: Option<u32>,
 }
 
+impl DeviceNode {
+    /// The node's path on the host.
+    pub fn on_host(&self) -> &str {
+        self.host_path.as_deref().unwrap_or(&self.path)
+    }
+}
+
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -158,81 +165,182 @@ pub struct IntelRdt {
     pub enable_monitoring: bool,
 }
 
+/// Why a file cannot be used, and the word in it that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecFault {
+    /// Why.
+    pub why: String,
+    word: Word,
+}
+
+/// A word of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    /// A key.
+    Key(&'static str),
+    /// The value of a key; which of the same ones, from 0.
+    Value(&'static str, String, usize),
+}
+
+impl SpecFault {
+    fn at_key(key: &'static str, why: impl Into<String>) -> SpecFault {
+        SpecFault {
+            why: why.into(),
+            word: Word::Key(key),
+        }
+    }
+
+    fn at_value(key: &'static str, value: &str, nth: usize, why: impl Into<String>) -> SpecFault {
+        SpecFault {
+            why: why.into(),
+            word: Word::Value(key, value.to_owned(), nth),
+        }
+    }
+
+    /// Line and column of the word in the file's text, from 1.
+    pub fn place(&self, text: &str) -> Option<(u64, u64)> {
+        const AROUND: [char; 3] = [' ', '"', '\''];
+        let (word, nth) = match &self.word {
+            Word::Key(key) => (*key, 0),
+            Word::Value(_, value, nth) => (value.as_str(), *nth),
+        };
+        let here = |at: usize| match &self.word {
+            Word::Key(_) => text[at + word.len()..]
+                .trim_start_matches(AROUND)
+                .starts_with(':'),
+            Word::Value(key, ..) => {
+                let before = text[..at].trim_end_matches(AROUND);
+                before
+                    .strip_suffix(':')
+                    .is_some_and(|before| before.trim_end_matches(AROUND).ends_with(key))
+            }
+        };
+        let places = text.match_indices(word).map(|(at, _)| at);
+        let at = places.filter(|at| here(*at)).nth(nth)?;
+        let before = &text[..at];
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+        Some((line as u64, column as u64))
+    }
+}
+
 impl CdiSpec {
     /// Checks what the types alone do not say.
     ///
     /// # Errors
     /// Why the file cannot be used.
-    pub fn check(&self) -> Result<(), String> {
+    pub fn check(&self) -> Result<(), SpecFault> {
         let Some(version) = rank(&self.cdi_version) else {
-            return Err(format!(
-                "its cdiVersion `{}` is none of {}",
-                self.cdi_version,
-                VERSIONS.join(", ")
-            ));
+            let known = VERSIONS.join(", ");
+            let why = format!("its cdiVersion `{}` is none of {known}", self.cdi_version);
+            return Err(SpecFault::at_value("cdiVersion", &self.cdi_version, 0, why));
         };
-        if !names::is_kind(&self.kind) {
-            return Err(format!("its kind `{}` is no `vendor.com/class`", self.kind));
+        if !device::is_kind(&self.kind) {
+            let why = format!("its kind `{}` is no `vendor.com/class`", self.kind);
+            return Err(SpecFault::at_value("kind", &self.kind, 0, why));
         }
         if self.devices.is_empty() {
-            return Err("it describes no device".to_owned());
+            return Err(SpecFault::at_key("devices", "it describes no device"));
         }
         let mut seen = BTreeSet::new();
         for device in &self.devices {
-            if !names::is_name(&device.name) {
-                return Err(format!("`{}` cannot name a device", device.name));
+            let name = &device.name;
+            if !device::is_name(name) {
+                let why = format!("`{name}` cannot name a device");
+                return Err(SpecFault::at_value("name", name, 0, why));
             }
-            if !seen.insert(&device.name) {
-                return Err(format!("it describes the device `{}` twice", device.name));
+            if !seen.insert(name) {
+                let why = format!("it describes the device `{name}` twice");
+                return Err(SpecFault::at_value("name", name, 1, why));
             }
         }
-        match self
-            .needs()
-            .into_iter()
-            .find(|(_, needed)| rank(needed) > Some(version))
-        {
-            Some((what, needed)) => Err(format!(
-                "{what} needs cdiVersion {needed}, but the file says {}",
-                self.cdi_version
-            )),
+        let newer = |need: &Need| rank(need.version) > Some(version);
+        match self.needs().into_iter().find(newer) {
+            Some(need) => Err(SpecFault {
+                why: format!(
+                    "{} needs cdiVersion {}, but the file says {}",
+                    need.what, need.version, self.cdi_version
+                ),
+                word: need.word,
+            }),
             None => Ok(()),
         }
     }
 
     /// What the file uses, and the version that brought it.
-    fn needs(&self) -> Vec<(&'static str, &'static str)> {
+    fn needs(&self) -> Vec<Need> {
         let mut needs = Vec::new();
-        let mut need = |used: bool, what, version| {
+        let digit = |c: char| c.is_ascii_digit();
+        if let Some(device) = self.devices.iter().find(|d| d.name.starts_with(digit)) {
+            needs.push(Need {
+                what: "a device name that begins with a digit".to_owned(),
+                version: "0.5.0",
+                word: Word::Value("name", device.name.clone(), 0),
+            });
+        }
+        if self.kind.split('/').nth(1).is_some_and(|c| c.contains('.')) {
+            needs.push(Need {
+                what: "a dot in the class".to_owned(),
+                version: "0.6.0",
+                word: Word::Value("kind", self.kind.clone(), 0),
+            });
+        }
+        let all = self.devices.iter().map(|device| &device.container_edits);
+        let mut every = all.chain([&self.container_edits]);
+        if every.any(|edits| edits.mounts.iter().any(|mount| mount.typ.is_some())) {
+            needs.push(Need {
+                what: "a mount's `type`".to_owned(),
+                version: "0.4.0",
+                word: Word::Key("mounts"),
+            });
+        }
+        let noted = self.devices.iter().any(|d| !d.annotations.is_empty());
+        let mut need = |used: bool, key, version| {
             if used {
-                needs.push((what, version));
+                needs.push(Need {
+                    what: format!("`{key}`"),
+                    version,
+                    word: Word::Key(key),
+                });
             }
         };
-        let named = |test: fn(&Device) -> bool| self.devices.iter().any(test);
-        let notes = !self.annotations.is_empty() || named(|d| !d.annotations.is_empty());
-        let dotted = self.kind.split('/').nth(1).is_some_and(|c| c.contains('.'));
-        let digit = named(|d| d.name.starts_with(|c: char| c.is_ascii_digit()));
-        need(digit, "a device name that begins with a digit", "0.5.0");
-        need(notes, "`annotations`", "0.6.0");
-        need(dotted, "a dot in the class", "0.6.0");
+        need(
+            noted || !self.annotations.is_empty(),
+            "annotations",
+            "0.6.0",
+        );
         let all = self.devices.iter().map(|device| &device.container_edits);
         for edits in all.chain([&self.container_edits]) {
-            let typed = edits.mounts.iter().any(|mount| mount.typ.is_some());
-            let hosts = edits.device_nodes.iter().any(|n| n.host_path.is_some());
             let rdt = edits.intel_rdt.as_ref();
-            let new = |rdt: &IntelRdt| !rdt.schemata.is_empty() || rdt.enable_monitoring;
-            need(typed, "a mount's `type`", "0.4.0");
-            need(hosts, "a device node's `hostPath`", "0.5.0");
+            let any_node = |test: fn(&DeviceNode) -> bool| edits.device_nodes.iter().any(test);
             need(
-                !edits.additional_gids.is_empty(),
-                "`additionalGids`",
-                "0.7.0",
+                any_node(|node| node.host_path.is_some()),
+                "hostPath",
+                "0.5.0",
             );
-            need(rdt.is_some(), "`intelRdt`", "0.7.0");
-            need(!edits.net_devices.is_empty(), "`netDevices`", "1.1.0");
-            need(rdt.is_some_and(new), "`intelRdt.schemata`", "1.1.0");
+            need(!edits.additional_gids.is_empty(), "additionalGids", "0.7.0");
+            need(rdt.is_some(), "intelRdt", "0.7.0");
+            need(!edits.net_devices.is_empty(), "netDevices", "1.1.0");
+            need(
+                rdt.is_some_and(|r| !r.schemata.is_empty()),
+                "schemata",
+                "1.1.0",
+            );
+            need(
+                rdt.is_some_and(|r| r.enable_monitoring),
+                "enableMonitoring",
+                "1.1.0",
+            );
         }
         needs
     }
+}
+
+/// Something that a version of the format brought.
+struct Need {
+    what: String,
+    version: &'static str,
+    word: Word,
 }
 
 fn rank(version: &str) -> Option<usize> {
@@ -247,7 +355,8 @@ mod tests {
         let text = format!(
             r#"{{"cdiVersion": "{version}", "kind": "{kind}", "devices": [{{"name": "a", "containerEdits": {edits}}}]}}"#
         );
-        serde_json::from_str::<CdiSpec>(&text).unwrap().check()
+        let checked = serde_json::from_str::<CdiSpec>(&text).unwrap().check();
+        checked.map_err(|fault| fault.why)
     }
 
     #[test]
@@ -275,6 +384,26 @@ mod tests {
             let said = spec(before, "v.com/c", edits).unwrap_err();
             assert!(said.contains(&format!("needs cdiVersion {with}")), "{said}");
             assert_eq!(spec(with, "v.com/c", edits), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_fault_has_the_place_of_the_word_that_says_it() {
+        for (text, place) in [
+            ("cdiVersion: 9.0.0\nkind: v.com/c\ndevices: []\n", (1, 13)),
+            ("cdiVersion: 0.5.0\nkind: \"v\"\ndevices: []\n", (2, 8)),
+            ("cdiVersion: 0.5.0\nkind: v.com/c\ndevices: []\n", (3, 1)),
+            (
+                "cdiVersion: 0.5.0\nkind: v.com/c\ndevices:\n- {name: a, containerEdits: {}}\n- {name: a, containerEdits: {}}\n",
+                (5, 10),
+            ),
+            (
+                "cdiVersion: 0.6.0\nkind: v.com/c\ndevices:\n- name: a\n  containerEdits:\n    additionalGids: [5]\n",
+                (6, 5),
+            ),
+        ] {
+            let spec: CdiSpec = serde_saphyr::from_str(text).unwrap();
+            assert_eq!(spec.check().unwrap_err().place(text), Some(place), "{text}");
         }
     }
 

@@ -104,7 +104,17 @@ impl Branch {
         }
     }
 
-    /// Where init has moved to, below its box's cgroup: on version 2 nobody lives in one that hands anything down.
+    /// Where a process may live: version 2 lets nobody live in a cgroup that hands anything down.
+    pub(super) fn habitable(&self, init: Option<ProcessId>) -> PathBuf {
+        let handed = files::read(&self.directory, HANDED_DOWN).unwrap_or_default();
+        let deeper = match handed.trim().is_empty() {
+            true => None,
+            false => init.and_then(|init| self.deeper(init)),
+        };
+        deeper.unwrap_or_else(|| self.directory.clone())
+    }
+
+    /// Where init has moved to, below its box's cgroup.
     fn deeper(&self, init: ProcessId) -> Option<PathBuf> {
         let text = std::fs::read_to_string(format!("/proc/{}/cgroup", init.pid)).ok()?;
         let key = self.hierarchy.key();

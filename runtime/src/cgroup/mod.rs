@@ -19,7 +19,7 @@ mod systemd;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::Pid;
 use oci_spec::runtime::LinuxResources;
@@ -68,10 +68,13 @@ impl Cgroup {
     /// This machine has no cgroups, or not those that the box was made with.
     pub fn of(state: &BoxState) -> Result<Cgroup, CgroupError> {
         let cgroup = Cgroup::at(&state.id, &state.cgroup)?;
-        Ok(Cgroup {
-            init: state.init,
-            ..cgroup
-        })
+        Ok(cgroup.with_init(state.init))
+    }
+
+    /// The same, of a box with this first process: where that has moved on, below the box's cgroup, others follow it.
+    #[must_use]
+    pub fn with_init(self, init: Option<ProcessId>) -> Cgroup {
+        Cgroup { init, ..self }
     }
 
     /// The cgroup of container `id` at `place`.
@@ -143,7 +146,12 @@ impl Cgroup {
             // systemd makes it for its first process.
             return Ok(());
         }
-        self.branches.iter().try_for_each(Branch::make)
+        self.branches.iter().try_for_each(Branch::make)?;
+        if self.is_frozen() {
+            // Left so by an earlier box: who joined would never go on.
+            self.thaw()?;
+        }
+        Ok(())
     }
 
     /// Set the limits of a new box, whoever is not named among its devices included.
@@ -189,14 +197,13 @@ impl Cgroup {
     }
 
     /// Its directory, for `clone3(CLONE_INTO_CGROUP)`; nothing where version 1 is in use or systemd must be asked.
-    /// The clone fails with `EBUSY` where the box has cgroups of its own below: then use [`Cgroup::join`].
     ///
     /// # Errors
     /// It cannot be opened.
     pub fn open_for_clone(&self) -> Result<Option<OwnedFd>, CgroupError> {
         match self.branches.as_slice() {
             [only] if only.hierarchy.version == Version::Two && self.systemd.is_none() => {
-                only.open().map(Some)
+                only.open(&only.habitable(self.init)).map(Some)
             }
             _ => Ok(None),
         }
@@ -250,14 +257,14 @@ impl Cgroup {
 }
 
 impl Branch {
-    fn open(&self) -> Result<OwnedFd, CgroupError> {
+    fn open(&self, directory: &Path) -> Result<OwnedFd, CgroupError> {
         let mut options = File::options();
         options.read(true).custom_flags(libc::O_DIRECTORY);
-        let opened = options.open(&self.directory);
+        let opened = options.open(directory);
         opened
             .map(OwnedFd::from)
             .map_err(|source| CgroupError::Open {
-                path: self.directory.clone(),
+                path: directory.to_path_buf(),
                 source,
             })
     }

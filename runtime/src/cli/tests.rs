@@ -32,6 +32,7 @@ fn every_engines_command_lines_are_understood() {
         "rt update --resources=/f abc",
         "rt update --pids-limit -1 abc",
         "rt features",
+        "rt devices",
         "rt events abc",
         "rt events --stats abc",
         "rt events abc --interval 100ms",

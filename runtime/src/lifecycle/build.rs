@@ -24,7 +24,7 @@ use crate::raise::init::First;
 use crate::raise::namespaces::Namespaces;
 use crate::raise::sources::{self, Ground};
 use crate::raise::tree::Switch;
-use crate::raise::{identity, net_devices, users};
+use crate::raise::{identity, net_devices, rdt, users};
 use crate::state::{BoxState, Phase, ProcessId, Repeated, Status, Store, check_id};
 use crate::sys::mount::{self, Reach};
 use crate::sys::{ids, keyring, openat2};
@@ -127,6 +127,10 @@ fn raise(
     let cgroup = Cgroup::of(&planned.state)?;
     cgroup.make()?;
     cgroup.limit(&linux.resources().clone().unwrap_or_default())?;
+    if let Some(given) = linux.intel_rdt() {
+        planned.state.rdt = Some(rdt::prepare(Path::new(rdt::ROOT), given, request.id)?);
+        store.save(&planned.state)?;
+    }
     let box_dir = store.directory(request.id)?;
     let first = first(request, planned, &spec, &cgroup, &box_dir)?;
     first.namespaces.prepare().map_err(plain)?;
@@ -164,6 +168,9 @@ fn raise(
         cgroup.join(made.pid)?;
     }
     limits(made.pid, process)?;
+    if let Some(group) = &planned.state.rdt {
+        group.join(Path::new(rdt::ROOT), pid)?;
+    }
     let ready = with_hooks(&made, planned, linux, &spec, &box_dir)?;
     remember(context, store, request, planned, (process, &ready))?;
     made.tell(&Word::Go)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
-use nemoclaw_policy::policy::Mode;
+use nemoclaw_policy::policy::{Mode, Policy};
 use nemoclaw_policy::resolve::{Resolved, resolve};
 use oci_spec::runtime::{Hook, Hooks, Spec};
 
@@ -39,9 +39,10 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
     let bundle = std::fs::canonicalize(request.bundle)
         .with_context(|| format!("cannot find the bundle `{}`", request.bundle.display()))?;
     let node = context.node()?;
-    let spec = given_spec(context, &bundle, &node)?;
+    let spec = given_spec(&bundle)?;
     let resolved = resolve(&plan::policy_request(&spec, context.handler.clone()), &node)?;
     log_all(context, &resolved.remarks);
+    let (spec, variables) = with_devices(context, spec, &node, &resolved.policy)?;
     let host = host_facts(store, &node, &spec, &bundle)?;
     let root = spec.root().as_ref();
     let rootfs = root
@@ -59,6 +60,7 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
         bundle: &bundle,
         box_dir: &store.directory(request.id)?,
     })?;
+    plan.confinement.environment.extend(variables);
     log_all(context, &plan.remarks);
     let chosen = Chosen {
         context,
@@ -97,12 +99,21 @@ fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> R
     Ok(host::probe(spec, bundle, &known)?)
 }
 
-/// The engine's spec, with the devices that it asks for.
-fn given_spec(context: &Context, bundle: &Path, node: &NodeConfig) -> Result<Spec> {
+/// The engine's spec.
+fn given_spec(bundle: &Path) -> Result<Spec> {
     let config = bundle.join("config.json");
-    let spec =
-        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
-    let injected = cdi::inject(spec, &node.cdi)?;
+    Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))
+}
+
+/// The spec with the devices that the box gets, and their variables. The policy was chosen before: no CDI file has a say
+/// in it.
+fn with_devices(
+    context: &Context,
+    spec: Spec,
+    node: &NodeConfig,
+    policy: &Policy,
+) -> Result<(Spec, Vec<(String, String)>)> {
+    let injected = cdi::inject(spec, &node.cdi, policy)?;
     injected
         .remarks
         .iter()
@@ -111,7 +122,7 @@ fn given_spec(context: &Context, bundle: &Path, node: &NodeConfig) -> Result<Spe
         .faults
         .iter()
         .for_each(|fault| context.log.warning(fault));
-    Ok(injected.spec)
+    Ok((injected.spec, injected.variables))
 }
 
 /// Living boxes, whose namespaces may be joined. Asked only by a box that joins one: it reads all of them.
@@ -204,6 +215,7 @@ fn first_state(chosen: Chosen<'_>, plan: &mut Plan) -> Result<BoxState> {
         limits: plan.limits,
         cgroup,
         keeps_keyring: chosen.keeps_keyring,
+        rdt: None,
         hooks: LaterHooks {
             poststart: later(&|all| all.poststart().clone()),
             poststop: later(&|all| all.poststop().clone()),
@@ -242,6 +254,7 @@ fn repeated(spec: &Spec, plan: &Plan) -> Result<Repeated> {
         filters,
         agent,
         process: None,
+        personality: linux.and_then(|linux| linux.personality().clone()),
     })
 }
 

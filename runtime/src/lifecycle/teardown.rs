@@ -69,6 +69,9 @@ pub fn take_down(context: &Context, store: &Store, state: &BoxState) -> Result<(
         }
         Err(error) => failures.take::<anyhow::Error>(Err(error.into())),
     }
+    if let Some(group) = &state.rdt {
+        failures.take(group.remove());
+    }
     hooks::poststop(
         context,
         &BoxState {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use nix::sched::{CloneFlags, setns};
 use nix::unistd::Pid;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Linux, Process};
 
 use super::build::{kept, limits, listener};
 use super::context::Context;
@@ -18,7 +18,7 @@ use crate::plan;
 use crate::raise::channel::Word;
 use crate::raise::hooks::Stage;
 use crate::raise::tenant::{Tenant, foreign_namespaces, has_own_time};
-use crate::raise::{identity, namespaces};
+use crate::raise::{identity, namespaces, rdt};
 use crate::state::{BoxState, Repeated, Status, Store};
 use crate::sys::keyring;
 use crate::sys::pidfd::PidFd;
@@ -63,14 +63,23 @@ pub fn start(
         keyring::join_new_session().context("cannot make a session keyring")?;
     }
     let cgroup = Cgroup::of(state)?;
-    let tenant = tenant((state, repeated), &held, &process, &cgroup, request)?;
+    let mut linux = Linux::default();
+    linux.set_personality(repeated.personality.clone());
+    let tenant = tenant(
+        (state, repeated),
+        &held,
+        (&process, &linux),
+        &cgroup,
+        request,
+    )?;
     enter_first(&held, init.pid)?;
     let into = cgroup.open_for_clone()?;
     let by_itself = into.is_some() || tenant.entry.is_some();
     let made = Made::new(0, into.as_ref().map(AsFd::as_fd), None, |channel| {
         tenant.live(&channel)
     })?;
-    let joined = join(&made, &cgroup, by_itself, &process);
+    let joined =
+        share_cache(state, made.pid).and_then(|()| join(&made, &cgroup, by_itself, &process));
     if joined.is_err() {
         // It may have ended itself, or be one that a process of the box has stopped.
         if let Ok(left) = PidFd::open(made.pid) {
@@ -85,6 +94,14 @@ pub fn start(
         store.root.display()
     ));
     joined.map(|()| made.pid)
+}
+
+/// Give the process the box's share of cache and memory bandwidth.
+fn share_cache(state: &BoxState, pid: Pid) -> Result<()> {
+    match &state.rdt {
+        Some(group) => Ok(group.join(Path::new(rdt::ROOT), pid.as_raw())?),
+        None => Ok(()),
+    }
 }
 
 fn join(made: &Made, cgroup: &Cgroup, by_itself: bool, process: &Process) -> Result<()> {
@@ -119,13 +136,14 @@ fn join(made: &Made, cgroup: &Cgroup, by_itself: bool, process: &Process) -> Res
 fn tenant<'a>(
     (state, repeated): (&BoxState, &'a Repeated),
     init: &'a PidFd,
-    process: &'a Process,
+    (process, linux): (&'a Process, &'a Linux),
     cgroup: &Cgroup,
     request: &Request<'_>,
 ) -> Result<Tenant<'a>> {
     let pid = state.pid();
     Ok(Tenant {
         process,
+        linux,
         init,
         namespaces: foreign_namespaces(pid).context("cannot read the container's namespaces")?,
         entry: match cgroup.open_for_clone()? {

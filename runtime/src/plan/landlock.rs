@@ -175,6 +175,7 @@ mod tests {
                 minimum_abi: 1,
             },
             process: Process::default(),
+            devices: nemoclaw_policy::device::Devices::default(),
             network: Vec::new(),
         };
         let rules = PathRules::new(&filesystem, Path::new("/"));

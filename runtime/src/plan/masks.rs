@@ -32,11 +32,14 @@ const MASKED: [&str; 29] = [
     "/sys/kernel/tracing",
     "/sys/kernel/vmcoreinfo",
 ];
-/// Never writable.
-const READONLY: [&str; 5] = [
+/// Never writable. Beside the usual ones what a driver lets root do to a device that is not the box's (put a GPU to
+/// sleep), and the triggers by which a program has the kernel watch the whole machine.
+const READONLY: [&str; 7] = [
     "/proc/bus",
+    "/proc/driver",
     "/proc/fs",
     "/proc/irq",
+    "/proc/pressure",
     "/proc/sys",
     "/proc/sysrq-trigger",
 ];

@@ -16,6 +16,7 @@ pub mod namespaces;
 pub mod net_devices;
 pub mod options;
 mod places;
+pub mod rdt;
 mod settings;
 pub mod sources;
 pub mod tenant;

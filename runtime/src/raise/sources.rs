@@ -132,7 +132,7 @@ fn detach(at: BorrowedFd<'_>, options: &Options, linux: &Linux) -> Result<(), Er
     } else {
         Propagation::Slave
     };
-    if !(root_is_shared && !options.propagation.is_empty()) {
+    if !root_is_shared || options.propagation.is_empty() {
         mount::propagate(at, Reach::Tree, first)?;
     }
     options

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::Signal;
-use oci_spec::runtime::Process;
+use oci_spec::runtime::{Linux, Process};
 
 use super::channel::{Channel, Word};
 use super::error::{RaiseError, kernel};
@@ -22,6 +22,8 @@ use crate::sys::{ids, openat2};
 pub struct Tenant<'a> {
     /// The planned process.
     pub process: &'a Process,
+    /// The Linux part that every process of the box has: its personality.
+    pub linux: &'a Linux,
     /// The box's first process.
     pub init: &'a PidFd,
     /// The namespaces that differ from the verb's.
@@ -56,6 +58,8 @@ impl Tenant<'_> {
         ids::hide().map_err(kernel("hide the process"))?;
         self.end_with_verb()?;
         nix::unistd::setsid().map_err(kernel("lead a session"))?;
+        let affinity = self.process.exec_cpu_affinity().as_ref();
+        processors(affinity.and_then(|given| given.initial().as_deref()))?;
         if let Some(entry) = &self.entry {
             entry
                 .enter()
@@ -75,6 +79,7 @@ impl Tenant<'_> {
             Some(Word::Go) => {}
             _ => return Err(RaiseError::Alone),
         }
+        processors(affinity.and_then(|given| given.cpu_affinity_final().as_deref()))?;
         self.become_user()?;
         channel
             .say(&Word::Ready(Vec::new()))
@@ -97,7 +102,8 @@ impl Tenant<'_> {
             let root = openat2::own_root().map_err(kernel("open the root directory"))?;
             console::take(root.as_fd(), self.process, socket.as_fd())?;
         }
-        tuning::apply(self.process, None).map_err(|error| RaiseError::Config(sentence(&error)))?;
+        tuning::apply(self.process, Some(self.linux))
+            .map_err(|error| RaiseError::Config(sentence(&error)))?;
         let cwd = self.process.cwd();
         identity::make_directory(cwd)?;
         let entered = nix::unistd::chdir(cwd).is_ok();
@@ -112,6 +118,14 @@ impl Tenant<'_> {
         identity::enter_directory(cwd, entered)?;
         program::find(self.process).map_err(|error| RaiseError::Step(error.into()))?;
         Ok(())
+    }
+}
+
+/// Run on the processors of `list` only, if there is one.
+fn processors(list: Option<&str>) -> Result<(), RaiseError> {
+    match list.filter(|list| !list.is_empty()) {
+        Some(list) => tuning::affinity(list).map_err(|error| RaiseError::Config(sentence(&error))),
+        None => Ok(()),
     }
 }
 

@@ -18,9 +18,9 @@ const MOST_PROCESSORS: usize = 8192;
 const MOST_NODES: usize = 1024;
 /// What `personality(2)` takes beside the domain.
 const PERSONALITY_FLAGS: [(&str, libc::c_int); 11] = [
-    ("UNAME26", libc::UNAME26),
+    ("UNAME26", 0x002_0000),
     ("ADDR_NO_RANDOMIZE", libc::ADDR_NO_RANDOMIZE),
-    ("FDPIC_FUNCPTRS", libc::FDPIC_FUNCPTRS),
+    ("FDPIC_FUNCPTRS", 0x008_0000),
     ("MMAP_PAGE_ZERO", libc::MMAP_PAGE_ZERO),
     ("ADDR_COMPAT_LAYOUT", libc::ADDR_COMPAT_LAYOUT),
     ("READ_IMPLIES_EXEC", libc::READ_IMPLIES_EXEC),

@@ -35,12 +35,12 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
         "linux": {
             "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "time", "user", "uts"],
             "capabilities": caps::all().into_iter().map(|one| one.to_string()).collect::<BTreeSet<_>>(),
-            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": false },
+            "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": apparmor },
             // A label is put on mounts, and never on a process.
             "selinux": { "enabled": false },
-            "intelRdt": { "enabled": true, "schemata": false, "monitoring": false },
+            "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": [
                     "MPOL_DEFAULT", "MPOL_BIND", "MPOL_INTERLEAVE", "MPOL_LOCAL", "MPOL_PREFERRED",

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod create;
 mod delete;
+mod devices;
 mod events;
 mod exec;
 mod features;
@@ -93,6 +94,7 @@ fn dispatch(context: &Context, verb: &Verb) -> Result<u8> {
         Verb::Checkpoint(args) => checkpoint::checkpoint(context, args)?,
         Verb::Restore(args) => checkpoint::restore(args)?,
         Verb::Features => features::run()?,
+        Verb::Devices => devices::run(context)?,
         Verb::Spec(args) => spec::run(args)?,
     }
     Ok(0)

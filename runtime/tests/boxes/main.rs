@@ -12,6 +12,7 @@ mod hooks;
 mod keyring;
 mod life;
 mod options;
+mod proc;
 mod programs;
 mod refusals;
 mod tenants;

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
 use nemoclaw_runtime::cgroup::{Cgroup, CgroupPlace};
+use nemoclaw_runtime::state::ProcessId;
 use nix::unistd::Pid;
 
 use crate::harness::{at, command, group, pid, version_2};
@@ -121,7 +123,7 @@ fn a_frozen_box_stands_still_until_it_is_thawed_or_killed() {
 #[test]
 fn nobody_escapes_by_forking() {
     let Some(group) = group() else { return };
-    let mut child = command("f() { sleep 60 & f & }; while :; do sleep 60 & done");
+    let mut child = command("sleep 0.3; while :; do sleep 60 & done");
     group.limit(serde_json::json!({ "pids": { "limit": 60 } }));
     group
         .cgroup
@@ -161,6 +163,42 @@ fn only_version_2_alone_can_be_cloned_into() {
     let Some(group) = group() else { return };
     let opened = group.cgroup.open_for_clone().expect("opened");
     assert_eq!(opened.is_some(), version_2());
+}
+
+#[test]
+fn a_box_that_has_cgroups_of_its_own_is_joined_where_its_first_process_lives() {
+    let Some(group) = group().filter(|_| version_2()) else {
+        return;
+    };
+    let inner = at(&format!("/{}/box/inner", group.name));
+    inner.make().expect("made");
+    let mut init = command("exec sleep 60");
+    let pid_of_init = pid(&init);
+    inner.join(Pid::from_raw(pid_of_init)).expect("joined");
+    let handed = &group.directories()[0].join("cgroup.subtree_control");
+    fs::write(handed, "+pids").expect("handed down");
+    let mut child = command("exec sleep 60");
+    let cgroup = at(&format!("/{}/box", group.name));
+    let pid_of_child = Pid::from_raw(pid(&child));
+    assert!(cgroup.join(pid_of_child).is_err(), "nobody may live there");
+    let cgroup = cgroup.with_init(ProcessId::of(pid_of_init));
+    cgroup.join(pid_of_child).expect("joined");
+    assert_eq!(cgroups(pid(&child)), cgroups(pid_of_init));
+    let opened = cgroup.open_for_clone().expect("opened").expect("version 2");
+    let path = fs::read_link(format!("/proc/self/fd/{}", opened.as_raw_fd()));
+    assert!(path.expect("a path").ends_with("box/inner"));
+    group.cgroup.empty().expect("emptied");
+    for process in [&mut init, &mut child] {
+        assert_eq!(process.wait().expect("ended").signal(), Some(9));
+    }
+}
+
+#[test]
+fn a_cgroup_that_was_left_frozen_is_made_anew_as_one_that_runs() {
+    let Some(group) = group() else { return };
+    group.cgroup.freeze().expect("frozen");
+    group.cgroup.make().expect("made");
+    assert!(!group.cgroup.is_frozen());
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Limits, read back from the kernel's files.
 
+use std::path::Path;
+
 use serde_json::json;
 
-use crate::harness::{group, resources, version_2};
+use crate::harness::{Group, group, resources, version_2};
 
 #[test]
 fn every_limit_of_version_1_is_in_its_file() {
@@ -14,7 +16,6 @@ fn every_limit_of_version_1_is_in_its_file() {
                     "useHierarchy": true, "kernel": 32 << 20, "kernelTCP": 8 << 20 },
         "cpu": { "shares": 300, "quota": 20000, "period": 50000, "burst": 10000, "cpus": "0", "mems": "0" },
         "pids": { "limit": 33 },
-        "blockIO": { "weight": 300 },
     }));
     for (file, value) in [
         ("memory.limit_in_bytes", "67108864"),
@@ -120,23 +121,69 @@ fn a_change_leaves_what_it_does_not_name() {
     }
 }
 
+/// Set a limit that not every machine has: then it is in its file, or else refused by its name.
+fn set_or_refused(group: &Group, value: serde_json::Value, file: &str, expected: &str) -> bool {
+    match group.cgroup.limit(&resources(value)) {
+        Ok(()) => {
+            let text = group.file(file);
+            assert!(text.lines().any(|line| line == expected), "{file}: {text}");
+            true
+        }
+        Err(error) => {
+            let (error, kind) = (error.to_string(), file.split('.').next());
+            assert!(error.contains(kind.expect("a kind")), "{error}");
+            assert!(error.contains("no such limit") || error.contains("no controller"));
+            false
+        }
+    }
+}
+
 #[test]
 fn huge_pages_are_limited_where_the_machine_counts_them() {
     let Some(group) = group() else { return };
     let wanted = json!({ "hugepageLimits": [{ "pageSize": "2MB", "limit": 6 << 20 }] });
-    match group.cgroup.limit(&resources(wanted)) {
+    let first = Path::new("/sys/fs/cgroup/hugetlb").exists();
+    let file = match first {
+        true => "hugetlb.2MB.limit_in_bytes",
+        false => "hugetlb.2MB.max",
+    };
+    if set_or_refused(&group, wanted, file, "6291456") && !first {
         // Version 2, alone or beside version 1: the box is then a part of it too.
-        Ok(()) => {
-            let mut child = group.sleeper();
-            let text = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id()));
-            let line = format!("0::/{}/box", group.name);
-            assert!(text.expect("a process").contains(&line));
-            assert_eq!(group.file("hugetlb.2MB.max"), (6 << 20).to_string());
-            child.kill().expect("killed");
-            child.wait().expect("ended");
-        }
-        Err(error) => assert!(error.to_string().contains("hugetlb.2MB"), "{error}"),
+        let mut child = group.sleeper();
+        let text = std::fs::read_to_string(format!("/proc/{}/cgroup", child.id()));
+        let line = format!("0::/{}/box", group.name);
+        assert!(text.expect("a process").contains(&line));
+        child.kill().expect("killed");
+        child.wait().expect("ended");
     }
+}
+
+#[test]
+fn block_devices_have_weights_where_there_is_a_scheduler() {
+    let Some(group) = group() else { return };
+    let bfq = Path::new("/sys/fs/cgroup/blkio/blkio.bfq.io_serviced").exists();
+    let (file, expected) = match (version_2(), bfq) {
+        (true, _) => ("io.weight", "default 2930"),
+        (false, true) => ("blkio.bfq.weight", "300"),
+        (false, false) => ("blkio.weight", "300"),
+    };
+    set_or_refused(
+        &group,
+        json!({ "blockIO": { "weight": 300 } }),
+        file,
+        expected,
+    );
+}
+
+#[test]
+fn packets_have_a_class_and_a_priority_where_version_1_has_them() {
+    let Some(group) = group().filter(|_| !version_2()) else {
+        return;
+    };
+    let class = json!({ "network": { "classID": 1_048_577 } });
+    set_or_refused(&group, class, "net_cls.classid", "1048577");
+    let priority = json!({ "network": { "priorities": [{ "name": "lo", "priority": 5 }] } });
+    set_or_refused(&group, priority, "net_prio.ifpriomap", "lo 5");
 }
 
 #[test]

@@ -117,6 +117,7 @@ fn policy() -> Policy {
             minimum_abi: 1,
         },
         process: Process::default(),
+        devices: nemoclaw_policy::device::Devices::default(),
         network: Vec::new(),
     }
 }

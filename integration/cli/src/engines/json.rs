@@ -235,3 +235,74 @@ fn pretty(value: &Value, indent: &str, unit: &str) -> String {
         _ => value.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Any value of a few levels; texts hold what a careless scanner trips over.
+    fn value() -> impl Strategy<Value = Value> {
+        let text = "[a-z{}\\[\\]\",:\\\\ é\n]{0,6}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn object() -> impl Strategy<Value = Value> {
+        prop::collection::btree_map("[a-z\"\\\\é}]{1,4}", value(), 0..4)
+            .prop_map(|map| Value::Object(map.into_iter().collect()))
+    }
+
+    fn written(value: &Value, how: u8) -> String {
+        match how {
+            0 => value.to_string(),
+            1 => pretty(value, "", "\t"),
+            _ => serde_json::to_string_pretty(value).unwrap() + "\n",
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_set_is_there_and_all_else_is_as_it_was(root in object(), new in value(), how in 0_u8..3) {
+            let text = written(&root, how);
+            let path = ["RUNTIMES", "x"];
+            let set = set(&text, &path, &new);
+            let mut expected = root.clone();
+            expected["RUNTIMES"] = json!({ "x": new });
+            prop_assert_eq!(&read(&set).unwrap(), &expected, "{}", set);
+            // Setting again replaces, and taking out is the inverse.
+            let other = super::set(&set, &path, &json!({ "y": [1] }));
+            expected["RUNTIMES"]["x"] = json!({ "y": [1] });
+            prop_assert_eq!(&read(&other).unwrap(), &expected, "{}", other);
+            let gone = remove(&other, &["RUNTIMES"]);
+            if root.as_object().is_some_and(|map| !map.is_empty()) {
+                prop_assert_eq!(gone, text);
+            } else {
+                prop_assert_eq!(read(&gone).unwrap(), root);
+            }
+        }
+
+        #[test]
+        fn any_member_can_go(root in object(), how in 0_u8..3) {
+            for key in root.as_object().unwrap().keys() {
+                let gone = remove(&written(&root, how), &[key]);
+                let mut expected = root.clone();
+                expected.as_object_mut().unwrap().shift_remove(key);
+                prop_assert_eq!(&read(&gone).unwrap(), &expected, "{}", gone);
+            }
+        }
+    }
+}

@@ -233,6 +233,25 @@ BinaryName = \"/usr/local/bin/nemoclaw-runtime\"
 }
 
 #[test]
+fn the_examples_that_are_installed_need_no_change() {
+    for (engine, name) in [
+        (Engine::Docker, "docker/daemon.example.json"),
+        (Engine::Containerd, "containerd/containerd.example.toml"),
+        (Engine::Podman, "podman/containers.example.conf"),
+        (Engine::Crio, "crio/50-nemoclaw.example.conf"),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        assert_eq!(engine.ours(&text).unwrap(), two(engine), "{name}");
+        assert_eq!(
+            engine.register(&text, &two(engine)).unwrap(),
+            text,
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn what_a_person_added_to_our_runtime_stays() {
     let docker = "{\"runtimes\":{\"nemoclaw\":{\"path\":\"/old/nemoclaw-runtime\",\"runtimeArgs\":[\"--debug\",\"--policy\",\"dev\"]}}}";
     let mut wanted = two(Engine::Docker)[..1].to_vec();

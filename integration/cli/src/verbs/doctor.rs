@@ -1,6 +1,7 @@
 //! `doctor`: what this machine has of what sandboxes need, each with the command that helps.
 
 mod checks;
+mod devices;
 mod wsl;
 
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::args::{Format, Output};
+use crate::node::Node;
 use crate::printer::{Printer, Tone};
 
 /// How a check went.
@@ -72,17 +74,28 @@ struct Document {
     version: u32,
     ok: bool,
     checks: Vec<Check>,
+    /// What the node's CDI files offer; absent where the runtime does not answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    devices: Option<devices::Survey>,
 }
 
 /// Run it.
 pub fn run(config: Option<&Path>, args: &Output, printer: Printer) -> anyhow::Result<ExitCode> {
-    let checks = checks::all(config);
+    let mut checks = checks::all(config);
+    let mut devices = None;
+    // A fault in the configuration is told by a check of its own.
+    if let Ok(node) = Node::load(config) {
+        let survey = devices::survey(&node);
+        checks.extend(devices::checks(&survey));
+        devices = survey.ok();
+    }
     let ok = checks.iter().all(|check| check.level != Level::Failed);
     match args.output {
         Format::Json => printer.json(&Document {
             version: 1,
             ok,
             checks,
+            devices,
         })?,
         Format::Text => {
             for check in &checks {

@@ -1,9 +1,10 @@
-//! The few calls of the kernel that no safe wrapper has: descriptors from a socket, and the answers to a seccomp listener.
+//! The few calls of the kernel that no safe wrapper has: descriptors from a socket, the answers to a seccomp listener, a terminal's size.
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::cmsg_space;
+use nix::pty::Winsize;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
 /// `struct seccomp_notif`.
@@ -78,5 +79,20 @@ pub fn next_call(listener: BorrowedFd<'_>) -> nix::Result<Notification> {
 pub fn answer(listener: BorrowedFd<'_>, mut response: Response) -> nix::Result<()> {
     // SAFETY: the kernel reads one `struct seccomp_notif_resp`, which `Response` is, from a place that outlives the call.
     unsafe { notif_send(listener.as_raw_fd(), &raw mut response) }?;
+    Ok(())
+}
+
+nix::ioctl_write_ptr_bad!(tiocswinsz, nix::libc::TIOCSWINSZ, Winsize);
+
+/// Changes the size of a terminal.
+pub fn set_size(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> nix::Result<()> {
+    let size = Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the kernel reads one `struct winsize` from a place that outlives the call.
+    unsafe { tiocswinsz(terminal.as_raw_fd(), &raw const size) }?;
     Ok(())
 }

@@ -6,12 +6,15 @@
     reason = "a broken precondition must end the test with its reason"
 )]
 
+mod devices;
 mod direct;
 mod ease;
+mod gpu;
 mod images;
 mod networks;
 mod options;
 mod refusals;
+mod registration;
 mod tricks;
 mod user_namespaces;
 mod verbs;

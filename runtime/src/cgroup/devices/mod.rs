@@ -127,7 +127,7 @@ impl Cgroup {
         if program.len() > bpf::PROGRAM_MOST {
             return Err(DeviceError::TooLong(rules.len()));
         }
-        match branch.open() {
+        match branch.open(&branch.directory) {
             Ok(directory) => filter(directory.as_fd(), &program).map(Ok),
             Err(error) => Ok(Err(error)),
         }

@@ -209,7 +209,7 @@ impl Cgroup {
                 let why = match branch.hierarchy.version {
                     Version::One => "this kernel has no such limit",
                     Version::Two => {
-                        "this kernel has no such limit, or the cgroup above hands its controller not down"
+                        "this kernel has no such limit, or the cgroup above does not hand its controller down, as it cannot while processes live in it"
                     }
                 };
                 self.lacks(setting, why)

@@ -1,13 +1,15 @@
 //! CDI devices: what files describe and annotations ask for, put into a spec before its plan is made.
 
+mod ceiling;
 mod refused;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use nemoclaw_policy::node::{CdiConfig, CdiPattern};
-use nemoclaw_runtime::cdi::inject;
+use nemoclaw_policy::device::{DeviceName, DevicePattern, Devices};
+use nemoclaw_policy::node::CdiConfig;
+use nemoclaw_runtime::cdi::{Ground, Registry, applied, inject, resolved};
 use nemoclaw_runtime::plan::Grant;
 use oci_spec::runtime::Spec;
 use serde_json::{Value, json};
@@ -33,15 +35,12 @@ impl Files {
             fs::create_dir(path).unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        let all = |kind: &str| CdiPattern {
-            kind: kind.to_owned(),
-            name: None,
-        };
         Files {
             node: CdiConfig {
                 dirs: dirs.to_vec(),
-                devices: vec![all("vendor.com/dev"), all("nvidia.com/gpu")],
+                devices: vec![pattern("vendor.com/dev=*"), pattern("nvidia.com/gpu=*")],
                 hooks: vec![HOOK.into()],
+                nvidia_variable: false,
             },
             dir,
         }
@@ -74,7 +73,8 @@ impl Files {
     }
 
     fn injected(&self, mut world: World) -> Result<World, String> {
-        let injected = inject(world.spec(), &self.node).map_err(|error| error.to_string())?;
+        let injected =
+            inject(world.spec(), &self.node, &world.policy).map_err(|error| error.to_string())?;
         world.host = host(&injected.spec);
         world.config = serde_json::to_value(&injected.spec).unwrap();
         Ok(world)
@@ -87,6 +87,15 @@ impl Files {
         assert!(!said.contains('\n') && !said.ends_with('.'), "{said}");
         said
     }
+}
+
+fn pattern(text: &str) -> DevicePattern {
+    DevicePattern::parse(text).unwrap()
+}
+
+/// The word of a policy that lists `entries`.
+fn listed(entries: &[&str]) -> Devices {
+    Devices::listed(entries.iter().map(|entry| pattern(entry)).collect())
 }
 
 fn env(world: &World) -> Vec<String> {
@@ -184,7 +193,35 @@ fn without_a_request_nothing_changes_and_an_images_variable_is_no_request() {
         let mut world = World::of(sample);
         world.config["process"]["env"] = json!(["NVIDIA_VISIBLE_DEVICES=all"]);
         let given = world.spec();
-        assert_eq!(inject(given.clone(), &files.node).unwrap().spec, given);
+        let injected = inject(given.clone(), &files.node, &world.policy);
+        assert_eq!(injected.unwrap().spec, given);
+    }
+}
+
+#[test]
+fn every_version_of_the_format_is_read_and_others_are_not() {
+    for (version, known) in [
+        ("0.2.0", false),
+        ("0.3.0", true),
+        ("0.4.0", true),
+        ("0.5.0", true),
+        ("0.6.0", true),
+        ("0.7.0", true),
+        ("0.8.0", true),
+        ("0.9.0", false),
+        ("1.0.0", true),
+        ("1.1.0", true),
+        ("1.2.0", false),
+    ] {
+        let files = Files::new();
+        let edits = json!({ "deviceNodes": [{ "path": "/dev/zero", "type": "c" }] });
+        let spec = json!({
+            "cdiVersion": version, "kind": "vendor.com/dev",
+            "devices": [{ "name": "a", "containerEdits": edits }],
+        });
+        files.write("etc/a.json", &spec.to_string());
+        let world = files.world("docker20-bridge", "vendor.com/dev=a");
+        assert_eq!(world.is_ok(), known, "{version}");
     }
 }
 
@@ -204,6 +241,27 @@ fn a_later_directory_goes_first_and_one_directory_must_agree() {
     files.vendor("run/a.json", &says("run"));
     let world = files.world("docker20-bridge", "vendor.com/dev=a").unwrap();
     assert!(env(&world).contains(&"FROM=run".to_owned()));
+}
+
+#[test]
+fn classes_of_cache_and_bandwidth_are_passed_on_where_the_host_has_them() {
+    let files = Files::new();
+    let rdt = json!({ "closID": "gpu", "schemata": ["MB:0=70"], "enableMonitoring": true });
+    files.vendor("etc/a.json", &json!({ "intelRdt": rdt }));
+    let registry = Registry::load(&files.node.dirs);
+    let device = DeviceName::parse("vendor.com/dev=a").unwrap();
+    let described = [registry.find(&device).unwrap()];
+    let ground = |resource_control| Ground {
+        hooks: &[],
+        user_namespace: false,
+        resource_control,
+    };
+    let edits = resolved(&described, ground(true)).unwrap();
+    let spec = applied(World::of("docker20-bridge").spec(), &edits);
+    let linux = serde_json::to_value(spec).unwrap()["linux"]["intelRdt"].clone();
+    assert_eq!(linux, rdt);
+    let said = resolved(&described, ground(false)).unwrap_err().to_string();
+    assert!(said.contains("mount -t resctrl"), "{said}");
 }
 
 #[test]

@@ -3,12 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use nemoclaw_policy::node::CdiPattern;
 use nemoclaw_runtime::cdi::inject;
 use serde_json::json;
 
 use super::super::World;
-use super::{Files, HOOK};
+use super::{Files, HOOK, pattern};
 
 #[test]
 fn a_device_that_nobody_describes_is_refused_with_what_helps() {
@@ -29,13 +28,13 @@ fn a_device_that_nobody_describes_is_refused_with_what_helps() {
     );
     let said = files.sentence();
     assert!(
-        said.contains("broken.yaml") && said.contains("surprise"),
+        said.contains("broken.yaml:3:1") && said.contains("surprise"),
         "{said}"
     );
     files.vendor("etc/whole.json", &json!({}));
     let mut world = World::of("docker20-bridge");
     world.config["annotations"] = json!({ "cdi.k8s.io/a": "vendor.com/dev=a" });
-    let injected = inject(world.spec(), &files.node).unwrap();
+    let injected = inject(world.spec(), &files.node, &world.policy).unwrap();
     assert!(
         injected
             .faults
@@ -51,12 +50,9 @@ fn annotations_get_only_what_the_node_lists() {
     files.vendor("etc/a.json", &json!({}));
     files.node.devices.clear();
     assert!(files.sentence().contains("list it under `cdi_devices`"));
-    files.node.devices = vec![CdiPattern {
-        kind: "vendor.com/dev".to_owned(),
-        name: Some("b".to_owned()),
-    }];
+    files.node.devices = vec![pattern("vendor.com/dev=b")];
     assert!(files.sentence().contains("`vendor.com/dev=a`"));
-    files.node.devices[0].name = Some("a".to_owned());
+    files.node.devices = vec![pattern("vendor.com/dev=a")];
     assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
 }
 
@@ -86,6 +82,35 @@ fn a_file_or_directory_that_others_can_write_is_not_believed() {
         linked.node.dirs = vec![link.join("cdi")];
         assert!(linked.sentence().contains("belongs to user 12345"));
         std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+        assert!(files.sentence().contains("belongs to user 12345"));
+    }
+}
+
+#[test]
+fn a_link_in_a_directory_leads_only_to_what_root_alone_can_write() {
+    let files = Files::new();
+    let real = files.dir.path().join("elsewhere.json");
+    let link = files.dir.path().join("etc/link.json");
+    let target = files.vendor("elsewhere.json", &json!({ "env": ["FROM=link"] }));
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert!(files.world("docker20-bridge", "vendor.com/dev=a").is_ok());
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(
+        files
+            .sentence()
+            .contains("link.json` is not believed, since it can be written")
+    );
+    fs::remove_file(&target).unwrap();
+    let said = files.sentence();
+    assert!(said.contains("link.json` cannot be read"), "{said}");
+    if nix::unistd::geteuid().is_root() {
+        // What a user may replace tomorrow is not believed today.
+        let theirs = files.dir.path().join("theirs");
+        fs::create_dir(&theirs).unwrap();
+        let file = files.vendor("theirs/x.json", &json!({}));
+        std::os::unix::fs::chown(&theirs, Some(12345), None).unwrap();
+        fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
         assert!(files.sentence().contains("belongs to user 12345"));
     }
 }
