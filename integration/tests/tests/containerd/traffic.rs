@@ -130,6 +130,11 @@ fn a_pod_whose_pause_process_was_killed_stays_fenced() {
         log.contains("tcp_direct") && !log.contains("\"rcode\":0"),
         "{log}"
     );
+    // All containers of a pod share one shim, whose working directory went with the sandbox.
+    member
+        .exec(&["echo", "still there"])
+        .ok()
+        .says("still there");
 }
 
 #[test]

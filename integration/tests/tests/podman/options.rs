@@ -72,3 +72,32 @@ fn what_cannot_be_a_box_is_refused_in_one_sentence() {
             .says(word);
     }
 }
+
+#[test]
+fn a_read_only_root_and_a_tmpfs_keep_what_the_image_has_there() {
+    let Some(world) = engine() else { return };
+    // Podman's read-only root comes with fresh `/tmp`, `/run` and `/var/tmp`, into which the image's files are copied.
+    let script = "echo x >/tmp/x && echo tmp; echo x >/dir/x || echo shut";
+    let said = run(
+        world,
+        "nemoclaw-default",
+        &["--read-only"],
+        &["sh", "-c", script],
+    )
+    .ok();
+    assert_eq!(said.text(), "tmp\nshut", "{said:?}");
+    let fresh = ["--tmpfs", "/sandbox:size=2m"];
+    let script =
+        "test -d /sandbox/work && echo x >/sandbox/work/new && grep ' /sandbox ' /proc/mounts";
+    run(world, "nemoclaw-default", &fresh, &["sh", "-c", script])
+        .ok()
+        .says("tmpfs");
+    let empty = ["--tmpfs", "/sandbox:size=2m,notmpcopyup"];
+    run(
+        world,
+        "nemoclaw-default",
+        &empty,
+        &["test", "-d", "/sandbox/work"],
+    )
+    .exits(1);
+}
