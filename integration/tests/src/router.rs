@@ -46,6 +46,17 @@ network_policies:
 /// The policy of the runtimes `nemoclaw-device`: it may have the device of the vendor that does not exist.
 const DEVICE_POLICY: &str = "\
 version: 1
+devices: ['nct.example/fake=*']
+filesystem_policy:
+  read_only: [/]
+  read_write: [/sandbox, /tmp]
+";
+
+/// The policy `given`: it has the device without anybody's asking, and no network.
+const GIVEN_POLICY: &str = "\
+version: 1
+box: { mode: offline }
+devices: [nct.example/fake=one]
 filesystem_policy:
   read_only: [/]
   read_write: [/sandbox, /tmp]
@@ -98,6 +109,7 @@ pub fn write_config(world: &World) {
     fs::set_permissions(&bad, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
     fs::write(world.path("node/policies/test.yaml"), TEST_POLICY).expect("policy");
     fs::write(world.path("node/policies/device.yaml"), DEVICE_POLICY).expect("policy");
+    fs::write(world.path("node/policies/given.yaml"), GIVEN_POLICY).expect("policy");
 }
 
 /// Writes one node configuration; `name` other than the shared ones has a state directory and router of its own.
