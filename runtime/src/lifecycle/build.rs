@@ -249,9 +249,11 @@ fn first<'a>(
         last: Last {
             confinement: &planned.repeated.confinement,
             filters: &planned.repeated.filters,
+            no_new_privileges: planned.repeated.confinement.no_new_privileges,
             kernel_abi: planned.state.strength.landlock_abi,
             sets: Some(identity::sets(process)),
             kept: kept(request.preserve_fds),
+            home: None,
             pid: None,
             listener: listener(&planned.repeated, &planned.state, Stage::Created)?,
         },
