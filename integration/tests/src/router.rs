@@ -49,6 +49,7 @@ version: 1
 filesystem_policy:
   read_only: [/]
   read_write: [/sandbox, /tmp]
+devices: ['nct.example/fake=*']
 ";
 
 /// Where the node configuration `name` lies.
