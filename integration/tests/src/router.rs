@@ -60,6 +60,7 @@ devices: [nct.example/fake=one]
 filesystem_policy:
   read_only: [/]
   read_write: [/sandbox, /tmp]
+devices: ['nct.example/fake=*']
 ";
 
 /// Where the node configuration `name` lies.
