@@ -1,4 +1,4 @@
-//! `--privileged`, known by what engines write for it.
+//! `--privileged`, known by what engines write for it, and what weakens every program of a box.
 
 use oci_spec::runtime::{Capability, Spec};
 
@@ -35,5 +35,11 @@ pub fn check(spec: &Spec) -> Result<(), Refusal> {
     if annotated.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(Refusal::Privileged("the engine's annotation says so"));
     }
-    Ok(())
+    let flags = linux
+        .and_then(|linux| linux.personality().as_ref())
+        .and_then(|personality| personality.flags().as_ref());
+    match flags.and_then(|flags| flags.first()) {
+        Some(flag) => Err(Refusal::Personality(flag.clone())),
+        None => Ok(()),
+    }
 }

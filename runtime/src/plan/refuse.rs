@@ -42,6 +42,11 @@ pub enum Refusal {
         /// The sandbox that is joined.
         guard: String,
     },
+    /// A personality that weakens the memory protection of every program.
+    #[error(
+        "a sandbox cannot have the personality flag `{0}`, which weakens the protection of its programs' memory: leave out `linux.personality.flags`"
+    )]
+    Personality(String),
     /// A sysctl that could weaken the fence.
     #[error(
         "a sandbox cannot set the sysctl `{0}`, since the network fence depends on it: remove it"

@@ -134,6 +134,16 @@ fn a_place_where_our_files_cannot_be_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn a_personality_that_weakens_the_programs_is_refused() {
+    let Some(node) = node() else { return };
+    let said = refused(&node, |config| {
+        config["linux"]["personality"] =
+            json!({ "domain": "LINUX", "flags": ["READ_IMPLIES_EXEC"] });
+    });
+    assert!(said.contains("READ_IMPLIES_EXEC"), "{said}");
+}
+
+#[test]
 fn an_error_of_a_mount_names_its_place_and_no_values_of_our_code() {
     let Some(node) = node() else { return };
     let said = refused(&node, |config| {
