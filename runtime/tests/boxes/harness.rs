@@ -83,11 +83,9 @@ pub fn id() -> String {
 
 impl Node {
     /// The same node, with a handler's policy.
-    pub fn under(self, policy: &'static str) -> Node {
-        Node {
-            policy: Some(policy),
-            ..self
-        }
+    pub fn under(mut self, policy: &'static str) -> Node {
+        self.policy = Some(policy);
+        self
     }
 
     pub fn path(&self) -> &Path {
@@ -216,6 +214,21 @@ impl Node {
         }
         let left = cgroups(id);
         assert!(left.is_empty(), "cgroups are left: {left:?}");
+    }
+}
+
+/// What a failed test left running ends with it.
+impl Drop for Node {
+    fn drop(&mut self) {
+        let left = fs::read_dir(self.path().join("state/boxes"));
+        for entry in left.into_iter().flatten().flatten() {
+            if let Some(id) = entry.file_name().to_str() {
+                let mut delete = self.command(&["delete", "--force", id]);
+                delete.stdout(Stdio::null()).stderr(Stdio::null());
+                // The directory goes next, whatever became of the box.
+                delete.status().ok();
+            }
+        }
     }
 }
 
