@@ -14,10 +14,10 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+.PHONY: help setup build try test conformance-peers test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-16s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
 
 setup: ## Install what the build needs (compiler, musl, Rust target); nothing when it is there
 	@integration/packaging/setup.sh
@@ -38,6 +38,9 @@ test: build test-setup ## All tests; those that need root or an engine say so wh
 	cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down; \
 	if [ -s target/test-tools/skipped.txt ]; then echo "skipped:"; cat target/test-tools/skipped.txt; fi; \
 	exit $$status
+
+conformance-peers: build test-setup ## The checks of conformance on Debian's runc and crun too: where one passes, ours must
+	@cargo test --package nemoclaw-tests --test conformance -- --ignored peer
 
 test-vm: ## The tests of cgroups on version 2, in virtual machines with kernels of Debian (a minute)
 	@integration/tests/vm/run.sh

@@ -24,7 +24,7 @@ const VERSION: &str = concat!(
     env!("NEMOCLAW_COMMIT"),
     "\nspec: 1.2.1"
 );
-/// Where libcontainer's and our state of an engine lie when it names no root.
+/// The engine whose boxes a call is about when it names no root.
 const DEFAULT_ROOT: &str = "/run/nemoclaw/runtime";
 /// The binary's name; `NAME` in a symlink `nemoclaw-runtime.NAME` is the handler's policy.
 const BINARY: &str = "nemoclaw-runtime";

@@ -93,7 +93,7 @@ fn note(directory: &Path, line: &str) {
     }
 }
 
-/// The sentence goes to the runtime twice: as a file, because libcontainer drops a hook's text, and as talk.
+/// The sentence goes to the runtime twice: as a file, so that it is told in its own words, and as talk.
 fn failed(error: &HookError, directory: Option<&Path>) -> ExitCode {
     let text = sentence(error);
     printer::talk(&text);

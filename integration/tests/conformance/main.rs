@@ -29,6 +29,7 @@ mod masks;
 mod mounts;
 mod namespaces;
 mod process;
+mod propagation;
 mod records;
 mod resources;
 mod seccomp;
@@ -43,6 +44,7 @@ fn all() -> Vec<check::Check> {
         identity::CHECKS,
         hooks::CHECKS,
         mounts::CHECKS,
+        propagation::CHECKS,
         masks::CHECKS,
         devices::CHECKS,
         namespaces::CHECKS,

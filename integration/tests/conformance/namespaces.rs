@@ -36,8 +36,6 @@ checks![
     groups_in_a_user_namespace_are_mapped,
     a_user_that_is_not_mapped_is_refused,
     a_user_namespace_without_mappings_is_refused,
-    #[beyond "the others pass over the mappings in silence"]
-    mappings_without_a_user_namespace_are_refused,
     a_user_namespace_is_joined_by_its_path,
     capabilities_in_a_user_namespace_are_the_configs,
     exec_in_a_user_namespace_is_in_it,
@@ -340,14 +338,6 @@ fn a_user_namespace_without_mappings_is_refused(rt: &Runtime) -> Outcome {
         .create()?
         .fails()
         .map(drop)
-}
-
-fn mappings_without_a_user_namespace_are_refused(rt: &Runtime) -> Outcome {
-    let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
-    let bundle = Bundle::sleeping(rt)
-        .set("/linux/uidMappings", map.clone())
-        .set("/linux/gidMappings", map);
-    bundle.create()?.fails().map(drop)
 }
 
 fn a_user_namespace_is_joined_by_its_path(rt: &Runtime) -> Outcome {

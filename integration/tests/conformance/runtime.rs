@@ -1,6 +1,6 @@
-//! The runtimes that a check can be tried on, each try in a mount namespace of its own.
+//! The runtimes that a check can be tried on, each try in mount, UTS and IPC namespaces of its own.
 //!
-//! The namespace holds a tmpfs with bundle and state, so that nothing of a try, not even of a failed one, stays on the machine.
+//! The mount namespace holds a tmpfs with bundle and state, so that nothing of a try, not even of a failed one, stays on the machine.
 
 use std::cell::RefCell;
 use std::fs;
@@ -197,7 +197,9 @@ fn sweep(path: &Path) {
 fn place(kind: Kind) -> Outcome {
     let told = |what: &'static str| move |error: nix::Error| format!("{what}: {error}");
     fs::create_dir_all(PLACE).map_err(|error| format!("{PLACE}: {error}"))?;
-    unshare(CloneFlags::CLONE_NEWNS).map_err(told("unshare"))?;
+    // Its own names and message queues too: a runtime at fault must not rename the machine.
+    let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
+    unshare(own).map_err(told("unshare"))?;
     let none: Option<&str> = None;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)
         .map_err(told("make private"))?;

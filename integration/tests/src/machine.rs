@@ -17,9 +17,10 @@ use crate::shell::wait_for;
 use crate::world::{World, alive, dist_dir, end, tree};
 
 /// Policies that have a name of the runtime: the symlink `nemoclaw-runtime.NAME` is what an engine is told to call.
-pub const POLICIES: [&str; 6] = [
+pub const POLICIES: [&str; 7] = [
     "default",
     "device",
+    "given",
     "offline",
     "strict",
     "test",

@@ -46,10 +46,20 @@ network_policies:
 /// The policy of the runtimes `nemoclaw-device`: it may have the device of the vendor that does not exist.
 const DEVICE_POLICY: &str = "\
 version: 1
+devices: ['nct.example/fake=*']
 filesystem_policy:
   read_only: [/]
   read_write: [/sandbox, /tmp]
-devices: ['nct.example/fake=*']
+";
+
+/// The policy `given`: it has the device without anybody's asking, and no network.
+const GIVEN_POLICY: &str = "\
+version: 1
+box: { mode: offline }
+devices: [nct.example/fake=one]
+filesystem_policy:
+  read_only: [/]
+  read_write: [/sandbox, /tmp]
 ";
 
 /// Where the node configuration `name` lies.
@@ -91,14 +101,30 @@ pub fn write_config(world: &World) {
         write_one(world, name, capture, &hook);
     }
     let bad = world.path("node/bad-hook");
-    fs::write(
+    put(
         &bad,
         "#!/bin/sh\ncat >/dev/null\necho 'nct: this hook fails on purpose' >&2\nexit 1\n",
-    )
-    .expect("hook");
-    fs::set_permissions(&bad, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("mode");
-    fs::write(world.path("node/policies/test.yaml"), TEST_POLICY).expect("policy");
-    fs::write(world.path("node/policies/device.yaml"), DEVICE_POLICY).expect("policy");
+        0o755,
+    );
+    put(&world.path("node/policies/test.yaml"), TEST_POLICY, 0o644);
+    put(
+        &world.path("node/policies/device.yaml"),
+        DEVICE_POLICY,
+        0o644,
+    );
+    put(&world.path("node/policies/given.yaml"), GIVEN_POLICY, 0o644);
+}
+
+/// Makes the file say `text`, whole at once: tests of other processes read it meanwhile.
+fn put(path: &Path, text: &str, mode: u32) {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return;
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    fs::write(&draft, text).expect("file");
+    fs::set_permissions(&draft, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("mode");
+    fs::rename(&draft, path).expect("file");
 }
 
 /// Writes one node configuration; `name` other than the shared ones has a state directory and router of its own.
@@ -130,10 +156,7 @@ pub fn write_one(world: &World, name: &str, capture: &str, hook: &Path) {
         ca = upstream::ca(world).display(),
         hosts = hosts.join("\n"),
     );
-    // At once: boxes of other tests read it at any time.
-    let draft = world.path(&format!("node/{name}.{}", std::process::id()));
-    fs::write(&draft, text).expect("node configuration");
-    fs::rename(draft, config_path(world, name)).expect("node configuration");
+    put(&config_path(world, name), &text, 0o644);
 }
 
 /// A router in `nct-eng`.

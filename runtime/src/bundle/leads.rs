@@ -1,6 +1,6 @@
 //! Where a path of an image leads when its links are followed, as a path without links, also when nothing is there.
 //!
-//! libcontainer makes missing mount points, but not behind a link that dangles.
+//! Mount points that are missing are made there, also behind a link that dangles.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

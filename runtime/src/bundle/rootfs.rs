@@ -156,6 +156,19 @@ fn text(root: BorrowedFd<'_>, path: &Path) -> Result<String, RootfsError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The home of `uid` in the root file system at `root`; `/` for one whom its `/etc/passwd` does not name.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn home_of(root: BorrowedFd<'_>, uid: u32) -> Result<PathBuf, RootfsError> {
+    let accounts = text(root, Path::new("/etc/passwd"))?;
+    let found = accounts
+        .lines()
+        .filter_map(account)
+        .find(|one| one.uid == uid);
+    Ok(found.map_or_else(|| PathBuf::from("/"), |one| one.home))
+}
+
 /// One line of `/etc/passwd`.
 fn account(line: &str) -> Option<Account> {
     let mut fields = line.split(':');

@@ -154,7 +154,7 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Set the limits of a new box, whoever is not named among its devices included.
+    /// Set the limits of a new box, and which devices it may use where a rule says so.
     ///
     /// # Errors
     /// The first value that this machine refuses or has no place for.
@@ -165,7 +165,11 @@ impl Cgroup {
             return Ok(());
         }
         self.set(resources)?;
-        self.allow(resources.devices().as_deref().unwrap_or_default())
+        // A sandbox's plan always has a rule; a plain container without one keeps what its parent has.
+        match resources.devices().as_deref() {
+            Some(rules) if !rules.is_empty() => self.allow(rules),
+            _ => Ok(()),
+        }
     }
 
     /// Change the limits of a living box; what is not named stays.

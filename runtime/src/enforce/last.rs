@@ -23,12 +23,16 @@ pub struct Last<'a> {
     pub confinement: &'a Confinement,
     /// The compiled filters.
     pub filters: &'a Filters,
+    /// Set no_new_privs: the plan's word, or also an exec's own.
+    pub no_new_privileges: bool,
     /// The kernel's Landlock ABI.
     pub kernel_abi: u32,
     /// The process's capabilities; `None` leaves what the user change left.
     pub sets: Option<Five>,
     /// Descriptors after the third that the program gets.
     pub kept: u32,
+    /// The user's home, for a process that names none.
+    pub home: Option<String>,
     /// This process's number on the host, as far as it is known.
     pub pid: Option<i32>,
     /// Who is told the descriptor of a filter that notifies.
@@ -100,7 +104,7 @@ impl Last<'_> {
     /// without no_new_privs.
     #[must_use]
     pub fn later(&self) -> Later {
-        if self.confinement.no_new_privileges || self.filters.programs.is_empty() {
+        if self.no_new_privileges || self.filters.programs.is_empty() {
             Later::Nothing
         } else {
             Later::Filters
@@ -116,7 +120,7 @@ impl Last<'_> {
         descriptors::close_on_exec_from(3_u32.saturating_add(self.kept))
             .map_err(kernel("close inherited descriptors"))?;
         signals::reset().map_err(kernel("reset the signal mask"))?;
-        if self.confinement.no_new_privileges {
+        if self.no_new_privileges {
             self.verify()?;
             nix::sys::prctl::set_no_new_privs().map_err(kernel("set no_new_privs"))?;
             if let Some(plan) = &self.confinement.landlock {
@@ -157,15 +161,19 @@ impl Last<'_> {
         Ok(())
     }
 
-    /// Variables that tell the program which sockets it was handed, as systemd names them.
+    /// Variables that the process may lack: its home, and which sockets it was handed, as systemd names them.
     fn added(&self) -> Vec<(String, String)> {
-        let Some(count) = handed_sockets() else {
-            return Vec::new();
-        };
-        vec![
-            ("LISTEN_FDS".to_owned(), count.to_string()),
-            ("LISTEN_PID".to_owned(), std::process::id().to_string()),
-        ]
+        let home = self.home.clone().map(|home| ("HOME".to_owned(), home));
+        let handed = handed_sockets().map(|count| {
+            let own = std::process::id().to_string();
+            [
+                ("LISTEN_FDS".to_owned(), count.to_string()),
+                ("LISTEN_PID".to_owned(), own),
+            ]
+        });
+        home.into_iter()
+            .chain(handed.into_iter().flatten())
+            .collect()
     }
 }
 

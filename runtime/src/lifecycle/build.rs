@@ -138,6 +138,7 @@ fn raise(
     let by_itself = into.is_some() || first.entry.is_some();
     let namespaces = u64::try_from(first.namespaces.new.bits()).unwrap_or_default();
     let users = first.namespaces.new.contains(CloneFlags::CLONE_NEWUSER);
+    let new_network = first.namespaces.new.contains(CloneFlags::CLONE_NEWNET);
     let joined = first.namespaces.user.is_some();
     let joined_users = first
         .namespaces
@@ -171,7 +172,7 @@ fn raise(
     if let Some(group) = &planned.state.rdt {
         group.join(Path::new(rdt::ROOT), pid)?;
     }
-    let ready = with_hooks(&made, planned, linux, &spec, &box_dir)?;
+    let ready = with_hooks(&made, planned, (&spec, linux), new_network, &box_dir)?;
     remember(context, store, request, planned, (process, &ready))?;
     made.tell(&Word::Go)?;
     // It lets go of this process now, and closes its end.
@@ -249,9 +250,11 @@ fn first<'a>(
         last: Last {
             confinement: &planned.repeated.confinement,
             filters: &planned.repeated.filters,
+            no_new_privileges: planned.repeated.confinement.no_new_privileges,
             kernel_abi: planned.state.strength.landlock_abi,
             sets: Some(identity::sets(process)),
             kept: kept(request.preserve_fds),
+            home: None,
             pid: None,
             listener: listener(&planned.repeated, &planned.state, Stage::Created)?,
         },
@@ -327,35 +330,40 @@ pub fn kept(preserve: u32) -> u32 {
     preserve.saturating_add(handed_sockets().unwrap_or(0))
 }
 
-/// Wait for the tree, run the hooks of the host, wait for the rest; what the process found out.
+/// Wait for the tree, run the hooks of the host, the egress hook last, and wait for the rest; what the process found out.
 #[allow(deprecated)] // prestart is what Docker uses
 fn with_hooks(
     made: &Made,
     planned: &Planned,
-    linux: &Linux,
-    spec: &Spec,
+    (spec, linux): (&Spec, &Linux),
+    new_network: bool,
     box_dir: &Path,
 ) -> Result<Vec<u8>> {
+    let given = spec.hooks().as_ref();
+    let list = |of: &dyn Fn(&Hooks) -> Option<Vec<Hook>>| given.and_then(of).unwrap_or_default();
+    let prestart = list(&|all| all.prestart().clone());
+    let create_runtime = list(&|all| all.create_runtime().clone());
+    let (state, pid) = (&planned.state, made.pid.as_raw());
+    let egress = planned.plan.egress.as_ref().map(|egress| &egress.create);
+    let begin = |hook| hooks::begin_fence(hook, state, pid, box_dir);
+    // A namespace that the clone made is there already, and where no hook of the engine comes first the fence can be
+    // built while the tree is. One that is joined is not the process's own yet.
+    let beside = new_network && prestart.is_empty() && create_runtime.is_empty();
+    let mut fencing = egress.filter(|_| beside).map(begin).transpose()?;
     match made.hear(None)? {
         Word::Tree => {}
         _ => bail!("the first process said something unexpected"),
     }
     if let Some(devices) = linux.net_devices().as_ref().filter(|all| !all.is_empty()) {
-        let namespace = File::open(format!("/proc/{}/ns/net", made.pid))
+        let namespace = File::open(format!("/proc/{pid}/ns/net"))
             .context("cannot open the container's network namespace")?;
         net_devices::move_all(devices, namespace.as_fd())?;
     }
-    let given = spec.hooks().as_ref();
-    let list = |of: &dyn Fn(&Hooks) -> Option<Vec<Hook>>| given.and_then(of).unwrap_or_default();
-    let prestart = list(&|all| all.prestart().clone());
-    let create_runtime = list(&|all| all.create_runtime().clone());
-    hooks::creating(
-        &planned.state,
-        &[&prestart, &create_runtime],
-        planned.plan.egress.as_ref().map(|egress| &egress.create),
-        made.pid.as_raw(),
-        box_dir,
-    )?;
+    hooks::creating(state, &[&prestart, &create_runtime], pid)?;
+    if fencing.is_none() {
+        fencing = egress.map(begin).transpose()?;
+    }
+    fencing.map_or(Ok(()), hooks::Fencing::end)?;
     made.tell(&Word::Go)?;
     match made.hear(None)? {
         Word::Ready(found) => Ok(found),

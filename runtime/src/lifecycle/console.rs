@@ -1,4 +1,4 @@
-//! A terminal for a foreground `run -t` or `exec -t`: libcontainer only hands its master to a socket, so we listen.
+//! A terminal for a foreground `run -t` or `exec -t`: init hands its master to a socket, so we listen.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -38,7 +38,7 @@ impl Listening {
         })
     }
 
-    /// For libcontainer.
+    /// For init.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -7,7 +7,7 @@ use nemoclaw_policy::handover::STATE_ANNOTATION;
 use oci_spec::runtime::Hook;
 
 use super::context::Context;
-use crate::raise::hooks::{self, HookError, Stage, View};
+use crate::raise::hooks::{self, HookError, Running, Stage, View};
 use crate::state::BoxState;
 
 /// The container as the engine's hooks are told of it.
@@ -20,25 +20,47 @@ pub fn view(state: &BoxState) -> View {
     }
 }
 
-/// Run the hooks of create that belong on the host, the egress hook last.
+/// Run the engine's hooks of create that belong on the host.
 ///
 /// # Errors
-/// The first that fails, in its own words where it left some.
-pub fn creating(
-    state: &BoxState,
-    engine: &[&[Hook]],
-    egress: Option<&Hook>,
-    pid: i32,
-    box_dir: &Path,
-) -> Result<()> {
+/// The first that fails.
+pub fn creating(state: &BoxState, lists: &[&[Hook]], pid: i32) -> Result<()> {
     let text = hooks::state(&view(state), Stage::Creating, Some(pid));
-    for list in engine {
+    for list in lists {
         hooks::run_all(list, &text, Some(&state.bundle))?;
     }
-    match egress {
-        Some(hook) => run_egress(hook, state, Stage::Creating, Some(pid), box_dir)
-            .map_err(|error| told(error, box_dir)),
-        None => Ok(()),
+    Ok(())
+}
+
+/// The egress hook at its work.
+pub struct Fencing<'a> {
+    running: Running,
+    box_dir: &'a Path,
+}
+
+/// Start the egress hook for the box with the first process `pid`.
+///
+/// # Errors
+/// It cannot be run.
+pub fn begin_fence<'a>(
+    hook: &Hook,
+    state: &BoxState,
+    pid: i32,
+    box_dir: &'a Path,
+) -> Result<Fencing<'a>> {
+    let text = egress_state(state, Stage::Creating, Some(pid), box_dir);
+    let running = hooks::begin(hook, &text, None).map_err(|error| told(error, box_dir))?;
+    Ok(Fencing { running, box_dir })
+}
+
+impl Fencing<'_> {
+    /// Wait until the fence stands.
+    ///
+    /// # Errors
+    /// It failed, in its own words where it left some.
+    pub fn end(self) -> Result<()> {
+        let box_dir = self.box_dir;
+        self.running.end().map_err(|error| told(error, box_dir))
     }
 }
 
@@ -54,7 +76,11 @@ pub fn poststop(context: &Context, state: &BoxState, box_dir: &Path) {
     let text = hooks::state(&view(state), Stage::Stopped, None);
     each(context, "poststop", state, &text);
     if let Some(hook) = &state.hooks.release
-        && let Err(error) = run_egress(hook, state, Stage::Stopped, None, box_dir)
+        && let Err(error) = hooks::run(
+            hook,
+            &egress_state(state, Stage::Stopped, None, box_dir),
+            None,
+        )
     {
         warn(context, "poststop", &error.into());
     }
@@ -77,17 +103,11 @@ fn warn(context: &Context, kind: &str, error: &anyhow::Error) {
 }
 
 /// Only the egress hook is told where the box's own directory lies.
-fn run_egress(
-    hook: &Hook,
-    state: &BoxState,
-    stage: Stage,
-    pid: Option<i32>,
-    box_dir: &Path,
-) -> Result<(), HookError> {
+fn egress_state(state: &BoxState, stage: Stage, pid: Option<i32>, box_dir: &Path) -> Vec<u8> {
     let mut told = view(state);
     let place = box_dir.display().to_string();
     told.annotations.insert(STATE_ANNOTATION.to_owned(), place);
-    hooks::run(hook, &hooks::state(&told, stage, pid), None)
+    hooks::state(&told, stage, pid)
 }
 
 /// The sentence that the egress hook left, else what is known of its end.

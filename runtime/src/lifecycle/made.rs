@@ -1,5 +1,7 @@
 //! A process that a verb makes and hears of: the clone, its users, and its end when something fails.
 
+use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -7,14 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, pipe2};
 
 use crate::enforce::report::in_directory;
 use crate::raise::channel::{Channel, Word};
 use crate::raise::error::RaiseError;
 use crate::sys::clone::{self, Cloned, Parent, leave};
-use crate::sys::fork;
 
 /// A new process.
 pub struct Made {
@@ -46,25 +48,7 @@ impl Made {
                 Cloned::Parent { pid, .. } => Ok(Made { pid, channel }),
             };
         };
-        // Namespaces belong to the user namespace of whoever makes them: a helper enters it and makes its brother.
-        let answer = fork::answer_of(|| {
-            let entered = nix::sched::setns(users, nix::sched::CloneFlags::CLONE_NEWUSER);
-            match entered.and_then(|()| clone::clone(namespaces, cgroup, Parent::Callers)) {
-                Ok(Cloned::Child) => {
-                    life(theirs);
-                    leave(1)
-                }
-                Ok(Cloned::Parent { pid, .. }) => pid.as_raw().to_string().into_bytes(),
-                Err(error) => format!("-{}", error as i32).into_bytes(),
-            }
-        })
-        .context("cannot make a process in the user namespace")?;
-        let number: i32 = String::from_utf8_lossy(&answer)
-            .parse()
-            .context("a helper process gave no answer")?;
-        if number < 0 {
-            return Err(refused(Errno::from_raw(-number)));
-        }
+        let number = in_users(users, namespaces, cgroup, || life(theirs))?;
         Ok(Made {
             pid: Pid::from_raw(number),
             channel,
@@ -108,6 +92,47 @@ impl Made {
                 anyhow!("the process ended with {code} before its program ran")
             }
             _ => anyhow!("the process ended before its program ran"),
+        }
+    }
+}
+
+/// Clone a process that lives `life` as a member of the user namespace `users`; its number. Namespaces belong to the user
+/// namespace of whoever makes them: a helper enters it and makes its brother.
+fn in_users(
+    users: &OwnedFd,
+    namespaces: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+    life: impl FnOnce(),
+) -> Result<i32> {
+    let (reader, writer) = pipe2(OFlag::O_CLOEXEC).context("cannot make a pipe")?;
+    match clone::clone(0, None, Parent::Caller).map_err(refused)? {
+        Cloned::Child => {
+            let entered = nix::sched::setns(users, nix::sched::CloneFlags::CLONE_NEWUSER);
+            let answer =
+                match entered.and_then(|()| clone::clone(namespaces, cgroup, Parent::Callers)) {
+                    Ok(Cloned::Child) => {
+                        // The verb reads until nobody holds it any more.
+                        drop(writer);
+                        life();
+                        leave(1)
+                    }
+                    Ok(Cloned::Parent { pid, .. }) => pid.as_raw(),
+                    Err(error) => -(error as i32),
+                };
+            let sent = File::from(writer).write_all(answer.to_string().as_bytes());
+            leave(i32::from(sent.is_err()))
+        }
+        Cloned::Parent { pid, .. } => {
+            drop(writer);
+            let mut answer = String::new();
+            let read = File::from(reader).read_to_string(&mut answer);
+            waitpid(pid, None).context("cannot wait for a helper process")?;
+            read.context("cannot read from a helper process")?;
+            match answer.parse() {
+                Ok(number) if number > 0 => Ok(number),
+                Ok(error) => Err(refused(Errno::from_raw(-error))),
+                Err(_) => bail!("a helper process ended without an answer"),
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Mode, Policy};
@@ -14,10 +14,13 @@ use super::context::Context;
 use crate::cgroup::CgroupPlace;
 use crate::enforce::{landlock, seccomp};
 use crate::plan::{self, HostFacts, Inputs, Plan, host};
+use crate::raise::labels;
 use crate::state::{Agent, BoxState, LaterHooks, Phase, ProcessId, Repeated, Store, Strength};
 use crate::sys::{landlock as kernel, seal};
 use crate::{bundle, cdi};
 
+/// What the version of a configuration begins with.
+const OCI_MAJOR: &str = "1.";
 /// The cgroup's parent where the engine names none.
 const CGROUP_PARENT: &str = "/nemoclaw";
 
@@ -73,6 +76,9 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
         bundle,
         rootfs,
     };
+    if let Some(process) = plan.spec.process() {
+        labels::check(process)?;
+    }
     let repeated = repeated(&spec, &plan)?;
     let state = first_state(chosen, &mut plan)?;
     Ok(Planned {
@@ -102,7 +108,16 @@ fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> R
 /// The engine's spec.
 fn given_spec(bundle: &Path) -> Result<Spec> {
     let config = bundle.join("config.json");
-    Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))
+    let spec =
+        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    if !spec.version().starts_with(OCI_MAJOR) {
+        bail!(
+            "`{}` has the `ociVersion` \"{}\", and this runtime knows {OCI_MAJOR}x: have the engine write it",
+            config.display(),
+            spec.version()
+        );
+    }
+    Ok(spec)
 }
 
 /// The spec with the devices that the box gets, and their variables. The policy was chosen before: no CDI file has a say
@@ -162,7 +177,7 @@ fn egress(directory: &Path) -> Result<Option<Egress>> {
     }
 }
 
-/// The cgroup of the spec, which gets a path of ours where the engine gives none: libcontainer's own default is not one.
+/// The cgroup of the spec, which gets a path of ours where the engine gives none.
 fn place_in_cgroup(spec: &mut Spec, id: &str, systemd: bool) -> Result<CgroupPlace> {
     let given = spec
         .linux()

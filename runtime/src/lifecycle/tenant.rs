@@ -153,9 +153,12 @@ fn tenant<'a>(
         last: Last {
             confinement: &repeated.confinement,
             filters: &repeated.filters,
+            no_new_privileges: repeated.confinement.no_new_privileges
+                || process.no_new_privileges() == Some(true),
             kernel_abi: state.strength.landlock_abi,
             sets: Some(identity::sets(process)),
             kept: kept(request.preserve_fds),
+            home: None,
             pid: None,
             listener: listener(repeated, state, Stage::Running)?,
         },

@@ -7,6 +7,7 @@ use nemoclaw_policy::policy::Mode;
 use oci_spec::runtime::{Linux, Mount, Process, Root, Spec};
 
 use super::landlock::Ground;
+use super::mounts::Dots;
 use super::namespaces::Namespaces;
 use super::paths::PathRules;
 use super::places::Places;
@@ -62,10 +63,10 @@ impl<'a> Given<'a> {
     }
 
     /// The engine's mounts in one form.
-    pub fn normalised(&self, bundle: &Path) -> Result<Vec<Mount>, Refusal> {
+    pub fn normalised(&self, bundle: &Path, dots: Dots) -> Result<Vec<Mount>, Refusal> {
         self.mounts
             .iter()
-            .map(|mount| mounts::normalised(mount, bundle))
+            .map(|mount| mounts::normalised(mount, bundle, dots))
             .collect()
     }
 }
@@ -154,7 +155,7 @@ impl Tree {
         remarks: &mut Vec<String>,
     ) -> Result<Tree, Refusal> {
         let mut all = mounts::confined(
-            given.normalised(inputs.bundle)?,
+            given.normalised(inputs.bundle, Dots::Refused)?,
             rules,
             inputs.host,
             remarks,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Mount;
 
-use super::paths::{PathRules, normal};
+use super::paths::{PathRules, normal, resolved};
 use super::{HostFacts, Refusal, sources};
 
 /// Mounts of the kernel that keep their own flags.
@@ -30,16 +30,28 @@ fn has_option(mount: &Mount, names: &[&str]) -> bool {
         .any(|option| names.contains(&option.as_str()))
 }
 
+/// What becomes of `..` in a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dots {
+    /// A sandbox's plan compares destinations by their names.
+    Refused,
+    /// It leads upwards, and never above the box's root.
+    Resolved,
+}
+
 /// Brings `mount` into one form without changing what it means (also under `unconfined`).
-pub fn normalised(mount: &Mount, bundle: &Path) -> Result<Mount, Refusal> {
+pub fn normalised(mount: &Mount, bundle: &Path, dots: Dots) -> Result<Mount, Refusal> {
     let refused = |why: &str| Refusal::Mount {
         destination: mount.destination().clone(),
         why: why.to_owned(),
     };
     let mut planned = mount.clone();
-    planned.set_destination(
-        normal(mount.destination()).ok_or_else(|| refused("its destination has `..`"))?,
-    );
+    planned.set_destination(match dots {
+        Dots::Refused => {
+            normal(mount.destination()).ok_or_else(|| refused("its destination has `..`"))?
+        }
+        Dots::Resolved => resolved(mount.destination()),
+    });
     match mount.source() {
         Some(source) if is_bind(mount) => drop(planned.set_source(Some(bundle.join(source)))),
         Some(_) => {}
@@ -331,13 +343,13 @@ mod tests {
     fn sources_and_destinations_are_brought_into_one_form() {
         let mut mount = new(Path::new("dev//mqueue"), "mqueue", PathBuf::new(), &[]);
         mount.set_source(None);
-        let planned = normalised(&mount, Path::new("/b")).unwrap();
+        let planned = normalised(&mount, Path::new("/b"), Dots::Refused).unwrap();
         assert_eq!(planned.source().as_deref(), Some(Path::new("mqueue")));
         assert_eq!(planned.destination(), Path::new("/dev/mqueue"));
         let mut relative = bind("/data", &["bind"]);
         relative.set_source(Some("files".into()));
         assert_eq!(
-            normalised(&relative, Path::new("/b"))
+            normalised(&relative, Path::new("/b"), Dots::Refused)
                 .unwrap()
                 .source()
                 .as_deref(),
@@ -347,7 +359,10 @@ mod tests {
 
     #[test]
     fn parents_in_destinations_are_refused() {
-        assert!(normalised(&bind("/a/../proc", &["bind"]), Path::new("/b")).is_err());
+        let given = bind("/a/../../proc", &["bind"]);
+        assert!(normalised(&given, Path::new("/b"), Dots::Refused).is_err());
+        let resolved = normalised(&given, Path::new("/b"), Dots::Resolved).unwrap();
+        assert_eq!(resolved.destination(), Path::new("/proc"));
     }
 
     #[test]

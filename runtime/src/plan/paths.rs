@@ -109,6 +109,19 @@ pub fn normal(path: &Path) -> Option<PathBuf> {
     Some(out)
 }
 
+/// `path` as an absolute one, `..` taken by the names and never above the root.
+pub fn resolved(path: &Path) -> PathBuf {
+    let mut out = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => out.push(name),
+            Component::ParentDir => drop(out.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    out
+}
+
 /// The paths whose kind in the image a plan needs: give them to [`crate::bundle::rootfs::probe`].
 pub fn paths_of_interest(spec: &Spec, policy: &Policy) -> BTreeSet<PathBuf> {
     let mut paths: BTreeSet<PathBuf> = [SANDBOX, TMP].iter().map(PathBuf::from).collect();

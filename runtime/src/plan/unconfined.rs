@@ -1,6 +1,7 @@
 //! The policy `unconfined`: a plain OCI runtime. The engine's configuration stands.
 
 use super::make::{Given, Parts, assembled};
+use super::mounts::Dots;
 use super::{Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, limits};
 
 /// The engine's own config; seccomp and no_new_privs are loaded by us.
@@ -20,7 +21,7 @@ pub fn planned(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> 
         Parts {
             process: given.process.clone(),
             linux,
-            mounts: given.normalised(inputs.bundle)?,
+            mounts: given.normalised(inputs.bundle, Dots::Resolved)?,
             readonly,
         },
     );

@@ -1,6 +1,5 @@
 //! The terminal of a box's process: made in the box's own devpts, its master sent to whoever asked for it.
 
-use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -73,23 +72,19 @@ pub fn show(root: BorrowedFd<'_>, slave: BorrowedFd<'_>) -> Result<(), RaiseErro
     mount::attach(tree.as_fd(), place.fd.as_fd()).map_err(failed())
 }
 
-/// Let the process's user open its own streams again: they belong to whoever started the container.
+/// Let the process's user open its own streams again: they belong to whoever started the container. A device of the host
+/// that is no terminal, `/dev/null` above all, is everybody's and stays as it is.
 ///
 /// # Errors
 /// The kernel's error.
 pub fn own_streams(uid: u32) -> Result<(), RaiseError> {
-    let null = File::open("/dev/null")
-        .and_then(|file| file.metadata())
-        .ok();
     for fd in 0..=2 {
         let Ok(stat) = nix::sys::stat::fstat(fd) else {
             continue;
         };
-        use std::os::unix::fs::MetadataExt;
-        let is_null = null
-            .as_ref()
-            .is_some_and(|null| null.rdev() == stat.st_rdev);
-        if stat.st_uid == uid || is_null {
+        let device = matches!(stat.st_mode & libc::S_IFMT, libc::S_IFCHR | libc::S_IFBLK);
+        let terminal = device && nix::unistd::isatty(fd).unwrap_or(false);
+        if stat.st_uid == uid || (device && !terminal) {
             continue;
         }
         match nix::unistd::fchown(fd, Some(uid.into()), None) {

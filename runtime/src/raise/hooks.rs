@@ -158,37 +158,73 @@ pub fn run_all(hooks: &[Hook], state: &[u8], directory: Option<&Path>) -> Result
 /// # Errors
 /// It cannot be run, takes too long, or ends with an error.
 pub fn run(hook: &Hook, state: &[u8], directory: Option<&Path>) -> Result<(), HookError> {
+    begin(hook, state, directory)?.end()
+}
+
+/// A hook that runs while its caller does something else. Ended by [`Running::end`]; dropped, it is killed.
+pub struct Running {
+    path: PathBuf,
+    child: Child,
+    limit: Option<Duration>,
+}
+
+/// Start one hook.
+///
+/// # Errors
+/// It cannot be run.
+pub fn begin(hook: &Hook, state: &[u8], directory: Option<&Path>) -> Result<Running, HookError> {
     let path = hook.path().clone();
-    let failed = |source| HookError::Run {
+    let child = start(hook, state, directory).map_err(|source| HookError::Run {
         path: path.clone(),
         source,
-    };
-    let mut child = start(hook, state, directory).map_err(failed)?;
+    })?;
     let limit = hook
         .timeout()
         .and_then(|seconds| u64::try_from(seconds).ok())
         .filter(|seconds| *seconds > 0)
         .map(Duration::from_secs);
-    let words = match follow(&mut child, limit) {
-        Ok(Some(words)) => words,
-        Ok(None) => {
-            child.kill().and_then(|()| child.wait()).map_err(failed)?;
+    Ok(Running { path, child, limit })
+}
+
+impl Running {
+    /// Wait for its end.
+    ///
+    /// # Errors
+    /// It takes too long, or ends with an error.
+    pub fn end(mut self) -> Result<(), HookError> {
+        let path = self.path.clone();
+        let failed = |source| HookError::Run {
+            path: path.clone(),
+            source,
+        };
+        let Some(words) = follow(&mut self.child, self.limit).map_err(failed)? else {
+            self.kill().map_err(failed)?;
             return Err(HookError::TimedOut {
                 path,
-                limit: limit.unwrap_or_default(),
+                limit: self.limit.unwrap_or_default(),
             });
+        };
+        let status = self.child.wait().map_err(failed)?;
+        if status.success() {
+            return Ok(());
         }
-        Err(error) => return Err(failed(error)),
-    };
-    let status = child.wait().map_err(failed)?;
-    if status.success() {
-        return Ok(());
+        Err(HookError::Failed {
+            path,
+            status,
+            words: tail(&words),
+        })
     }
-    Err(HookError::Failed {
-        path,
-        status,
-        words: tail(&words),
-    })
+
+    fn kill(&mut self) -> std::io::Result<()> {
+        self.child.kill().and_then(|()| self.child.wait()).map(drop)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has been waited for is gone, and there is nothing to kill.
+        self.kill().ok();
+    }
 }
 
 fn start(hook: &Hook, state: &[u8], directory: Option<&Path>) -> std::io::Result<Child> {

@@ -1,6 +1,6 @@
 //! Becoming the process's user, with its groups, capabilities, umask and working directory.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -8,9 +8,10 @@ use nix::sys::stat::{Mode, umask};
 use oci_spec::runtime::{Process, User};
 
 use super::error::{RaiseError, kernel};
+use crate::bundle::rootfs::home_of;
 use crate::enforce::capabilities::{self, Five, Later};
-use crate::enforce::last::StepError;
-use crate::sys::ids;
+use crate::enforce::last::{StepError, sentence};
+use crate::sys::{ids, openat2};
 
 /// The umask of a process that names none.
 const UMASK: u32 = 0o022;
@@ -115,26 +116,24 @@ pub fn enter_directory(cwd: &Path, entered: bool) -> Result<(), RaiseError> {
     }
 }
 
+/// The home of the process's user in the box, where its variables name none.
+///
+/// # Errors
+/// The box's accounts cannot be read.
+pub fn home(process: &Process) -> Result<Option<String>, RaiseError> {
+    let variables = process.env().as_deref().unwrap_or_default();
+    if variables.iter().any(|entry| entry.starts_with("HOME=")) {
+        return Ok(None);
+    }
+    let root = openat2::own_root().map_err(kernel("open the root directory"))?;
+    let found = home_of(root.as_fd(), process.user().uid());
+    found
+        .map(|home| Some(home.display().to_string()))
+        .map_err(|error| RaiseError::Config(sentence(&error)))
+}
+
 /// Whether this user namespace lets its processes set groups.
 #[must_use]
 pub fn may_set_groups() -> bool {
     std::fs::read("/proc/self/setgroups").map_or(true, |text| !text.starts_with(b"deny"))
-}
-
-/// Keep descriptors `0..=2` open: a program that finds one closed writes its errors into its first file.
-///
-/// # Errors
-/// The kernel's error.
-pub fn fill_streams() -> Result<(), RaiseError> {
-    loop {
-        let null = std::fs::File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/null")
-            .map_err(|error| kernel("open `/dev/null`")(super::error::errno(&error)))?;
-        if null.as_raw_fd() > 2 {
-            return Ok(());
-        }
-        std::mem::forget(null);
-    }
 }

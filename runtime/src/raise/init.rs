@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
+use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
 use oci_spec::runtime::{Hook, Linux, Process, Spec};
 
@@ -13,6 +14,7 @@ use super::devices::{self, Way};
 use super::error::{RaiseError, kernel};
 use super::hooks::{self, Stage, View};
 use super::identity;
+use super::labels::Labels;
 use super::masks;
 use super::namespaces::Namespaces;
 use super::settings;
@@ -24,7 +26,7 @@ use crate::enforce::last::{Last, WAITING_NAME, sentence};
 use crate::enforce::{program, report, walls};
 use crate::plan::{LandlockRule, Walls};
 use crate::sys::clone::leave;
-use crate::sys::{ids, openat2};
+use crate::sys::{ids, names, openat2};
 
 /// What the first process is made of; everything was opened by the verb on the host.
 pub struct First<'a> {
@@ -68,7 +70,8 @@ impl First<'_> {
         // The host's `/proc` is still there, and knows the number that hooks and listeners are told.
         self.last.pid = own_number();
         let told = match self.build(&channel) {
-            Ok(()) => {
+            Ok(home) => {
+                self.last.home = home;
                 drop(channel);
                 self.become_program()
             }
@@ -82,7 +85,8 @@ impl First<'_> {
         leave(1)
     }
 
-    fn build(&self, channel: &Channel) -> Result<(), RaiseError> {
+    fn build(&self, channel: &Channel) -> Result<Option<String>, RaiseError> {
+        let labels = Labels::of(self.process)?;
         nix::sys::prctl::set_name(WAITING_NAME).map_err(kernel("name the process"))?;
         // Until everything is done it ends with the verb, also where that is killed.
         nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(kernel("end with the command"))?;
@@ -102,7 +106,10 @@ impl First<'_> {
                 .map_err(kernel("end with the command"))?;
         }
         self.namespaces.enter()?;
-        settings::names(self.spec)?;
+        if self.namespaces.new.contains(CloneFlags::CLONE_NEWNET) {
+            names::raise_loopback().map_err(kernel("set the interface `lo` up"))?;
+        }
+        settings::names(self.spec, &self.namespaces)?;
         self.mount()?;
         channel.say(&Word::Tree).map_err(|_| RaiseError::Alone)?;
         heard(channel, &Word::Go)?;
@@ -110,7 +117,9 @@ impl First<'_> {
         self.namespaces.make_cgroup()?;
         self.settle()?;
         let identities = self.wall_in()?;
-        self.become_user(channel, &identities)
+        let home = identity::home(self.process)?;
+        self.become_user(channel, &identities, &labels)?;
+        Ok(home)
     }
 
     /// The file tree, up to where createContainer hooks run.
@@ -130,13 +139,13 @@ impl First<'_> {
             let listed = self.linux.devices().as_deref().unwrap_or_default();
             devices::make_all(self.root.as_fd(), listed, way)?;
         }
-        Ok(())
+        tree::close_dev(self.root.as_fd(), mounts, &self.sources)
     }
 
     /// Hooks in the box's namespaces, the new root, and what hides in it.
     fn settle(&self) -> Result<(), RaiseError> {
         if let Some(given) = self.linux.sysctl() {
-            settings::sysctls(given)?;
+            settings::sysctls(given, &self.namespaces)?;
         }
         self.hooks(|all| all.create_container().as_deref(), Stage::Creating)?;
         tree::switch(self.root.as_fd(), self.switch)?;
@@ -183,7 +192,13 @@ impl First<'_> {
     }
 
     /// The user, the place and the program; then the verb may go.
-    fn become_user(&self, channel: &Channel, identities: &[u8]) -> Result<(), RaiseError> {
+    fn become_user(
+        &self,
+        channel: &Channel,
+        identities: &[u8],
+        labels: &Labels,
+    ) -> Result<(), RaiseError> {
+        labels.set()?;
         tuning::apply(self.process, Some(self.linux))
             .map_err(|error| RaiseError::Config(sentence(&error)))?;
         let entered = nix::unistd::chdir(self.process.cwd()).is_ok();

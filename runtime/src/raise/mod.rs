@@ -11,6 +11,7 @@ pub mod error;
 pub mod hooks;
 pub mod identity;
 pub mod init;
+pub mod labels;
 mod masks;
 pub mod namespaces;
 pub mod net_devices;

@@ -77,7 +77,28 @@ impl Namespaces {
                 (kind, None) => all.new |= flag(kind),
             }
         }
+        let mapped = [linux.uid_mappings(), linux.gid_mappings()]
+            .into_iter()
+            .flatten()
+            .any(|list| !list.is_empty());
+        if mapped && !all.has_users() {
+            return Err(RaiseError::Config(
+                "the configuration has user mappings and no user namespace for them".to_owned(),
+            ));
+        }
         Ok(all)
+    }
+
+    /// Whether the box has a namespace of `kind` that is not the host's.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::User => self.has_users(),
+            Kind::Cgroup if self.new_cgroup => true,
+            kind => {
+                self.new.contains(flag(kind)) || self.joined.iter().any(|(each, _)| *each == kind)
+            }
+        }
     }
 
     fn join(&mut self, kind: Kind, path: &Path) -> Result<(), RaiseError> {

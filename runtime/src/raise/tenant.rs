@@ -10,6 +10,7 @@ use oci_spec::runtime::{Linux, Process};
 use super::channel::{Channel, Word};
 use super::error::{RaiseError, kernel};
 use super::init::own_number;
+use super::labels::Labels;
 use super::{console, identity, tuning};
 use crate::cgroup::Entry;
 use crate::enforce::last::{Last, WAITING_NAME, sentence};
@@ -42,10 +43,13 @@ impl Tenant<'_> {
         // The host's `/proc` is still there.
         self.last.pid = own_number();
         let error = match self.join(channel) {
-            Ok(()) => match self.last.run(self.process) {
-                Ok(never) => match never {},
-                Err(error) => sentence(&error),
-            },
+            Ok(home) => {
+                self.last.home = home;
+                match self.last.run(self.process) {
+                    Ok(never) => match never {},
+                    Err(error) => sentence(&error),
+                }
+            }
             Err(error) => sentence(&error),
         };
         // Nobody may be listening any more.
@@ -53,7 +57,8 @@ impl Tenant<'_> {
         leave(1)
     }
 
-    fn join(&self, channel: &Channel) -> Result<(), RaiseError> {
+    fn join(&self, channel: &Channel) -> Result<Option<String>, RaiseError> {
+        let labels = Labels::of(self.process)?;
         nix::sys::prctl::set_name(WAITING_NAME).map_err(kernel("name the process"))?;
         ids::hide().map_err(kernel("hide the process"))?;
         self.end_with_verb()?;
@@ -80,11 +85,14 @@ impl Tenant<'_> {
             _ => return Err(RaiseError::Alone),
         }
         processors(affinity.and_then(|given| given.cpu_affinity_final().as_deref()))?;
+        let home = identity::home(self.process)?;
+        labels.set()?;
         self.become_user()?;
         channel
             .say(&Word::Ready(Vec::new()))
             .map_err(|_| RaiseError::Alone)?;
-        nix::sys::prctl::set_pdeathsig(None).map_err(kernel("outlive the command"))
+        nix::sys::prctl::set_pdeathsig(None).map_err(kernel("outlive the command"))?;
+        Ok(home)
     }
 
     /// Nobody else would ever end its wait, which is before Landlock and filters.

@@ -17,6 +17,9 @@ use super::sources::{self, Hierarchy, Source, What};
 use crate::sys::mount::{self, Attributes, FileSystem, Propagation, Reach};
 use crate::sys::openat2;
 
+/// Where devices are.
+const DEV: &str = "/dev";
+
 /// Mount everything below `root`.
 ///
 /// # Errors
@@ -79,8 +82,39 @@ fn new(root: BorrowedFd<'_>, mount: &Mount, options: &Options) -> Result<(), Rai
         .iter()
         .try_for_each(|(how, reach)| mount::propagate(made.as_fd(), *reach, *how))
         .map_err(on("change how mounts pass to", destination))?;
-    sources::flags(made.as_fd(), options).map_err(on("set the mount flags of", destination))?;
+    let mut now = options.clone();
+    if destination == Path::new(DEV) {
+        // Mount points and devices are made in it first; `close_dev` does the rest.
+        now.set = now.set.without(Attributes::READ_ONLY);
+    }
+    sources::flags(made.as_fd(), &now).map_err(on("set the mount flags of", destination))?;
     mount::attach(made.as_fd(), place.fd.as_fd()).map_err(on("mount", destination))
+}
+
+/// Make a `/dev` of the box's own read-only where the configuration wants it so, once everything in it is made.
+///
+/// # Errors
+/// The kernel's error.
+pub fn close_dev(
+    root: BorrowedFd<'_>,
+    mounts: &[Mount],
+    sources: &[Source],
+) -> Result<(), RaiseError> {
+    let dev = Path::new(DEV);
+    let wanted = mounts.iter().zip(sources).any(|(mount, source)| {
+        mount.destination() == dev
+            && matches!(source.what, What::New)
+            && source.options.set.meets(Attributes::READ_ONLY)
+    });
+    if !wanted {
+        return Ok(());
+    }
+    openat2::open_following(root, dev, OFlag::O_PATH)
+        .and_then(|place| {
+            let none = Attributes::default();
+            mount::change(place.as_fd(), Reach::One, Attributes::READ_ONLY, none)
+        })
+        .map_err(on("make read-only", dev))
 }
 
 fn in_place(root: BorrowedFd<'_>, path: &Path) -> Result<Place, Errno> {
@@ -200,15 +234,13 @@ pub fn enter(
 ) -> Result<(), RaiseError> {
     let own = openat2::own_root().map_err(kernel("open the root directory"))?;
     // The box's mounts must never reach the host, and the parent of a new root must not be shared at all.
+    // What shall be shared with it is a copy of the host's own mounts, which this does not touch.
     let host = match propagation {
-        Some("shared" | "rshared") => None,
-        Some("private" | "rprivate") => Some(Propagation::Private),
-        _ => Some(Propagation::Slave),
+        Some("private" | "rprivate") => Propagation::Private,
+        _ => Propagation::Slave,
     };
-    if let Some(how) = host {
-        mount::propagate(own.as_fd(), Reach::Tree, how)
-            .map_err(kernel("cut the mount namespace off from the host's"))?;
-    }
+    mount::propagate(own.as_fd(), Reach::Tree, host)
+        .map_err(kernel("cut the mount namespace off from the host's"))?;
     mount::propagate(root, Reach::One, Propagation::Private)
         .map_err(on("cut off the root file system", path))?;
     // Hooks look for the root by its path. A mapped root may not be allowed on the way there; then it lies on top of `/`.
@@ -218,15 +250,7 @@ pub fn enter(
         Err(Errno::EACCES) => own,
         Err(error) => return Err(on("open the root file system", path)(error)),
     };
-    match mount::attach(root, place.as_fd()) {
-        // Mounting below a shared mount would tell the host: cut off the one mount that it lies on.
-        Err(Errno::EINVAL) => {
-            mount::propagate(place.as_fd(), Reach::One, Propagation::Private).ok();
-            mount::attach(root, place.as_fd())
-        }
-        other => other,
-    }
-    .map_err(on("mount the root file system", path))
+    mount::attach(root, place.as_fd()).map_err(on("mount the root file system", path))
 }
 
 /// How the root is changed.

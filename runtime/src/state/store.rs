@@ -89,15 +89,15 @@ impl Store {
         Ok(target)
     }
 
-    /// Remove the drafts of claims that were killed, and one that an earlier process of our number left.
-    fn sweep_drafts(&self) {
+    /// Remove what claims and removals left that were killed, and what an earlier process of our number left.
+    pub fn sweep_drafts(&self) {
         let own = std::process::id().to_string();
         let entries = fs::read_dir(&self.boxes).into_iter().flatten().flatten();
         for entry in entries {
             let name = entry.file_name();
             let pid = name.to_str().and_then(|name| name.strip_prefix('~'));
             if pid.is_some_and(|pid| pid == own || !Path::new("/proc").join(pid).exists()) {
-                // Another claim may sweep at the same time; one that fails is swept by the next.
+                // Another command may sweep at the same time; what fails is swept by the next.
                 fs::remove_dir_all(entry.path()).ok();
             }
         }

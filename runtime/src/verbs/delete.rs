@@ -15,6 +15,8 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Run the verb.
 pub fn run(context: &Context, args: &Delete) -> Result<()> {
     let store = context.store()?;
+    // Of one that was killed, a name of nobody's may be left.
+    store.sweep_drafts();
     let state = match store.load(&args.id) {
         Ok(state) => state,
         // Engines call this after a create that failed, when nothing is left.

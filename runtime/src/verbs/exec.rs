@@ -13,6 +13,7 @@ use crate::lifecycle::context::Context;
 use crate::lifecycle::foreground::Foreground;
 use crate::lifecycle::handle::Handle;
 use crate::lifecycle::tenant::{self, Request};
+use crate::raise::labels;
 use crate::state::Repeated;
 use crate::sys::pidfd::PidFd;
 
@@ -43,6 +44,7 @@ pub fn run(context: &Context, args: &Exec) -> Result<u8> {
         preserve_fds: args.preserve_fds,
         ignore_paused: args.ignore_paused,
     };
+    labels::check(&process)?;
     let handle = Handle::connect(args.pidfd_socket.as_deref())?;
     let child = tenant::start(context, &store, &state, &repeated, &request)?;
     if let Some(handle) = handle {

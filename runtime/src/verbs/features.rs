@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::printer;
 use super::state::OCI_VERSION;
-use crate::raise::options;
+use crate::raise::{labels, options};
 use crate::sys::landlock;
 
 /// The version of policies that this runtime reads.
@@ -23,7 +23,7 @@ const SECCOMP_FLAGS: [&str; 4] = [
 
 /// Run the verb.
 pub fn run() -> Result<()> {
-    printer::json(&features(landlock::kernel_abi(), apparmor()))
+    printer::json(&features(landlock::kernel_abi(), labels::has_apparmor()))
 }
 
 fn features(landlock_abi: u32, apparmor: bool) -> Value {
@@ -38,8 +38,7 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
             "cgroup": { "v1": true, "v2": true, "systemd": true, "systemdUser": false, "rdma": true },
             "seccomp": seccomp(),
             "apparmor": { "enabled": apparmor },
-            // A label is put on mounts, and never on a process.
-            "selinux": { "enabled": false },
+            "selinux": { "enabled": labels::has_selinux() },
             "intelRdt": { "enabled": true, "schemata": true, "monitoring": true },
             "memoryPolicy": {
                 "modes": [
@@ -60,12 +59,6 @@ fn features(landlock_abi: u32, apparmor: bool) -> Value {
         },
         "potentiallyUnsafeConfigAnnotations": [nemoclaw_policy::handover::POLICY_ANNOTATION]
     })
-}
-
-/// Whether this kernel runs programs under AppArmor profiles.
-fn apparmor() -> bool {
-    let enabled = std::fs::read_to_string("/sys/module/apparmor/parameters/enabled");
-    enabled.is_ok_and(|text| text.starts_with('Y'))
 }
 
 fn seccomp() -> Value {

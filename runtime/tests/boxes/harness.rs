@@ -206,7 +206,7 @@ impl Node {
             .collect()
     }
 
-    /// Nothing of the box is left: no state of ours or libcontainer's, no cgroup.
+    /// Nothing of the box is left: no state, no cgroup.
     pub fn assert_nothing_left(&self, id: &str) {
         for directory in [
             self.path().join("state/boxes").join(id),

@@ -15,6 +15,7 @@ mod options;
 mod proc;
 mod programs;
 mod refusals;
+mod soak;
 mod tenants;
 mod unconfined;
 mod update;

@@ -134,7 +134,7 @@ fn a_place_where_our_files_cannot_be_is_refused_in_one_sentence() {
 }
 
 #[test]
-fn an_error_of_libcontainer_has_no_values_of_its_code() {
+fn an_error_of_a_mount_names_its_place_and_no_values_of_our_code() {
     let Some(node) = node() else { return };
     let said = refused(&node, |config| {
         let mounts = config["mounts"].as_array_mut().expect("mounts");

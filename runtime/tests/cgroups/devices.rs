@@ -39,10 +39,11 @@ fn opens(path: &Path, read: bool, write: bool) -> bool {
 }
 
 #[test]
-fn without_rules_a_box_has_the_devices_of_every_box_and_no_others() {
+fn without_rules_the_devices_stay_as_they_are_and_a_refusal_of_all_leaves_those_of_every_box() {
     let Some(group) = group() else { return };
-    assert_eq!(refused(&group, KMSG), "", "not limited yet");
     group.limit(json!({ "devices": [] }));
+    assert_eq!(refused(&group, KMSG), "", "not limited");
+    group.limit(json!({ "devices": [{ "allow": false, "access": "rwm" }] }));
     assert_eq!(refused(&group, KMSG), "rw+");
     for usual in [(1, 3), (1, 5), (1, 9)] {
         assert_eq!(refused(&group, usual), "", "{usual:?}");

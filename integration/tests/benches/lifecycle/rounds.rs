@@ -11,7 +11,7 @@ use crate::command_line::Wish;
 use crate::numbers::Samples;
 use crate::stage::Stage;
 use crate::stopwatch::Lap;
-use crate::subjects::{COMMAND, Subject, wanted};
+use crate::subjects::{BEFORE, COMMAND, OFFLINE, ROUTER, Subject, WALLS, wanted};
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +110,7 @@ fn visit(stage: &Stage, subject: &Subject, samples: &mut Samples) {
         if matches!(step, Step::Create | Step::Start | Step::Delete) {
             cycle = (cycle.0 + lap.milliseconds, cycle.1 + lap.work);
         }
+        lap.output
     };
     time(Step::Version, &words(["--version"]));
     let create = [
@@ -122,9 +123,16 @@ fn visit(stage: &Stage, subject: &Subject, samples: &mut Samples) {
     ];
     time(Step::Create, &create);
     time(Step::Start, &words(["start", "box"]));
-    time(Step::State, &words(["state", "box"]));
+    let state = time(Step::State, &words(["state", "box"]));
+    let state = String::from_utf8_lossy(&state).replace(' ', "");
+    assert!(
+        state.contains("\"status\":\"running\""),
+        "{}: {state}",
+        subject.name
+    );
     time(Step::Exec, &words(["exec", "box", "/bin/true"]));
     let pid = std::fs::read_to_string(&pid_file).expect("pid file");
+    check(subject, pid.trim());
     end(Pid::from_raw(pid.trim().parse().expect("a pid")));
     time(Step::Delete, &words(["delete", "box"]));
     let run = [
@@ -139,6 +147,23 @@ fn visit(stage: &Stage, subject: &Subject, samples: &mut Samples) {
 
 fn words<const N: usize>(list: [&str; N]) -> [&OsStr; N] {
     list.map(OsStr::new)
+}
+
+/// A box that lacks what it is measured with is no sample: Docker's filter everywhere, and in ours the walls.
+fn check(subject: &Subject, pid: &str) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a running box");
+    let walls: &[&str] = if [WALLS, BEFORE, OFFLINE, ROUTER].contains(&subject.name) {
+        &["NoNewPrivs:\t1\n", "CapBnd:\t0000000000000000\n"]
+    } else {
+        &[]
+    };
+    for line in walls.iter().chain(&["Seccomp:\t2\n"]) {
+        assert!(
+            status.contains(line),
+            "{}: no {line:?} in {status}",
+            subject.name
+        );
+    }
 }
 
 /// Kills a box's first process and waits for it, as an engine's shim does.

@@ -7,6 +7,7 @@
 )]
 
 mod ctr;
+mod devices;
 mod joining;
 mod pods;
 mod policies;

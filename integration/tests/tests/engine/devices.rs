@@ -52,8 +52,13 @@ fn vendor(world: &World) -> PathBuf {
     write_one(world, "vendor", "auto", &dist_dir().join("nemoclaw-egress"));
     let config = config_path(world, "vendor");
     let text = fs::read_to_string(&config).expect("configuration");
-    let more = format!("cdi_dirs: [{shown}/cdi]\ncdi_hooks: [{shown}/hook.sh]\n");
-    fs::write(&config, text + &more).expect("configuration");
+    let others = text.lines().filter(|line| !line.starts_with("cdi_"));
+    let own = [
+        format!("cdi_dirs: [{shown}/cdi]"),
+        format!("cdi_hooks: [{shown}/hook.sh]"),
+    ];
+    let lines: Vec<&str> = others.chain(own.iter().map(String::as_str)).collect();
+    fs::write(&config, lines.join("\n") + "\n").expect("configuration");
     let policy = "version: 1\nbox: {mode: offline}\ndevices: [nct.example/vendor=one]\n\
                   filesystem_policy: {read_only: [/], read_write: [/sandbox, /tmp]}\n";
     fs::write(world.path("node/policies/vendor.yaml"), policy).expect("policy");

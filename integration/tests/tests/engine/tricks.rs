@@ -186,8 +186,8 @@ fn capabilities_in_an_execs_process_are_replaced() {
         world.text("node/config.yaml")
     );
     let root = sh(&format!(
-        "ls -d {}/runtime-*/moby/{} | head -1 | xargs dirname",
-        world.text("eng/exec"),
+        "sed -n 's/.*\"root\":\"\\([^\"]*\\)\".*/\\1/p' {}/boxes/{}/state.json",
+        nemoclaw_tests::router::state_dir(world, "config").display(),
         container.id()
     ))
     .ok()
