@@ -138,15 +138,20 @@ pub fn write_one(world: &World, name: &str, capture: &str, hook: &Path) {
         .collect();
     let state = state_dir(world, name);
     fs::create_dir_all(&state).expect("state directory");
+    let devices = match name {
+        "config" => format!(
+            "cdi_dirs: [{}]\ncdi_devices: ['nct.example/fake=*']\n",
+            crate::cdi::dir(world).display()
+        ),
+        _ => String::new(),
+    };
     let text = format!(
         "version: 1\nselectable:\n  - strict\n  - default\n  - offline\n  - {{ name: unconfined, widens: true }}\npolicy_dir: {node}/policies\n\
-         state_dir: {state}\ndata_dir: {data}\negress_hook: {hook}\ncapture: {capture}\n\
-         cdi_dirs: [{cdi}]\ncdi_devices: ['nct.example/fake=*']\nrouter:\n  socket: {state}/router.sock\n  user: nobody\n\
+         state_dir: {state}\ndata_dir: {data}\negress_hook: {hook}\ncapture: {capture}\n{devices}router:\n  socket: {state}/router.sock\n  user: nobody\n\
          \x20 resolvers: [203.0.113.2]\n  extra_ca: [{ca}]\n  hosts:\n{hosts}\n",
         node = world.path("node").display(),
         state = state.display().to_string().trim_end_matches('/'),
         data = world.path("data").display(),
-        cdi = crate::cdi::dir(world).display(),
         hook = hook.display(),
         ca = upstream::ca(world).display(),
         hosts = hosts.join("\n"),
