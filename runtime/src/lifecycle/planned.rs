@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Mode, Policy};
@@ -16,10 +16,12 @@ use crate::enforce::{landlock, seccomp};
 use crate::plan::{self, HostFacts, Inputs, Plan, host};
 use crate::state::{Agent, BoxState, LaterHooks, Phase, ProcessId, Repeated, Store, Strength};
 use crate::sys::{landlock as kernel, seal};
-use crate::{bundle, cdi};
+use crate::{bundle, cdi, input};
 
 /// The cgroup's parent where the engine names none.
 const CGROUP_PARENT: &str = "/nemoclaw";
+/// A descriptor is held for each, and a process has 1024 where nobody raised that.
+const MOST_MOUNTS: usize = 900;
 
 /// A planned box that nothing was done for yet.
 pub struct Planned {
@@ -102,7 +104,17 @@ fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> R
 /// The engine's spec.
 fn given_spec(bundle: &Path) -> Result<Spec> {
     let config = bundle.join("config.json");
-    Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))
+    let spec: Spec = input::file(&config, input::LONGEST_CONFIG)
+        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+        .with_context(|| format!("cannot read `{}`", config.display()))?;
+    let mounts = spec.mounts().as_ref().map_or(0, Vec::len);
+    if mounts > MOST_MOUNTS {
+        bail!(
+            "`{}` has {mounts} mounts: a container can have {MOST_MOUNTS}",
+            config.display()
+        );
+    }
+    Ok(spec)
 }
 
 /// The spec with the devices that the box gets, and their variables. The policy was chosen before: no CDI file has a say
