@@ -14,7 +14,7 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test conformance-peers test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+.PHONY: help setup build try test conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -41,6 +41,9 @@ test: build test-setup ## All tests; those that need root or an engine say so wh
 
 conformance-peers: build test-setup ## The checks of conformance on Debian's runc and crun too: where one passes, ours must
 	@cargo test --package nemoclaw-tests --test conformance -- --ignored peer
+
+soak: ## What tests repeat, ten times as often: kills at every call, 10,000 boxes, 500 at once (needs root; a quarter of an hour)
+	@NEMOCLAW_SOAK=1 cargo test --package nemoclaw-runtime --test boxes -- --nocapture --test-threads 1 soak::
 
 test-vm: ## The tests of cgroups on version 2, in virtual machines with kernels of Debian (a minute)
 	@integration/tests/vm/run.sh

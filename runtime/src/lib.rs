@@ -7,6 +7,7 @@ pub mod cdi;
 pub mod cgroup;
 pub mod cli;
 pub mod enforce;
+pub mod input;
 pub mod lifecycle;
 pub mod log;
 pub mod plan;

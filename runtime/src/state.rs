@@ -44,10 +44,12 @@ pub enum StateError {
         root: Option<PathBuf>,
     },
     /// The file is there and cannot be read.
-    #[error("cannot read the state of container \"{id}\"")]
+    #[error("cannot read the state of container \"{id}\" in `{}`", path.display())]
     Read {
         /// The id.
         id: String,
+        /// The file.
+        path: PathBuf,
         /// Cause.
         #[source]
         source: io::Error,

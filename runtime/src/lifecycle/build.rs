@@ -68,7 +68,13 @@ pub fn build(context: &Context, request: &Request<'_>) -> Result<BoxState> {
             return Err(error);
         }
     };
-    let lock = locked(&box_dir)?;
+    let lock = match locked(&box_dir) {
+        Ok(lock) => lock,
+        Err(error) => {
+            bundle.undo()?;
+            return Err(error);
+        }
+    };
     match raise(context, &store, request, &mut planned) {
         Ok(()) => Ok(planned.state),
         Err(error) => {
@@ -407,7 +413,10 @@ pub fn write_pid(path: Option<&Path>, pid: i32) -> Result<()> {
     let Some(path) = path else { return Ok(()) };
     let mut draft = path.as_os_str().to_owned();
     draft.push(format!(".{}", std::process::id()));
-    std::fs::write(&draft, pid.to_string())
-        .and_then(|()| std::fs::rename(&draft, path))
-        .with_context(|| format!("cannot write the pid file `{}`", path.display()))
+    let written =
+        std::fs::write(&draft, pid.to_string()).and_then(|()| std::fs::rename(&draft, path));
+    if written.is_err() {
+        std::fs::remove_file(&draft).ok();
+    }
+    written.with_context(|| format!("cannot write the pid file `{}`", path.display()))
 }

@@ -17,12 +17,14 @@ use crate::plan::{self, HostFacts, Inputs, Plan, host};
 use crate::raise::labels;
 use crate::state::{Agent, BoxState, LaterHooks, Phase, ProcessId, Repeated, Store, Strength};
 use crate::sys::{landlock as kernel, seal};
-use crate::{bundle, cdi};
+use crate::{bundle, cdi, input};
 
 /// What the version of a configuration begins with.
 const OCI_MAJOR: &str = "1.";
 /// The cgroup's parent where the engine names none.
 const CGROUP_PARENT: &str = "/nemoclaw";
+/// A descriptor is held for each, and a process has 1024 where nobody raised that.
+const MOST_MOUNTS: usize = 900;
 
 /// A planned box that nothing was done for yet.
 pub struct Planned {
@@ -108,13 +110,21 @@ fn host_facts(store: &Store, node: &NodeConfig, spec: &Spec, bundle: &Path) -> R
 /// The engine's spec.
 fn given_spec(bundle: &Path) -> Result<Spec> {
     let config = bundle.join("config.json");
-    let spec =
-        Spec::load(&config).with_context(|| format!("cannot read `{}`", config.display()))?;
+    let spec: Spec = input::file(&config, input::LONGEST_CONFIG)
+        .and_then(|bytes| Ok(serde_json::from_slice(&bytes)?))
+        .with_context(|| format!("cannot read `{}`", config.display()))?;
     if !spec.version().starts_with(OCI_MAJOR) {
         bail!(
             "`{}` has the `ociVersion` \"{}\", and this runtime knows {OCI_MAJOR}x: have the engine write it",
             config.display(),
             spec.version()
+        );
+    }
+    let mounts = spec.mounts().as_ref().map_or(0, Vec::len);
+    if mounts > MOST_MOUNTS {
+        bail!(
+            "`{}` has {mounts} mounts: a container can have {MOST_MOUNTS}",
+            config.display()
         );
     }
     Ok(spec)

@@ -151,21 +151,22 @@ pub struct Walls {
 /// What a process gets just before its program runs. Stored in the box's state; init and exec use the same value.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Confinement {
-    /// Landlock; `None` only under `unconfined`.
+    /// Landlock; `None` only under `unconfined`, and never because it is missing in a file.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub landlock: Option<LandlockPlan>,
     /// Seccomp profiles to stack: the engine's (OCI shape) and, unless `unconfined`, ours.
     pub seccomp: SeccompPlan,
     /// `no_new_privs`; false only under `unconfined` when the engine did not ask.
     pub no_new_privileges: bool,
     /// Capability names (`CAP_CHOWN`) every set is cut down to; `None` = the engine's sets as they stand (`unconfined`).
+    #[serde(deserialize_with = "Option::deserialize")]
     pub capabilities: Option<Vec<String>>,
     /// Variables set in init and merged into every exec's environment (CA variables, `HOME` when forced).
     pub environment: Vec<(String, String)>,
     /// User and group that the policy forces, on every exec too.
-    #[serde(default)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub user: Option<(u32, u32)>,
     /// Limits of init, which an exec without its own gets too.
-    #[serde(default)]
     pub rlimits: Vec<PosixRlimit>,
 }
 
@@ -192,7 +193,7 @@ pub struct LandlockRule {
     /// Missing (or a symbolic link) is skipped when false, and stops the start when true.
     pub required: bool,
     /// Device and inode seen at create; exec refuses on another. `None` before create and for skipped paths.
-    #[serde(default)]
+    #[serde(deserialize_with = "Option::deserialize")]
     pub identity: Option<(u64, u64)>,
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{BoxState, Repeated, StateError};
+use crate::input;
 
 /// The file's name.
 const FILE: &str = "state.json";
@@ -74,8 +75,9 @@ impl Store {
         fs::set_permissions(&self.boxes, fs::Permissions::from_mode(0o711)).map_err(failed)?;
         fs::set_permissions(&draft, fs::Permissions::from_mode(0o711)).map_err(failed)?;
         let made = write(&draft, state).and_then(|()| fs::rename(&draft, &target));
-        if let Err(source) = made {
-            fs::remove_dir_all(&draft).map_err(failed)?;
+        if let Err(source) = made.and_then(|()| sync(&self.boxes)) {
+            // What cannot be removed now is swept by the next.
+            fs::remove_dir_all(&draft).ok();
             let taken = matches!(
                 source.kind(),
                 io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
@@ -132,7 +134,7 @@ impl Store {
     /// There is no such box, or its file cannot be read.
     pub fn load_any(&self, id: &str) -> Result<BoxState, StateError> {
         let path = self.directory(id)?.join(FILE);
-        let bytes = match fs::read(path) {
+        let bytes = match input::file(&path, input::LONGEST_STATE) {
             Ok(bytes) => bytes,
             Err(error)
                 if matches!(
@@ -145,12 +147,14 @@ impl Store {
             Err(source) => {
                 return Err(StateError::Read {
                     id: id.to_owned(),
+                    path,
                     source,
                 });
             }
         };
         serde_json::from_slice(&bytes).map_err(|error| StateError::Read {
             id: id.to_owned(),
+            path,
             source: error.into(),
         })
     }
@@ -184,11 +188,13 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn load_repeated(&self, id: &str) -> Result<Repeated, StateError> {
+        let path = self.directory(id)?.join(REPEATED);
         let failed = |source| StateError::Read {
             id: id.to_owned(),
+            path: path.clone(),
             source,
         };
-        let bytes = fs::read(self.directory(id)?.join(REPEATED)).map_err(failed)?;
+        let bytes = input::file(&path, input::LONGEST_STATE).map_err(failed)?;
         serde_json::from_slice(&bytes).map_err(|error| failed(error.into()))
     }
 
@@ -235,14 +241,28 @@ fn write(directory: &Path, state: &BoxState) -> io::Result<()> {
 /// Write beside and rename: a reader sees the old file or the new one.
 fn write_as(directory: &Path, name: &str, content: &impl Serialize) -> io::Result<()> {
     let draft = directory.join(format!("{name}.{}", std::process::id()));
+    let written = draft_of(&draft, content).and_then(|()| fs::rename(&draft, directory.join(name)));
+    if written.is_err() {
+        // Where the disk is full, it must not stay so for this.
+        fs::remove_file(&draft).ok();
+    }
+    written.and_then(|()| sync(directory))
+}
+
+fn draft_of(draft: &Path, content: &impl Serialize) -> io::Result<()> {
     let mut file = fs::File::options()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&draft)?;
+        .open(draft)?;
     file.write_all(&serde_json::to_vec(content)?)?;
-    fs::rename(&draft, directory.join(name))
+    file.sync_all()
+}
+
+/// Have the names in a directory outlive a power cut; costs nothing where it lies in memory.
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

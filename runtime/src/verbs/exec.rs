@@ -7,6 +7,7 @@ use oci_spec::runtime::{Process, User};
 
 use crate::cli::Exec;
 use crate::enforce::capabilities;
+use crate::input;
 use crate::lifecycle::build::write_pid;
 use crate::lifecycle::console::Listening;
 use crate::lifecycle::context::Context;
@@ -76,7 +77,9 @@ fn refuse_unsupported(args: &Exec) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Process> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let bytes = std::fs::File::open(path)
+        .and_then(|file| input::stream(file, input::LONGEST_CONFIG))
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
     serde_json::from_slice(&bytes)
         .with_context(|| format!("invalid process in `{}`", path.display()))
 }

@@ -24,7 +24,10 @@ pub fn run(context: &Context, id: &str) -> Result<()> {
         bail!(sentence);
     }
     state.phase = Phase::Running;
-    store.save(&state)?;
+    // That it runs is seen also where this cannot be written; a start that fails would have to end it.
+    if let Err(error) = store.save(&state).map_err(anyhow::Error::from) {
+        context.log.warning(&format!("{error:#}"));
+    }
     hooks::poststart(context, &state);
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! `update`: new resource limits, met with the policy's.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,6 +7,7 @@ use oci_spec::runtime::{LinuxBlockIo, LinuxCpu, LinuxMemory, LinuxPids, LinuxRes
 
 use crate::cgroup::Cgroup;
 use crate::cli::Update;
+use crate::input;
 use crate::lifecycle::context::Context;
 use crate::plan;
 use crate::state::Status;
@@ -38,14 +38,14 @@ fn kernel_memory(resources: &LinuxResources) -> bool {
 }
 
 fn read(path: &Path) -> Result<LinuxResources> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .context("cannot read the resources from standard input")?;
+    let bytes = if path == Path::new("-") {
+        input::stream(std::io::stdin(), input::LONGEST_CONFIG)
+            .context("cannot read the resources from standard input")?
     } else {
-        bytes = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    }
+        std::fs::File::open(path)
+            .and_then(|file| input::stream(file, input::LONGEST_CONFIG))
+            .with_context(|| format!("cannot read `{}`", path.display()))?
+    };
     serde_json::from_slice(&bytes).context("the resources are not valid")
 }
 

@@ -6,6 +6,7 @@ mod confinement;
 mod devices;
 mod events;
 mod failures;
+mod faults;
 mod foreign_calls;
 mod harness;
 mod hooks;

@@ -1,5 +1,6 @@
 //! Many rounds of what must never go wrong. `make test` runs a tenth of them, `make soak` all.
 
+mod crowd;
 mod kills;
 mod tracer;
 
