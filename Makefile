@@ -14,7 +14,11 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
+<<<<<<< HEAD
 .PHONY: help setup build try test conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+=======
+.PHONY: help setup build try test conformance conformance-peers test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+>>>>>>> conformance
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -38,6 +42,9 @@ test: build test-setup ## All tests; those that need root or an engine say so wh
 	cargo run --quiet --package nemoclaw-tests --bin nemoclaw-world -- down; \
 	if [ -s target/test-tools/skipped.txt ]; then echo "skipped:"; cat target/test-tools/skipped.txt; fi; \
 	exit $$status
+
+conformance: build test-setup ## What an OCI runtime must do, by topic, tried on ours
+	@cargo test --package nemoclaw-tests --test conformance
 
 conformance-peers: build test-setup ## The checks of conformance on Debian's runc and crun too: where one passes, ours must
 	@cargo test --package nemoclaw-tests --test conformance -- --ignored peer
