@@ -14,11 +14,7 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-<<<<<<< HEAD
-.PHONY: help setup build try test conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
-=======
-.PHONY: help setup build try test conformance conformance-peers test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
->>>>>>> conformance
+.PHONY: help setup build try test conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
