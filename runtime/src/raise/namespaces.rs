@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -20,6 +21,8 @@ pub struct Namespaces {
     pub new_cgroup: bool,
     /// Joined by the new process, in this order.
     pub joined: Vec<(Kind, OwnedFd)>,
+    /// Those of the joined ones that are the verb's own: the host's.
+    shared: Vec<Kind>,
     /// A user namespace to join before anything is made in it.
     pub user: Option<OwnedFd>,
     /// Entered by the verb, for its child: a process does not change its own process-id namespace.
@@ -53,6 +56,7 @@ impl Namespaces {
             new: CloneFlags::empty(),
             new_cgroup: false,
             joined: Vec::new(),
+            shared: Vec::new(),
             user: None,
             before: Vec::new(),
             time: None,
@@ -89,7 +93,13 @@ impl Namespaces {
         Ok(all)
     }
 
-    /// Whether the box has a namespace of `kind` that is not the host's.
+    /// Whether the box has a namespace of `kind` that is not the host's, whatever path the configuration names it by.
+    #[must_use]
+    pub fn isolates(&self, kind: Kind) -> bool {
+        self.has(kind) && !self.shared.contains(&kind)
+    }
+
+    /// Whether the configuration gives the box a namespace of `kind`.
     #[must_use]
     pub fn has(&self, kind: Kind) -> bool {
         match kind {
@@ -102,9 +112,16 @@ impl Namespaces {
     }
 
     fn join(&mut self, kind: Kind, path: &Path) -> Result<(), RaiseError> {
-        let opened = File::open(path)
-            .map_err(|error| on("open the namespace", path)(errno(&error)))?
-            .into();
+        let failed = |error: std::io::Error| on("open the namespace", path)(errno(&error));
+        let opened = File::open(path).map_err(failed)?;
+        let identity = |file: &File| file.metadata().map(|stat| (stat.dev(), stat.ino()));
+        if let Some(name) = own_name(kind) {
+            let own = File::open(Path::new("/proc/self/ns").join(name)).map_err(failed)?;
+            if identity(&own).map_err(failed)? == identity(&opened).map_err(failed)? {
+                self.shared.push(kind);
+            }
+        }
+        let opened = opened.into();
         match kind {
             Kind::User => self.user = Some(opened),
             Kind::Pid | Kind::Time => self.before.push((flag(kind), opened)),
@@ -158,6 +175,16 @@ impl Namespaces {
     #[must_use]
     pub fn has_users(&self) -> bool {
         self.user.is_some() || self.new.contains(CloneFlags::CLONE_NEWUSER)
+    }
+}
+
+/// The file in `/proc/self/ns` of the kinds that have sysctls.
+fn own_name(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Network => Some("net"),
+        Kind::Ipc => Some("ipc"),
+        Kind::Uts => Some("uts"),
+        _ => None,
     }
 }
 

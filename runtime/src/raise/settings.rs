@@ -55,7 +55,7 @@ pub fn sysctls(given: &HashMap<String, String>, namespaces: &Namespaces) -> Resu
         let path = sysctl(name)
             .ok_or_else(|| RaiseError::Config(format!("`{name}` is no name of a sysctl")))?;
         match namespace_of(&path) {
-            Some(kind) if namespaces.has(kind) => {}
+            Some(kind) if namespaces.isolates(kind) => {}
             Some(kind) => {
                 return Err(RaiseError::Config(format!(
                     "the sysctl `{name}` belongs to the {kind} namespace, which the container shares with the host"

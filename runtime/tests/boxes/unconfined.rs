@@ -134,3 +134,17 @@ fn what_features_names_is_there_time_namespaces_and_recursive_options() {
         said.err
     );
 }
+
+#[test]
+fn a_sysctl_of_the_hosts_network_that_a_path_names_is_refused() {
+    let Some(node) = node() else { return };
+    let node = node.under("unconfined");
+    // What it is already, so that a runtime with this fault changes nothing here.
+    let value = std::fs::read_to_string("/proc/sys/net/core/somaxconn").expect("a sysctl");
+    node.config("true", |config| {
+        config["linux"]["namespaces"][1]["path"] = json!("/proc/self/ns/net");
+        config["linux"]["sysctl"] = json!({ "net.core.somaxconn": value.trim() });
+    });
+    let said = node.run(&id());
+    assert!(said.err.contains("shares with the host"), "{}", said.err);
+}
