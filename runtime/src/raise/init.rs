@@ -207,6 +207,8 @@ impl First<'_> {
         let may_set_groups = identity::may_set_groups();
         let sets = self.last.sets.unwrap_or_default();
         identity::take(user, &sets, self.last.later(), may_set_groups)?;
+        // The change of user let go of this.
+        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(kernel("end with the command"))?;
         identity::enter_directory(self.process.cwd(), entered)?;
         program::find(self.process).map_err(|error| RaiseError::Step(error.into()))?;
         ids::hide().map_err(kernel("hide the process"))?;

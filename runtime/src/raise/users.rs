@@ -53,10 +53,16 @@ fn text(mappings: &[LinuxIdMapping]) -> String {
 /// It cannot be made, or the kernel takes a mapping not.
 pub fn namespace(uids: &[LinuxIdMapping], gids: &[LinuxIdMapping]) -> Result<OwnedFd, RaiseError> {
     let new = libc::CLONE_NEWUSER as u64;
+    let parent = nix::unistd::getpid();
     match clone::clone(new, None, Parent::Caller).map_err(kernel("make a user namespace"))? {
-        Cloned::Child => loop {
-            nix::unistd::pause();
-        },
+        Cloned::Child => {
+            // It holds the box's lock, and nobody else would ever end it.
+            let bound = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_ok();
+            while bound && nix::unistd::getppid() == parent {
+                nix::unistd::pause();
+            }
+            clone::leave(1)
+        }
         Cloned::Parent { pid, .. } => {
             let opened = map(pid, uids, gids).and_then(|()| {
                 File::open(format!("/proc/{pid}/ns/user"))
