@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -11,7 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use nix::unistd::{ForkResult, fork, pipe2};
 
 /// Why a child's answer did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -62,50 +61,6 @@ pub fn answer_of(work: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, ForkError> {
                 Ok(WaitStatus::Exited(_, 0)) => Ok(bytes),
                 Ok(other) => Err(ForkError::Died(format!("{other:?}"))),
                 Err(error) => Err(ForkError::Died(error.to_string())),
-            }
-        }
-    }
-}
-
-/// A child that works beside this process, told to end by [`Beside::end`]. It dies with this process.
-#[derive(Debug)]
-pub struct Beside {
-    child: Pid,
-    stop: OwnedFd,
-}
-
-impl Beside {
-    /// Fork the child, which runs `work` with a descriptor that hangs up when it is to end.
-    ///
-    /// # Errors
-    /// The kernel's error.
-    pub fn new(work: impl FnOnce(OwnedFd)) -> Result<Beside, Errno> {
-        let (told, stop) = pipe2(OFlag::O_CLOEXEC)?;
-        // SAFETY: as in `answer_of`: no other thread runs, and the child only runs `work` and calls `_exit`.
-        match unsafe { fork() }? {
-            ForkResult::Child => {
-                drop(stop);
-                let bound = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_ok();
-                if bound {
-                    catch_unwind(AssertUnwindSafe(|| work(told))).ok();
-                }
-                // SAFETY: `_exit` never returns and runs no destructor or exit handler.
-                unsafe { libc::_exit(0) }
-            }
-            ForkResult::Parent { child } => Ok(Beside { child, stop }),
-        }
-    }
-
-    /// End the child and wait for it.
-    ///
-    /// # Errors
-    /// The kernel's error.
-    pub fn end(self) -> Result<(), Errno> {
-        drop(self.stop);
-        loop {
-            match waitpid(self.child, None) {
-                Err(Errno::EINTR) => {}
-                other => return other.map(drop),
             }
         }
     }

@@ -101,7 +101,6 @@ fn a_monstrous_configuration_is_refused_at_once() {
         .max_rss();
     assert_eq!(node.call(&["delete", "--force", &box_id]).code, 0);
     node.assert_nothing_left(&box_id);
-    eprintln!("needed {needed} KiB");
     assert!(needed < 2 * MEMORY_LIMIT, "{needed} KiB");
     node.config("exit 0", |_| {});
     let said = node.run(&id());
