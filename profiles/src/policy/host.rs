@@ -19,10 +19,8 @@ impl HostPattern {
         if folded.len() > MAX_NAME {
             return Err(format!("the host is longer than {MAX_NAME} characters"));
         }
-        if folded.parse::<std::net::IpAddr>().is_ok() || folded.starts_with('[') {
-            return Err(format!(
-                "`{text}` is an address; addresses are not supported yet, name the host"
-            ));
+        if let Ok(address) = folded.parse::<std::net::IpAddr>() {
+            return Ok(HostPattern(address.to_string()));
         }
         if !folded.is_ascii() {
             return Err(format!(
@@ -197,8 +195,6 @@ mod tests {
             "",
             ".",
             "a..b",
-            "10.0.0.1",
-            "::1",
             "[::1]",
             "https://x.y",
             "x.y:443",

@@ -13,6 +13,8 @@ mod forward;
 mod hello;
 mod http;
 mod inbox;
+mod inspect;
+mod judge;
 mod listen;
 mod names;
 mod pass;
@@ -25,6 +27,7 @@ mod serve;
 mod sink;
 mod tasks;
 mod tls;
+mod wanted;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -22,11 +22,7 @@ const TLS_PORT: u16 = 443;
 pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, port: u16) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    match policy.policy.decide(&Flow {
-        host: &name,
-        port,
-        http: None,
-    }) {
+    match policy.policy.decide(&Flow::to(&name, port)) {
         Verdict::Deny { reason, rule, .. } => {
             sandbox
                 .node
@@ -35,7 +31,15 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
                 .await;
             return reset(&client);
         }
-        Verdict::Allow { rule, audit_only } => {
+        Verdict::Ask { rule, .. } => {
+            let reason = "a person must allow it, and a connection cannot wait";
+            let event = denied(event, reason, Some(&rule));
+            sandbox.node.sink.refusal(event).await;
+            return reset(&client);
+        }
+        Verdict::Allow {
+            rule, audit_only, ..
+        } => {
             event.rule = Some(rule_text(&rule));
             if audit_only {
                 event.verdict = "audit".into();
@@ -44,8 +48,9 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
     }
     let record = Record::new(&sandbox.node.sink, event);
     let host = name.clone();
-    let allowed =
-        move |policy: &nemoclaw_policy::Policy| policy.handling(&host, port) == Handling::PassL4;
+    let allowed = move |policy: &nemoclaw_policy::Policy| {
+        policy.handling(&Flow::to(&host, port)) == Handling::PassL4
+    };
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
