@@ -212,6 +212,14 @@ impl Underway {
                 "to allow it, name the address under `router.hosts` in the node's configuration",
             ),
             Some(DialError::Slow(_)) => (StatusCode::GATEWAY_TIMEOUT, "try again later"),
+            Some(DialError::Certificate { .. }) => (
+                StatusCode::BAD_GATEWAY,
+                "if its authority is to be trusted, name its certificate under `router.extra_ca` in the node's configuration",
+            ),
+            Some(DialError::Proxy(_)) => (
+                StatusCode::BAD_GATEWAY,
+                "the operator finds the proxy under `router.upstream_proxy` in the node's configuration",
+            ),
             _ => (
                 StatusCode::BAD_GATEWAY,
                 "try again later, or check that the host is up",

@@ -121,7 +121,7 @@ async fn carry(
         limits::SERVER_FIRST
     };
     let mut first = timeout(early, opening.vet(client, name)).await;
-    if first.is_err() && !opening.bytes.is_empty() {
+    if first.is_err() && port != TLS_PORT && !opening.bytes.is_empty() {
         first = timeout(limits::HELLO_TIME, opening.vet(client, name)).await;
     }
     let vetted = match first {
@@ -133,7 +133,8 @@ async fn carry(
     };
     sandbox.node.sink.room().await;
     record.opened().await?;
-    let mut server = sandbox.node.dialer.tcp(name, port).await?;
+    let dialled = sandbox.node.dialer.raw(name, port).await?;
+    let mut server = dialled.stream;
     let bytes = record.bytes();
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
@@ -155,7 +156,13 @@ async fn carry(
         bytes.out.fetch_add(held.len() as u64, Ordering::Relaxed);
         copy(&mut from_client, &mut to_server, &bytes.out, &activity).await
     };
-    let downward = copy(&mut from_server, &mut to_client, &bytes.back, &activity);
+    let downward = async {
+        to_client.write_all(&dialled.early).await?;
+        bytes
+            .back
+            .fetch_add(dialled.early.len() as u64, Ordering::Relaxed);
+        copy(&mut from_server, &mut to_client, &bytes.back, &activity).await
+    };
     tokio::select! {
         done = async { tokio::try_join!(upward, downward) } => done.map(|_| ()),
         () = activity.idle(limits::PASS_IDLE) => Err(Ended::Idle),
