@@ -44,6 +44,18 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long a body may take that rules look into; 408.
 pub const INSPECT_TIME: Duration = Duration::from_secs(60);
+/// How long a request waits for a person; 403 with the proposal's id, which may be answered later.
+pub const ASK_TIME: Duration = Duration::from_secs(300);
+/// Requests of one sandbox that wait for a person. Protects the other sandboxes; the next one gets 403.
+pub const ASKING_PER_BOX: usize = 32;
+/// Proposals of one sandbox that are kept; beyond it the oldest that nobody waits for is forgotten, and without one
+/// the next request gets 403.
+pub const PROPOSALS_PER_BOX: usize = 64;
+/// How long a proposal whose client has given up is kept, and how long an approval for one time waits for the request
+/// to come again.
+pub const PROPOSAL_TIME: Duration = Duration::from_secs(3600);
+/// The longest body of a request that a person is asked about; beyond it 413.
+pub const ASK_BODY: usize = 1024 * 1024;
 /// How long an upstream may take until its answer begins (a model may think for minutes); 504.
 pub const ANSWER_TIME: Duration = Duration::from_secs(300);
 /// How long a body or a WebSocket may be silent in both directions; it is cut.

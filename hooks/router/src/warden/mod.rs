@@ -1,5 +1,6 @@
 //! The warden: root, small, and deaf to networks. It holds what must outlive a worker.
 
+mod approvals;
 mod audit;
 mod boxes;
 mod child;

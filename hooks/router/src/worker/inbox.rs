@@ -13,7 +13,7 @@ use super::authority::Authority;
 use super::event::told;
 use super::names::Names;
 use super::policy::compile;
-use crate::link::{Saved, ToWorker};
+use crate::link::{Answer, Saved, ToWorker};
 
 /// Something to do, with the slow part done.
 pub enum Command {
@@ -41,6 +41,8 @@ pub enum Command {
     Resolvers(Vec<IpAddr>),
     /// Whether decisions can be written down.
     Recording(bool),
+    /// The answer to a question for a person.
+    Answer(u64, Answer),
     /// Forget a sandbox.
     Release(String),
     /// End soon.
@@ -112,6 +114,7 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
         }
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
         ToWorker::Recording(can) => Command::Recording(can),
+        ToWorker::Answer { ticket, answer } => Command::Answer(ticket, answer),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
         ToWorker::Drain => Command::Drain,
     })

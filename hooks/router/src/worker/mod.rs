@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+mod approve;
 mod authority;
 mod body;
 pub mod confine;
@@ -146,6 +147,7 @@ fn serve(
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
     });

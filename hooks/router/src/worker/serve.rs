@@ -88,6 +88,7 @@ impl Worker {
                 .resolver
                 .set_servers(super::servers(&addresses)),
             Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
+            Command::Answer(ticket, answer) => self.node.waiting.answered(ticket, answer),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();

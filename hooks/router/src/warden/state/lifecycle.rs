@@ -21,6 +21,7 @@ impl State {
                 "worker {pid}: {why}, and cannot be waited for: {error}"
             )),
         }
+        self.approvals.nobody_waits();
         for held in self.boxes.values_mut() {
             held.set_connections(0);
         }

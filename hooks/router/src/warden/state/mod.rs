@@ -1,5 +1,6 @@
 //! The warden's state and what each happening does to it. One thread, one happening at a time.
 
+mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
@@ -17,6 +18,7 @@ use nemoclaw_api::wire::WireError;
 use nemoclaw_api::{Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
+use super::approvals::Approvals;
 use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
@@ -45,6 +47,7 @@ pub struct State {
     watch: Watch,
     post: Post,
     boxes: BTreeMap<String, Held>,
+    approvals: Approvals,
     worker: Option<Worker>,
     born: Instant,
     numbers: u64,
@@ -76,6 +79,7 @@ impl State {
             watch,
             post,
             boxes: BTreeMap::new(),
+            approvals: Approvals::default(),
             worker: None,
             born: Instant::now(),
             numbers: 0,
@@ -244,6 +248,11 @@ impl State {
                     .collect();
                 reply.give(&Response::Boxes { boxes });
             }
+            Request::Approvals { sandbox } => reply.give(&Response::Approvals {
+                proposals: self.approvals.proposals(sandbox.as_deref()),
+                approvals: self.approvals.standing(sandbox.as_deref()),
+            }),
+            Request::Decide { id, decision } => self.decide(&id, decision, reply),
             Request::Status => reply.give(&Response::Router(self.status())),
             Request::Stop => {
                 self.stoppers.push(reply);

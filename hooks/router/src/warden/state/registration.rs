@@ -66,9 +66,15 @@ impl State {
     }
 
     /// A sandbox that outlived the last router is what it was.
-    fn restore(&self, held: &mut Held, name: &str) {
+    fn restore(&mut self, held: &mut Held, name: &str) {
         match self.disk.keep.load(name) {
-            Ok(Some(Kept { identity, .. })) => held.restore(identity),
+            Ok(Some(Kept { mut identity, .. })) => {
+                let approvals = std::mem::take(&mut identity.approvals);
+                held.restore(identity);
+                if held.resumed {
+                    self.approvals.restore(approvals);
+                }
+            }
             Ok(None) => {}
             Err(error) => log(&format!("what was kept of sandbox {name} is lost: {error}")),
         }
@@ -76,9 +82,10 @@ impl State {
 
     /// Keep a sandbox for the next router.
     pub(super) fn keep(&self, name: &str) -> Result<(), String> {
-        let Some(kept) = self.boxes.get(name).and_then(Held::kept) else {
+        let Some(mut kept) = self.boxes.get(name).and_then(Held::kept) else {
             return Ok(());
         };
+        kept.identity.approvals = self.approvals.standing(Some(name));
         self.disk.keep.store(&kept).map_err(|error| {
             format!("the sandbox `{name}` cannot be kept for a restart of the router: {error}")
         })
@@ -126,6 +133,7 @@ impl State {
 
     pub(super) fn release(&mut self, name: &str) {
         self.disk.keep.forget(name);
+        self.approvals.forget(name);
         let Some(held) = self.boxes.remove(name) else {
             return;
         };

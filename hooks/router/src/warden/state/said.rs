@@ -47,6 +47,13 @@ impl State {
                 }
             }
             FromWorker::Named { sandbox, entry } => self.named(&sandbox, entry),
+            FromWorker::Ask {
+                sandbox,
+                ticket,
+                question,
+                rule,
+            } => self.ask(&sandbox, ticket, question, rule),
+            FromWorker::Withdraw { ticket } => self.approvals.withdraw(ticket),
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
