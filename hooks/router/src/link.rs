@@ -97,7 +97,7 @@ pub struct ProxySettings {
     pub port: u16,
     /// `USER:PASSWORD`.
     pub credentials: Option<String>,
-    /// Patterns of hosts that are dialled without it.
+    /// Names that are dialled without it, each with all names below it.
     pub direct: Vec<String>,
 }
 

@@ -10,11 +10,8 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 impl HostPattern {
-    /// Check and fold a pattern.
-    ///
-    /// # Errors
-    /// A message without a place.
-    pub fn parse(text: &str) -> Result<HostPattern, String> {
+    /// Check and fold a pattern. `Err` is a message without a place.
+    pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
         let folded = text.to_ascii_lowercase();
         if folded.is_empty() {
             return Err("the host is empty".into());

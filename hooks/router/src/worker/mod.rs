@@ -46,7 +46,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
 use dial::Dialer;
-use proxy::{Proxy, SettingsError};
+use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
 use sandbox::Node;
 
@@ -64,7 +64,7 @@ enum StartError {
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
-    Proxy(#[from] SettingsError),
+    Proxy(#[from] Unsendable),
     #[error(transparent)]
     Confine(#[from] confine::ConfineError),
     #[error("the worker cannot be set up")]
