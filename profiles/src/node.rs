@@ -4,7 +4,7 @@
 //! write it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,9 +14,11 @@ use crate::source::{Diagnostic, Source};
 use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
+mod audit;
 mod cdi;
 mod selectable;
 
+pub use audit::AuditConfig;
 pub use cdi::CdiConfig;
 pub use selectable::Selectable;
 
@@ -44,6 +46,8 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
+    /// `audit`.
+    pub audit: AuditConfig,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -63,6 +67,8 @@ pub struct RouterConfig {
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// `extra_ca`: PEM files trusted beside the public roots when dialling out.
     pub extra_ca: Vec<PathBuf>,
+    /// `metrics`: the loopback address and port where numbers about the router are served; none when omitted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What may be selected on a node whose configuration does not say: none of these widens, since all are met with the
@@ -83,6 +89,7 @@ impl Default for NodeConfig {
             egress_hook: None,
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
+            audit: AuditConfig::default(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -98,6 +105,7 @@ impl RouterConfig {
             resolvers: Vec::new(),
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
+            metrics: None,
         }
     }
 }
@@ -143,6 +151,7 @@ impl NodeConfig {
             "egress_hook",
             "capture",
             "router",
+            "audit",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
         let fields = View::root(source, &file, &tree)
@@ -183,6 +192,9 @@ impl NodeConfig {
         config.router = RouterConfig::below(&config.state_dir);
         if let Some(view) = fields.get("router") {
             router(&view, &mut config.router)?;
+        }
+        if let Some(view) = fields.get("audit") {
+            config.audit = audit::read(&view)?;
         }
         config.cdi = cdi::read(&fields)?;
         Ok(config)
@@ -241,7 +253,14 @@ fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
     let fields = view.fields(
-        &["socket", "user", "resolvers", "hosts", "extra_ca"],
+        &[
+            "socket",
+            "user",
+            "resolvers",
+            "hosts",
+            "extra_ca",
+            "metrics",
+        ],
         &["limits", "listen"],
     )?;
     if let Some(view) = fields.get("socket") {
@@ -286,7 +305,23 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
             .map(absolute)
             .collect::<Result<_, _>>()?;
     }
+    router.metrics = fields
+        .get("metrics")
+        .map(|view| loopback(&view))
+        .transpose()?;
     Ok(())
+}
+
+/// An address and port that only this machine can reach.
+fn loopback(view: &View<'_>) -> Result<SocketAddr, Box<Diagnostic>> {
+    let text = view.text()?;
+    let address = text.parse().ok();
+    let fitting = address.filter(|at: &SocketAddr| at.ip().is_loopback() && at.port() != 0);
+    fitting.ok_or_else(|| {
+        view.fault(format!(
+            "`{text}` is no loopback address with a port, such as 127.0.0.1:9464"
+        ))
+    })
 }
 
 /// An account's name, or a number that is not root's.
