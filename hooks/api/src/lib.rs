@@ -56,6 +56,8 @@ pub enum Request {
         /// The answer.
         decision: approvals::Decision,
     },
+    /// Sign every audit log now, so that none has a record without a signature.
+    Seal,
     /// Drain and end.
     Stop,
 }
@@ -81,7 +83,7 @@ pub enum Response {
         /// The box's CA certificate, PEM.
         ca_pem: String,
     },
-    /// To `release`, `decide` and `stop`.
+    /// To `release`, `decide`, `seal` and `stop`.
     Done,
     /// To `list`.
     Boxes {
