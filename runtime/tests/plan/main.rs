@@ -118,6 +118,9 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
+        resources: nemoclaw_policy::policy::Resources::default(),
+        budgets: nemoclaw_policy::policy::Budgets::default(),
+        ports: None,
         network: Vec::new(),
     }
 }

@@ -78,17 +78,13 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
     };
     let port = dialled.port();
     let policy = sandbox.policy.snapshot();
-    match policy.policy.handling(&name, port) {
+    let flow = Flow::to(&name, port);
+    match policy.policy.handling(&flow) {
         Handling::Refuse => {
             let event = sandbox.event("tcp", &name, port);
-            let verdict = policy.policy.decide(&Flow {
-                host: &name,
-                port,
-                http: None,
-            });
-            let (reason, rule) = match verdict {
+            let (reason, rule) = match policy.policy.decide(&flow) {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
-                Verdict::Allow { .. } => ("no rule names this host and port".to_owned(), None),
+                _ => ("no rule names this host and port".to_owned(), None),
             };
             sandbox
                 .node
@@ -121,6 +117,7 @@ async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port:
         host: host.clone(),
         port,
         scheme,
+        program: None,
     };
     if speech != HANDSHAKE {
         return serve_http(connection(Scheme::Http), client, Dialect::One).await;

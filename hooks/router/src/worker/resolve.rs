@@ -90,6 +90,30 @@ impl Resolver {
         Ok(usable)
     }
 
+    /// Whether the operator gave `name` its addresses.
+    #[must_use]
+    pub fn is_fixed(&self, name: &str) -> bool {
+        self.hosts.contains_key(name)
+    }
+
+    /// The addresses of a host that the operator named as the way out: they may be private.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn operators(&self, host: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        if let Ok(address) = host.parse() {
+            return Ok(vec![address]);
+        }
+        if let Some(list) = self.hosts.get(host) {
+            return Ok(list.clone());
+        }
+        let asked = timeout(limits::RESOLVE_TIME, self.ask(host)).await;
+        match asked.ok().flatten() {
+            Some((found, _)) if !found.is_empty() => Ok(found),
+            _ => Err(ResolveError::Nothing(host.to_owned())),
+        }
+    }
+
     fn cached(&self, name: &str) -> Option<Arc<[IpAddr]>> {
         let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let (until, found) = cache.get(name)?;
