@@ -22,8 +22,14 @@ impl HostPattern {
         if folded.len() > MAX_NAME {
             return Err(format!("the host is longer than {MAX_NAME} characters"));
         }
-        if let Ok(address) = folded.parse::<std::net::IpAddr>() {
-            return Ok(HostPattern(address.to_string()));
+        match folded.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(address)) => return Ok(HostPattern(address.to_string())),
+            Ok(std::net::IpAddr::V6(_)) => {
+                return Err(format!(
+                    "`{text}` is an IPv6 address, which no sandbox can dial; name the host"
+                ));
+            }
+            Err(_) => {}
         }
         if !folded.is_ascii() {
             return Err(format!(

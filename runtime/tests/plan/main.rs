@@ -198,6 +198,7 @@ fn node() -> NodeConfig {
             resolvers: Vec::new(),
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
+            upstream_proxy: None,
         },
         cdi: CdiConfig::default(),
         path: None,

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nemoclaw_policy::decide::{Flow, Handling, Verdict};
+use nemoclaw_policy::decide::{Flow, Handling, NameVerdict, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -72,7 +72,7 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
     }
     let Some(name) = name(&sandbox, dialled) else {
         let event = sandbox.event("tcp", &dialled.ip().to_string(), dialled.port());
-        let reason = "direct connection to an address: only hosts that were looked up by name can be reached";
+        let reason = "direct connection to an address that no rule names: only hosts that were looked up by name can be reached";
         sandbox.node.sink.refusal(denied(event, reason, None)).await;
         return reset(&client);
     };
@@ -99,10 +99,14 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
 }
 
 fn name(sandbox: &Sandbox, dialled: SocketAddr) -> Option<Arc<str>> {
-    match dialled.ip().to_canonical() {
-        IpAddr::V4(address) => sandbox.name_of(address),
-        IpAddr::V6(_) => None,
-    }
+    let IpAddr::V4(address) = dialled.ip().to_canonical() else {
+        return None;
+    };
+    sandbox.name_of(address).or_else(|| {
+        let text = address.to_string();
+        let verdict = sandbox.policy.snapshot().policy.name_verdict(&text);
+        (verdict == NameVerdict::Exact).then(|| Arc::from(text))
+    })
 }
 
 async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port: u16) {

@@ -21,6 +21,7 @@ mod pass;
 mod policy;
 mod pool;
 mod proxy;
+mod reach;
 mod request;
 mod resolve;
 mod sandbox;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
+use super::reach::Reach;
 use super::sandbox::Sandbox;
 use super::sink::{Bytes, Gone, Record};
 use crate::limits;
@@ -133,7 +134,11 @@ async fn carry(
     };
     sandbox.node.sink.room().await;
     record.opened().await?;
-    let dialled = sandbox.node.dialer.raw(name, port).await?;
+    let dialled = {
+        let policy = sandbox.policy.snapshot();
+        let reach = Reach::new(&policy.policy, name, port);
+        sandbox.node.dialer.raw(reach).await?
+    };
     let mut server = dialled.stream;
     let bytes = record.bytes();
     let (mut from_client, mut to_client) = client.split();
