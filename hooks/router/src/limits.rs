@@ -98,13 +98,16 @@ pub const ADDRESSES: usize = 8;
 pub const PROXY_HEAD: usize = 16 * 1024;
 /// Upstream hosts whose TLS sessions are remembered for a shorter next handshake; the oldest goes.
 pub const UPSTREAM_SESSIONS: usize = 1024;
-/// Idle upstream connections kept per sandbox and host.
-pub const POOL_IDLE: usize = 8;
+/// Idle upstream connections kept per sandbox and host. Protects the worker's memory and open files; the next one is
+/// closed. Fewer than a client keeps busy would mean a new upstream connection for almost every request.
+pub const POOL_IDLE: usize = 64;
 /// How long they are kept.
 pub const POOL_TIME: Duration = Duration::from_secs(60);
 
 /// Audit events on their way to the warden. Beyond it requests wait: nothing passes unrecorded.
 pub const AUDIT_QUEUE: usize = 1024;
+/// How long the warden lets decisions gather in the link before it writes them: one wake-up for all of them.
+pub const AUDIT_GATHER: Duration = Duration::from_millis(1);
 /// Longest path and longest reason of a refusal written to the audit log, bytes; the rest is cut off.
 pub const AUDIT_PATH: usize = 2048;
 /// How long the operator's log keeps quiet about a fault that a sandbox can repeat at will.

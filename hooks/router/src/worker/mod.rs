@@ -137,7 +137,7 @@ fn serve(
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(), StartError> {
     let reader = link.try_clone()?;
-    let sink = sink::Sink::start(link)?;
+    let sink = sink::Sink::default();
     let (commands, inbox) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("from-warden".into())
@@ -152,6 +152,11 @@ fn serve(
         draining: watch::Sender::new(false),
     });
     sink.send(FromWorker::Ready);
-    runtime.block_on(serve::Worker::new(node).run(inbox));
+    runtime.block_on(async {
+        tokio::select! {
+            error = sink.deliver(&link) => log(&format!("the warden takes nothing more: {}", event::told(&error))),
+            () = serve::Worker::new(node).run(inbox) => {}
+        }
+    });
     Ok(())
 }
