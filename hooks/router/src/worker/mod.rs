@@ -18,6 +18,8 @@ mod names;
 mod pass;
 mod policy;
 mod pool;
+#[expect(dead_code, reason = "called once a policy can name programs")]
+mod program;
 mod request;
 mod resolve;
 mod sandbox;
@@ -139,6 +141,7 @@ fn serve(
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
     runtime.block_on(serve::Worker::new(node).run(inbox));

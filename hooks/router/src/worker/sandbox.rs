@@ -17,6 +17,7 @@ use super::event;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
+use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
@@ -34,6 +35,8 @@ pub struct Node {
     pub requests: Arc<Semaphore>,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
+    /// Questions for programs.
+    pub questions: Questions,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -60,6 +63,8 @@ pub struct Sandbox {
     pub tasks: Tasks,
     /// Its upstream connections.
     pub pool: Pool,
+    /// Room for questions for programs.
+    pub questions: Semaphore,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -122,6 +127,7 @@ impl Sandbox {
             authority: parts.authority,
             pool: Pool::new(&node, &tasks),
             tasks,
+            questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),

@@ -47,6 +47,12 @@ impl State {
                 }
             }
             FromWorker::Named { sandbox, entry } => self.named(&sandbox, entry),
+            FromWorker::WhoIs {
+                sandbox,
+                id,
+                client,
+                local,
+            } => self.who_is(&sandbox, id, client, local),
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
