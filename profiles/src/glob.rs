@@ -65,9 +65,9 @@ impl Glob {
                 b'*' => tokens.push(Token::Many),
                 b'?' => tokens.push(Token::One),
                 b'[' => {
-                    let (class, after) =
+                    let (negated, ranges, after) =
                         class(rest).ok_or_else(|| format!("`[` is not closed in `{pattern}`"))?;
-                    tokens.push(class);
+                    tokens.push(Token::Class { negated, ranges });
                     rest = after;
                 }
                 b'%' => {
@@ -168,8 +168,11 @@ fn literal(byte: u8, encoded: bool, pattern: &str) -> Result<Token, String> {
     }
 }
 
-/// The class whose `[` was just read, and what follows its `]`.
-fn class(text: &[u8]) -> Option<(Token, &[u8])> {
+/// Whether a class is negated, its ranges, and what follows its `]`.
+type Class<'a> = (bool, Vec<(u8, u8)>, &'a [u8]);
+
+/// The class whose `[` was just read.
+pub(crate) fn class(text: &[u8]) -> Option<Class<'_>> {
     let (negated, body) = match text.first()? {
         b'!' | b'^' => (true, &text[1..]),
         _ => (false, text),
@@ -191,7 +194,7 @@ fn class(text: &[u8]) -> Option<(Token, &[u8])> {
             }
         }
     }
-    Some((Token::Class { negated, ranges }, rest))
+    Some((negated, ranges, rest))
 }
 
 #[cfg(test)]

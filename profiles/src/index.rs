@@ -2,10 +2,18 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::policy::{Endpoint, NetworkEntry};
 
 /// A place in a layer: entry, endpoint.
-pub(crate) type Slot = (u32, u32);
+type Slot = (u32, u32);
+
+/// An endpoint that covers a flow, with its entry.
+pub(crate) type Candidate<'a> = (&'a NetworkEntry, &'a Endpoint);
+
+/// Candidates of one host: more than this many are rare, and cost an allocation.
+pub(crate) type Candidates<'a> = SmallVec<[Candidate<'a>; 16]>;
 
 /// Exact names, and wildcard patterns by what follows their last wildcard label.
 #[derive(Debug, Clone, Default)]
@@ -32,26 +40,41 @@ impl HostIndex {
         index
     }
 
-    /// The endpoints whose pattern covers `host`, in file order.
+    /// The endpoints whose pattern covers `host` and that `wanted` takes, in file order.
     pub fn covering<'a>(
         &self,
         entries: &'a [NetworkEntry],
         host: &str,
-    ) -> Vec<(&'a NetworkEntry, &'a Endpoint)> {
-        let mut slots: Vec<Slot> = self.exact.get(host).cloned().unwrap_or_default();
-        let mut tail = host;
-        while let Some((_, rest)) = tail.split_once('.') {
-            slots.extend(self.tails.get(rest).into_iter().flatten());
-            tail = rest;
+        wanted: impl Fn(Candidate<'a>) -> bool,
+    ) -> Candidates<'a> {
+        let mut slots: SmallVec<[Slot; 16]> = SmallVec::new();
+        let mut take = |found: &[Slot]| {
+            slots.extend(found.iter().copied().filter(|(e, i)| {
+                candidate(entries, *e, *i)
+                    .is_some_and(|found| wanted(found) && found.1.host.matches(host))
+            }));
+        };
+        if let Some(found) = self.exact.get(host) {
+            take(found);
+        }
+        if !self.tails.is_empty() {
+            let mut tail = host;
+            while let Some((_, rest)) = tail.split_once('.') {
+                if let Some(found) = self.tails.get(rest) {
+                    take(found);
+                }
+                tail = rest;
+            }
         }
         slots.sort_unstable();
         slots
-            .into_iter()
-            .filter_map(|(e, i)| {
-                let entry = entries.get(e as usize)?;
-                Some((entry, entry.endpoints.get(i as usize)?))
-            })
-            .filter(|(_, endpoint)| endpoint.host.matches(host))
+            .iter()
+            .filter_map(|(e, i)| candidate(entries, *e, *i))
             .collect()
     }
+}
+
+fn candidate(entries: &[NetworkEntry], e: u32, i: u32) -> Option<Candidate<'_>> {
+    let entry = entries.get(e as usize)?;
+    Some((entry, entry.endpoints.get(i as usize)?))
 }

@@ -16,12 +16,13 @@ pub mod path;
 pub mod policy;
 pub mod resolve;
 pub mod seccomp;
+pub mod segments;
 pub mod source;
 mod suggest;
 pub mod trust;
 mod yaml;
 
-pub use decide::{Flow, HttpRequest, Verdict};
+pub use decide::{Flow, HttpRequest, Program, Verdict};
 pub use path::{PathFault, normalise_path};
 pub use policy::Policy;
 pub use source::{Diagnostic, Location, Source};

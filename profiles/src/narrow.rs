@@ -26,6 +26,9 @@ pub fn meet(a: &Policy, b: &Policy) -> Policy {
         },
         process: process(&a.process, &b.process, mode),
         devices: a.devices.meet(&b.devices),
+        resources: a.resources.meet(&b.resources),
+        budgets: a.budgets.meet(&b.budgets),
+        ports: ports(a.ports.as_ref(), b.ports.as_ref()),
         network: layers(&a.network, &b.network),
     }
 }
@@ -92,6 +95,14 @@ fn process(a: &Process, b: &Process, mode: Mode) -> Process {
         run_as_user: a.run_as_user.max(b.run_as_user),
         run_as_group: a.run_as_group.max(b.run_as_group),
         capabilities,
+    }
+}
+
+/// Ports that both open; a policy that does not say opens any.
+fn ports(a: Option<&Vec<u16>>, b: Option<&Vec<u16>>) -> Option<Vec<u16>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.iter().copied().filter(|port| b.contains(port)).collect()),
+        (a, b) => a.or(b).cloned(),
     }
 }
 

@@ -15,9 +15,11 @@ use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
 mod cdi;
+mod proxy;
 mod selectable;
 
 pub use cdi::CdiConfig;
+pub use proxy::UpstreamProxy;
 pub use selectable::Selectable;
 
 /// Where the file is looked for when neither `--config` nor `NEMOCLAW_CONFIG` names one.
@@ -61,8 +63,10 @@ pub struct RouterConfig {
     pub resolvers: Vec<IpAddr>,
     /// `hosts`: fixed addresses of names, before any resolver.
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
-    /// `extra_ca`: PEM files trusted beside the public roots when dialling out.
+    /// `extra_ca`: PEM files trusted beside the host's own roots when dialling out.
     pub extra_ca: Vec<PathBuf>,
+    /// `upstream_proxy`, with `upstream_proxy_credentials` and `no_proxy`; the outside is dialled directly when omitted.
+    pub upstream_proxy: Option<UpstreamProxy>,
 }
 
 /// What may be selected on a node whose configuration does not say: none of these widens, since all are met with the
@@ -98,6 +102,7 @@ impl RouterConfig {
             resolvers: Vec::new(),
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
+            upstream_proxy: None,
         }
     }
 }
@@ -240,10 +245,9 @@ fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
 }
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
-    let fields = view.fields(
-        &["socket", "user", "resolvers", "hosts", "extra_ca"],
-        &["limits", "listen"],
-    )?;
+    let known = ["socket", "user", "resolvers", "hosts", "extra_ca"];
+    let known = [known.as_slice(), &proxy::KEYS].concat();
+    let fields = view.fields(&known, &["limits", "listen"])?;
     if let Some(view) = fields.get("socket") {
         router.socket = absolute(&view)?;
     }
@@ -286,6 +290,7 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
             .map(absolute)
             .collect::<Result<_, _>>()?;
     }
+    router.upstream_proxy = proxy::read(&fields)?;
     Ok(())
 }
 

@@ -52,6 +52,25 @@ pub const MAX_PATH: usize = 16 * 1024;
 /// # Errors
 /// The path has no single reading, or is none.
 pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
+    normalise(raw, Slashes::Plain)
+}
+
+/// The same where an endpoint says `allow_encoded_slash`: `%2F` stays, and rules are asked about both its readings.
+///
+/// # Errors
+/// The path has no single reading, or is none.
+pub fn normalise_path_with_slashes(raw: &str) -> Result<String, PathFault> {
+    normalise(raw, Slashes::Encoded)
+}
+
+/// Whether `%2F` may stand in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slashes {
+    Plain,
+    Encoded,
+}
+
+fn normalise(raw: &str, slashes: Slashes) -> Result<String, PathFault> {
     if raw.len() > MAX_PATH {
         return Err(PathFault::TooLong);
     }
@@ -72,13 +91,7 @@ pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
             _ => segments.push(part),
         }
     }
-    let slashes = spelt.matches("%2F").count();
-    if slashes > 0
-        && !(slashes == 1
-            && segments
-                .first()
-                .is_some_and(|first| is_scoped_package(first)))
-    {
+    if slashes == Slashes::Plain && has_foreign_slash(&spelt, segments.first().copied()) {
         return Err(PathFault::EncodedSlash);
     }
     let mut path = String::with_capacity(spelt.len());
@@ -90,6 +103,42 @@ pub fn normalise_path(raw: &str) -> Result<String, PathFault> {
         path.push('/');
     }
     Ok(path)
+}
+
+/// Whether there is a `%2F` beside the one that npm writes.
+fn has_foreign_slash(path: &str, first: Option<&str>) -> bool {
+    match path.matches("%2F").count() {
+        0 => false,
+        1 => !first.is_some_and(is_scoped_package),
+        _ => true,
+    }
+}
+
+/// Whether a path holds an encoded slash that only endpoints with `allow_encoded_slash` take. `None`: it is not in the
+/// normal form.
+pub(crate) fn encoded_slash(path: &str) -> Option<bool> {
+    if is_plainly_normal(path) {
+        return Some(false);
+    }
+    if normalise_path_with_slashes(path).as_deref() != Ok(path) {
+        return None;
+    }
+    Some(has_foreign_slash(path, path[1..].split('/').next()))
+}
+
+/// Whether a glance shows that the path is in the normal form: unreserved characters, no empty and no dot segments.
+fn is_plainly_normal(path: &str) -> bool {
+    let mut before = b'?';
+    let plain = path.bytes().all(|byte| {
+        let fits = match byte {
+            b'/' => before != b'/',
+            b'.' => before != b'/',
+            _ => is_unreserved(byte) || matches!(byte, b'@' | b'=' | b'+' | b',' | b':'),
+        };
+        before = byte;
+        fits
+    });
+    plain && path.starts_with('/') && path.len() <= MAX_PATH
 }
 
 /// `@scope%2Fname`, as npm spells a scoped package.
@@ -170,10 +219,13 @@ fn is_bare(byte: u8) -> bool {
     )
 }
 
+/// Decoded bytes; longer paths are rare, and cost an allocation.
+pub(crate) type Bytes = smallvec::SmallVec<[u8; 256]>;
+
 /// The two readings of a normalised path, as the bytes that globs look at: every `%XX` decoded, an encoded slash
 /// as [`SLASH_IN_NAME`] in the first and as `/` in the second (`None` where there is no encoded slash).
-pub(crate) fn readings(path: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let mut first = Vec::with_capacity(path.len());
+pub(crate) fn readings(path: &str) -> Option<(Bytes, Option<Bytes>)> {
+    let mut first = Bytes::new();
     let mut rest = path.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
@@ -196,11 +248,11 @@ pub(crate) fn readings(path: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
 
 /// The path as servers read it that cut `;parameters` off each segment before they choose what to serve (`/;x/a` and
 /// `/a;x` are `/a` to them). `None` where there are none.
-pub(crate) fn without_parameters(path: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn without_parameters(path: &[u8]) -> Option<Bytes> {
     if !path.contains(&b';') {
         return None;
     }
-    let mut bare = Vec::with_capacity(path.len());
+    let mut bare = Bytes::new();
     for segment in path.split(|byte| *byte == b'/') {
         let name = segment
             .split(|byte| *byte == b';')

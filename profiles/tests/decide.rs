@@ -16,11 +16,7 @@ fn shipped(name: &str) -> Policy {
 
 fn ask(policy: &Policy, host: &str, port: u16, request: &str) -> Verdict {
     let (method, path) = request.split_once(' ').unwrap();
-    policy.decide(&Flow {
-        host,
-        port,
-        http: Some(HttpRequest { method, path }),
-    })
+    policy.decide(&Flow::to(host, port).with(HttpRequest::new(method, path)))
 }
 
 fn passes(policy: &Policy, host: &str, request: &str) -> bool {
@@ -181,7 +177,7 @@ fn a_refusal_names_host_port_and_the_line_that_would_help() {
     );
     let deny = |host: &str, port, request: &str| match ask(&policy, host, port, request) {
         Verdict::Deny { reason, hint, .. } => (reason, hint),
-        Verdict::Allow { .. } => panic!("allowed"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(deny("x.example.com", 443, "GET /"), (
         "no entry of policy `/p.yaml` covers host `x.example.com`, port 443".to_owned(),
@@ -205,15 +201,24 @@ fn handling_follows_the_endpoints_of_every_layer() {
     let tcp = policy(
         "  e:\n    endpoints:\n      - { host: a.b, port: 443, tls: skip }\n      - { host: t.b, port: 443 }\n",
     );
-    assert_eq!(rest.handling("a.b", 443), Handling::InspectHttp);
-    assert_eq!(tcp.handling("a.b", 443), Handling::PassL4);
-    assert_eq!(tcp.handling("a.b", 80), Handling::Refuse);
+    assert_eq!(rest.handling(&Flow::to("a.b", 443)), Handling::InspectHttp);
+    assert_eq!(tcp.handling(&Flow::to("a.b", 443)), Handling::PassL4);
+    assert_eq!(tcp.handling(&Flow::to("a.b", 80)), Handling::Refuse);
     let both = meet(&tcp, &rest);
-    assert_eq!(both.handling("a.b", 443), Handling::InspectHttp);
-    assert_eq!(both.handling("t.b", 443), Handling::PassL4);
-    assert_eq!(shipped("offline").handling("a.b", 443), Handling::Refuse);
-    assert_eq!(shipped("strict").handling("a.b", 443), Handling::Refuse);
-    assert_eq!(shipped("unconfined").handling("a.b", 443), Handling::PassL4);
+    assert_eq!(both.handling(&Flow::to("a.b", 443)), Handling::InspectHttp);
+    assert_eq!(both.handling(&Flow::to("t.b", 443)), Handling::PassL4);
+    assert_eq!(
+        shipped("offline").handling(&Flow::to("a.b", 443)),
+        Handling::Refuse
+    );
+    assert_eq!(
+        shipped("strict").handling(&Flow::to("a.b", 443)),
+        Handling::Refuse
+    );
+    assert_eq!(
+        shipped("unconfined").handling(&Flow::to("a.b", 443)),
+        Handling::PassL4
+    );
 }
 
 #[test]
@@ -270,7 +275,7 @@ fn ten_thousand_entries_are_not_walked() {
     let begin = std::time::Instant::now();
     for i in 0..9_000 {
         assert_eq!(
-            policy.handling(&format!("h{i}.example.com"), 443),
+            policy.handling(&Flow::to(&format!("h{i}.example.com"), 443)),
             Handling::PassL4
         );
     }

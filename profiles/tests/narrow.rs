@@ -144,9 +144,12 @@ fn effect(policy: &Policy) -> Vec<u8> {
                 ("DELETE", "/q"),
                 ("PUT", "/x"),
             ] {
-                let http = (!method.is_empty()).then_some(HttpRequest { method, path });
-                effect.push(match policy.decide(&Flow { host, port, http }) {
-                    Verdict::Deny { .. } => 0,
+                let flow = Flow {
+                    http: (!method.is_empty()).then(|| HttpRequest::new(method, path)),
+                    ..Flow::to(host, port)
+                };
+                effect.push(match policy.decide(&flow) {
+                    Verdict::Deny { .. } | Verdict::Ask { .. } => 0,
                     Verdict::Allow {
                         audit_only: true, ..
                     } => 1,

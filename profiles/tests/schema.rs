@@ -264,6 +264,7 @@ fn hosts_and_ports_follow_the_table() {
         "\"a.*.example.com\"",
         "\"**.example.com\"",
         "LOCALHOST",
+        "10.1.2.3",
     ] {
         good_endpoint(&format!("host: {host}, port: 1"));
     }
@@ -274,7 +275,8 @@ fn hosts_and_ports_follow_the_table() {
         "\"a.b*.example.com\"",
         "\"a.**.example.com\"",
         "\"\"",
-        "10.1.2.3",
+        "\"[::1]\"",
+        "\"2001:db8::1\"",
         "\"a:443\"",
     ] {
         bad_endpoint(&format!("host: {host}, port: 1"), "p.yaml:5:17: ");
@@ -326,9 +328,16 @@ fn protocol_access_and_rules_agree() {
     assert_eq!(
         methods
             .iter()
-            .map(|rule| rule.method.as_str())
+            .map(|rule| rule.matcher.to_string())
             .collect::<Vec<_>>(),
-        ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"]
+        [
+            "GET **",
+            "HEAD **",
+            "OPTIONS **",
+            "POST **",
+            "PUT **",
+            "PATCH **"
+        ]
     );
     assert_eq!(
         good_endpoint("host: a.b, port: 1").enforcement,
@@ -404,68 +413,39 @@ fn protocol_access_and_rules_agree() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_by_name_and_never_ignored() {
-    for key in [
-        "network_middlewares",
-        "resources",
-        "inference",
-        "privacy",
-        "agents",
-        "budgets",
-        "ports",
-        "include",
-    ] {
+fn what_is_not_honoured_is_refused_by_name_and_never_ignored() {
+    for key in ["inference", "privacy", "agents"] {
         assert_eq!(
             bad(&format!("{key}: {{}}\n")),
             format!("p.yaml:2:1: `{key}` is not supported yet")
         );
     }
-    for key in [
-        "binaries",
-        "allowed_ips",
-        "allow_encoded_slash",
-        "credential_binding",
-        "request_body_credential_rewrite",
-        "websocket_credential_rewrite",
-        "allow_uninspected_credentials",
-        "credential_signing",
-        "signing_service",
-        "signing_region",
-        "mcp",
-        "graphql",
-    ] {
+    assert!(
+        bad("network_middlewares: {}\n")
+            .contains("p.yaml:2:1: `network_middlewares`: no middleware")
+    );
+    for key in ["credential_signing", "signing_service", "signing_region"] {
         bad_endpoint(
             &format!("host: a.b, port: 1, {key}: x"),
-            &format!("p.yaml:5:31: `{key}` is not supported yet"),
+            &format!("p.yaml:5:31: `{key}`: requests are not signed (AWS SigV4) here"),
         );
     }
-    for protocol in ["websocket", "graphql", "mcp", "json-rpc", "sql"] {
-        bad_endpoint(
-            &format!("host: a.b, port: 1, protocol: {protocol}"),
-            "is not supported yet",
-        );
-    }
-    for key in [
-        "query",
-        "operation_type",
-        "operation_name",
-        "fields",
-        "tool",
-        "params",
+    bad_endpoint(
+        "host: a.b, port: 1, protocol: sql",
+        "unknown `protocol` value",
+    );
+    for (protocol, key) in [
+        ("rest", "operation_type: query"),
+        ("rest", "tool: x"),
+        ("graphql", "method: GET"),
+        ("mcp", "path: /"),
+        ("json-rpc", "tool: x"),
     ] {
         bad_endpoint(
-            &format!("host: a.b, port: 1, rules: [{{allow: {{method: GET, path: /, {key}: x}}}}]"),
-            "is not supported yet",
+            &format!("host: a.b, port: 1, protocol: {protocol}, rules: [{{allow: {{{key}}}}}]"),
+            "unknown key",
         );
     }
-    bad_endpoint(
-        "host: a.b, port: 1, deny_rules: [{method: GET, path: /, query: {a: b}}], access: full",
-        "is not supported yet",
-    );
-    bad_endpoint(
-        "host: a.b, port: 1, rules: [{allow: {method: WEBSOCKET_TEXT, path: /}}]",
-        "is not supported yet",
-    );
 }
 
 #[test]
@@ -541,11 +521,13 @@ fn files_in_the_shape_of_others_load_or_are_refused_as_the_table_says() {
             "nemoclaw.yaml:29:73: `tls: passthrough` is an old word, read as `skip`",
         ]
     );
-    let fault = Policy::load(&read("openshell_binaries.yaml")).unwrap_err();
-    assert_eq!(
-        fault.to_string(),
-        "openshell_binaries.yaml:6:5: `binaries` is not supported yet\n  |\n6 |     binaries:\n  |     ^"
-    );
+    let programs = Policy::load(&read("openshell_binaries.yaml")).unwrap();
+    let binaries: Vec<String> = programs.network[0].entries[0]
+        .binaries
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(binaries, ["/usr/bin/git"]);
 }
 
 #[test]

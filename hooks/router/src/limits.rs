@@ -42,6 +42,8 @@ pub const DRAIN_BYTES: u64 = 64 * 1024;
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// How long a request's head may take; the connection is closed.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// How long a body may take that rules look into; 408.
+pub const INSPECT_TIME: Duration = Duration::from_secs(60);
 /// How long an upstream may take until its answer begins (a model may think for minutes); 504.
 pub const ANSWER_TIME: Duration = Duration::from_secs(300);
 /// How long a body or a WebSocket may be silent in both directions; it is cut.
@@ -80,6 +82,10 @@ pub const RESOLVE_KEEP: (u32, u32) = (5, 300);
 pub const RESOLVED_NAMES: usize = 4096;
 /// Addresses of one name that are used; the rest is ignored.
 pub const ADDRESSES: usize = 8;
+/// Header bytes of the answer of the node's proxy; a longer one is no answer.
+pub const PROXY_HEAD: usize = 16 * 1024;
+/// Upstream hosts whose TLS sessions are remembered for a shorter next handshake; the oldest goes.
+pub const UPSTREAM_SESSIONS: usize = 1024;
 /// Idle upstream connections kept per sandbox and host.
 pub const POOL_IDLE: usize = 8;
 /// How long they are kept.
@@ -131,6 +137,8 @@ pub const SETTLE: Duration = Duration::from_millis(8);
 pub const SETTLE_MOST: Duration = Duration::from_millis(20);
 /// Changes of files that wait to be looked at; beyond it all files are looked at.
 pub const CHANGES: usize = 256;
+/// The longest file with a user and a password; what is behind it is not read.
+pub const SECRET_BYTES: u64 = 4096;
 /// The longest policy file.
 pub const POLICY_BYTES: u64 = 1024 * 1024;
 

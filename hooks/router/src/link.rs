@@ -66,8 +66,34 @@ pub struct Settings {
     pub hosts: BTreeMap<String, Vec<IpAddr>>,
     /// DNS servers.
     pub resolvers: Vec<IpAddr>,
-    /// PEM bundles trusted beside the public roots.
+    /// PEM bundles that are trusted: the host's own, and what the operator added.
     pub roots: Vec<String>,
+    /// Whether the host has no bundle of its own, so that the public roots inside the binary are trusted instead.
+    pub public_roots: bool,
+    /// The proxy that leads outside.
+    pub proxy: Option<ProxySettings>,
+}
+
+/// The proxy that leads outside.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ProxySettings {
+    /// Its name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// `USER:PASSWORD`.
+    pub credentials: Option<String>,
+    /// Patterns of hosts that are dialled without it.
+    pub direct: Vec<String>,
+}
+
+impl std::fmt::Debug for ProxySettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProxySettings")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A sandbox's identity: it outlives a worker.

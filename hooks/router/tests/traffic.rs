@@ -20,6 +20,7 @@ network_policies:
     endpoints:
       - { host: api.test, port: 443, protocol: rest, access: read-only }
       - { host: api.test, port: 80, protocol: rest, access: read-only }
+      - { host: api.test, ports: [80, 443], path: /ws, protocol: rest, access: full }
       - { host: other.test, port: 443, protocol: rest, access: full }
   raw:
     endpoints:

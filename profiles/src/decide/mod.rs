@@ -1,37 +1,98 @@
-//! Verdicts. Pure: a flow and a policy in, a verdict with its rule out.
+//! Verdicts. Pure: a flow and a policy in, a verdict with its rule out. An allowed flow costs no allocation.
 //!
 //! A flow passes when every layer lets it pass. Within a layer: a matching deny rule beats every allow; among the
-//! endpoints of one host and port those with the most specific `path` decide; of those, any may admit. A path with an
-//! encoded slash (npm's `/@scope%2Fname` is the only one that [`crate::path`] lets through) passes only if it passes in
-//! both readings. `enforcement: audit` turns a refusal of that endpoint into a recorded pass.
+//! endpoints of one host and port those with the most specific `path` decide; of those, any may admit. Where one of
+//! them looks at requests, those that do not admit none. A path with an encoded slash passes only if it passes in both
+//! readings. Of a body with several messages each must pass by itself. `enforcement: audit` turns a refusal of that
+//! endpoint into a recorded pass, `ask` into a question for a person; deny rules of an endpoint that asks refuse.
 
+mod content;
+mod graphql;
 mod layer;
+mod program;
+mod query;
+mod question;
+mod readings;
+mod rpc;
 mod words;
 
-use std::fmt;
+pub use content::{Content, GraphqlOperation, Inspection, RpcCall};
+pub use program::Program;
+pub use question::{AddressVerdict, Handling, NameVerdict};
+
+pub use crate::policy::RuleRef;
 
 use self::words::{closed, unconfined};
-use crate::policy::{Mode, Policy, Protocol};
-use crate::source::Location;
+use crate::policy::{Binding, Mode, Policy};
 
 /// What wants to pass.
 #[derive(Debug, Clone, Copy)]
 pub struct Flow<'a> {
-    /// Host name, lower case, no trailing dot.
+    /// Host name, lower case, no trailing dot; an address in its usual form where none is known.
     pub host: &'a str,
     /// Port.
     pub port: u16,
+    /// The program behind it, where it was looked up: an entry with `binaries` covers no unknown program.
+    pub program: Option<&'a Program>,
     /// The request, once there is one.
     pub http: Option<HttpRequest<'a>>,
 }
 
-/// One HTTP request.
+impl<'a> Flow<'a> {
+    /// A connection of an unknown program.
+    #[must_use]
+    pub fn to(host: &'a str, port: u16) -> Flow<'a> {
+        Flow {
+            host,
+            port,
+            program: None,
+            http: None,
+        }
+    }
+
+    /// The same of a known program.
+    #[must_use]
+    pub fn of(self, program: Option<&'a Program>) -> Flow<'a> {
+        Flow { program, ..self }
+    }
+
+    /// The same with a request.
+    #[must_use]
+    pub fn with(self, http: HttpRequest<'a>) -> Flow<'a> {
+        Flow {
+            http: Some(http),
+            ..self
+        }
+    }
+}
+
+/// One HTTP request, or one text of a WebSocket.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequest<'a> {
-    /// Method, upper case.
+    /// Method, upper case; [`crate::policy::WEBSOCKET_TEXT`] for a text.
     pub method: &'a str,
     /// Normalised path without query.
     pub path: &'a str,
+    /// Query as it came, without `?`.
+    pub query: Option<&'a str>,
+    /// It asks to become a WebSocket.
+    pub upgrade: bool,
+    /// What its body says, as far as it was read.
+    pub content: Content<'a>,
+}
+
+impl<'a> HttpRequest<'a> {
+    /// A plain request whose body nobody looked at.
+    #[must_use]
+    pub fn new(method: &'a str, path: &'a str) -> HttpRequest<'a> {
+        HttpRequest {
+            method,
+            path,
+            query: None,
+            upgrade: false,
+            content: Content::Unread,
+        }
+    }
 }
 
 /// The answer.
@@ -43,6 +104,15 @@ pub enum Verdict {
         rule: RuleRef,
         /// It would have been refused, but the endpoint says `enforcement: audit`.
         audit_only: bool,
+        /// Whose credentials it may carry.
+        grant: Grant,
+    },
+    /// A person must say.
+    Ask {
+        /// The endpoint that asks.
+        rule: RuleRef,
+        /// Whose credentials it may carry once it is allowed.
+        grant: Grant,
     },
     /// It is refused.
     Deny {
@@ -55,45 +125,49 @@ pub enum Verdict {
     },
 }
 
-/// A rule's name for people and logs.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct RuleRef {
-    /// `entry key`, with ` / METHOD path` where a request rule decided.
-    pub name: String,
-    /// Where it stands.
-    pub at: Location,
-}
+impl Verdict {
+    /// Whether it passes now.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Verdict::Allow { .. })
+    }
 
-impl fmt::Display for RuleRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name, self.at)
+    /// How far it lets a flow: refused, asked about, recorded, allowed.
+    fn rank(&self) -> u8 {
+        match self {
+            Verdict::Deny { .. } => 0,
+            Verdict::Ask { .. } => 1,
+            Verdict::Allow {
+                audit_only: true, ..
+            } => 2,
+            Verdict::Allow { .. } => 3,
+        }
     }
 }
 
-/// What the router must do with a connection to `host:port` before it has seen a byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handling {
-    /// No endpoint covers it.
-    Refuse,
-    /// Pass bytes; with TLS the SNI must agree.
-    PassL4,
-    /// Open it: requests are decided one by one.
-    InspectHttp,
+/// Whose credentials a request may carry, and where: what every layer grants.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grant {
+    /// Whose.
+    pub provider: Binding,
+    /// In its body too.
+    pub body: bool,
+    /// In the texts of its WebSocket too.
+    pub websocket: bool,
 }
 
-/// Whether DNS may answer for a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameVerdict {
-    /// No endpoint of some layer covers it: NXDOMAIN.
-    Unknown,
-    /// Named exactly.
-    Exact,
-    /// Covered by a wildcard only: counts against the wildcard's budget of names.
-    Wildcard,
+impl Grant {
+    fn meet(&self, other: &Grant) -> Grant {
+        Grant {
+            provider: self.provider.meet(&other.provider),
+            body: self.body && other.body,
+            websocket: self.websocket && other.websocket,
+        }
+    }
 }
 
 impl Policy {
-    /// Decide one flow: every layer must allow it.
+    /// Decide one flow: every layer must let it pass.
     pub fn decide(&self, flow: &Flow<'_>) -> Verdict {
         match self.mode {
             Mode::Unconfined if self.network.is_empty() => return unconfined(&self.name),
@@ -108,64 +182,30 @@ impl Policy {
             }
             _ => {}
         }
-        let mut passed: Option<(RuleRef, bool)> = None;
+        let mut least: Option<Verdict> = None;
         for layer in &self.network {
-            match layer.decide(flow) {
-                Verdict::Allow { rule, audit_only } => match &passed {
-                    Some((_, before)) if *before || !audit_only => {}
-                    _ => passed = Some((rule, audit_only)),
-                },
-                deny @ Verdict::Deny { .. } => return deny,
+            let verdict = layer.decide(flow);
+            least = Some(match least {
+                None => verdict,
+                Some(before) => lesser(before, verdict),
+            });
+            if least.as_ref().is_some_and(|least| least.rank() == 0) {
+                break;
             }
         }
-        match passed {
-            Some((rule, audit_only)) => Verdict::Allow { rule, audit_only },
-            None => closed(flow, "no layer of rules was asked"),
-        }
+        least.unwrap_or_else(|| closed(flow, "no layer of rules was asked"))
     }
+}
 
-    /// How to treat a connection to `host:port`. `InspectHttp` as soon as one matching endpoint of any layer is `rest`.
-    pub fn handling(&self, host: &str, port: u16) -> Handling {
-        match self.mode {
-            Mode::Unconfined if self.network.is_empty() => return Handling::PassL4,
-            Mode::Offline => return Handling::Refuse,
-            _ if self.network.is_empty() => return Handling::Refuse,
-            _ => {}
-        }
-        let mut handling = Handling::PassL4;
-        for layer in &self.network {
-            let found = layer.candidates(host, port);
-            if found.is_empty() {
-                return Handling::Refuse;
-            }
-            if found
-                .iter()
-                .any(|(_, endpoint)| endpoint.protocol == Protocol::Rest)
-            {
-                handling = Handling::InspectHttp;
-            }
-        }
-        handling
+/// The verdict that lets less through, with the credentials that both grant.
+fn lesser(a: Verdict, b: Verdict) -> Verdict {
+    let (mut least, other) = if b.rank() < a.rank() { (b, a) } else { (a, b) };
+    let other = match other {
+        Verdict::Allow { grant, .. } | Verdict::Ask { grant, .. } => grant,
+        Verdict::Deny { .. } => return least,
+    };
+    if let Verdict::Allow { grant, .. } | Verdict::Ask { grant, .. } = &mut least {
+        *grant = grant.meet(&other);
     }
-
-    /// Whether DNS answers for `name` (lower case, no trailing dot).
-    pub fn name_verdict(&self, name: &str) -> NameVerdict {
-        if self.mode == Mode::Offline || self.network.is_empty() {
-            return NameVerdict::Unknown;
-        }
-        let mut verdict = NameVerdict::Wildcard;
-        for layer in &self.network {
-            let found = layer.index.covering(&layer.entries, name);
-            if found.is_empty() {
-                return NameVerdict::Unknown;
-            }
-            if found
-                .iter()
-                .any(|(_, endpoint)| !endpoint.host.is_wildcard())
-            {
-                verdict = NameVerdict::Exact;
-            }
-        }
-        verdict
-    }
+    least
 }

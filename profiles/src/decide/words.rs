@@ -1,29 +1,44 @@
 //! What a refusal says: which rule, which host, method and path, and the line that would grant it.
 
-use super::layer::{Candidate, entry_ref};
-use super::{Flow, HttpRequest, RuleRef, Verdict};
-use crate::policy::NetworkLayer;
+use super::layer::{Message, Seen};
+use super::{Flow, Grant, GraphqlOperation, HttpRequest, RpcCall, Verdict};
+use crate::index::Candidate;
+use crate::policy::{NetworkLayer, RuleRef};
 use crate::source::Location;
 
 impl NetworkLayer {
     pub(super) fn uncovered(&self, flow: &Flow<'_>) -> Verdict {
         let Flow { host, port, .. } = flow;
-        let other: Vec<String> = self
-            .index
-            .covering(&self.entries, host)
-            .iter()
-            .flat_map(|(_, endpoint)| endpoint.ports.iter().map(u16::to_string))
-            .collect();
-        let reason = if other.is_empty() {
+        let mut other: Vec<u16> = Vec::new();
+        let mut programs: Vec<&str> = Vec::new();
+        for (entry, endpoint) in self.index.covering(&self.entries, host, |_| true) {
+            if endpoint.ports.contains(port) {
+                programs.extend(entry.binaries.iter().map(|glob| glob.as_str()));
+            } else {
+                other.extend(&endpoint.ports);
+            }
+        }
+        let reason = if !programs.is_empty() {
+            let program = match flow.program {
+                Some(program) => format!("not for `{}`", clip(&program.exe)),
+                None => "and which program asks is not known".to_owned(),
+            };
+            format!(
+                "policy `{}` covers host `{host}`, port {port} for {} only, {program}",
+                self.policy,
+                programs.join(", ")
+            )
+        } else if other.is_empty() {
             format!(
                 "no entry of policy `{}` covers host `{host}`, port {port}",
                 self.policy
             )
         } else {
+            let ports: Vec<String> = other.iter().map(u16::to_string).collect();
             format!(
                 "policy `{}` covers host `{host}` on port {} only, not on {port}",
                 self.policy,
-                other.join(", ")
+                ports.join(", ")
             )
         };
         Verdict::Deny {
@@ -36,10 +51,10 @@ impl NetworkLayer {
     pub(super) fn unmatched(
         &self,
         flow: &Flow<'_>,
-        http: &HttpRequest<'_>,
+        seen: &Seen<'_>,
         candidate: Option<&Candidate<'_>>,
     ) -> Verdict {
-        let what = request_words(flow, http);
+        let what = seen_words(flow, seen);
         let reason = match candidate {
             Some((entry, _)) => format!(
                 "{what} is outside the rules of entry `{}` in policy `{}`",
@@ -52,7 +67,7 @@ impl NetworkLayer {
         };
         Verdict::Deny {
             reason,
-            rule: candidate.map(entry_ref),
+            rule: candidate.map(|(_, endpoint)| endpoint.at.clone()),
             hint: self.hint(flow),
         }
     }
@@ -101,6 +116,30 @@ impl NetworkLayer {
     }
 }
 
+/// The request, and which of its messages.
+fn seen_words(flow: &Flow<'_>, seen: &Seen<'_>) -> String {
+    let request = request_words(flow, seen.http);
+    match seen.message {
+        Message::Whole | Message::Stream => request,
+        Message::Unreadable => {
+            format!("{request} whose body cannot be read as its endpoint's protocol")
+        }
+        Message::Graphql(GraphqlOperation::Stored { .. }) => {
+            format!("{request} a stored GraphQL document,")
+        }
+        Message::Graphql(GraphqlOperation::Document { kind, fields, .. }) => format!(
+            "{request} GraphQL {} of {},",
+            kind.word(),
+            clip(&fields.join(", "))
+        ),
+        Message::Rpc(RpcCall::Answer) => format!("{request} an answer to the server,"),
+        Message::Rpc(RpcCall::Method { method, name }) => match name {
+            Some(name) => format!("{request} {} `{}`,", clip(method), clip(name)),
+            None => format!("{request} {},", clip(method)),
+        },
+    }
+}
+
 fn request_words(flow: &Flow<'_>, http: &HttpRequest<'_>) -> String {
     format!(
         "{} {} on host `{}`, port {},",
@@ -132,6 +171,7 @@ pub(super) fn unconfined(name: &str) -> Verdict {
             at,
         },
         audit_only: false,
+        grant: Grant::default(),
     }
 }
 

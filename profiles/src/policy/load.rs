@@ -1,9 +1,12 @@
 //! From the tree to a checked [`Policy`]: the top level, `landlock`, `process` and `box`.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, filesystem, network,
+    Budgets, Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, Resources,
+    budgets, filesystem, network, options, resources,
 };
 use crate::device::{DevicePattern, Devices};
 use crate::source::{Diagnostic, Source};
@@ -18,25 +21,21 @@ const KNOWN: &[&str] = &[
     "process",
     "devices",
     "network_policies",
-    "box",
-];
-/// Keys of the full schema that later versions enforce.
-const LATER: &[&str] = &[
-    "network_middlewares",
+    "include",
+    "resolve",
     "resources",
-    "inference",
-    "privacy",
-    "agents",
     "budgets",
     "ports",
-    "include",
-    "presets",
-    "seccomp",
-    "secrets",
-    "providers",
-    "middlewares",
-    "sync",
+    "box",
 ];
+/// Keys that later versions enforce.
+const LATER: &[&str] = &["inference", "privacy", "agents"];
+/// Keys that this schema has elsewhere and that no version honours.
+const MIDDLEWARES: &str = "network_middlewares";
+/// Ports in `ports`.
+const MAX_PORTS: usize = 1024;
+/// Names in `resolve`, and addresses of one.
+const MAX_RESOLVE: usize = 256;
 /// Capabilities that no policy gives: each of them opens a way around the router or out of the box.
 pub const NEVER: &[&str] = &[
     "NET_RAW",
@@ -106,7 +105,16 @@ pub(super) fn load(
 ) -> Result<(Policy, Vec<Diagnostic>), Fault> {
     let file: Arc<str> = source.name.as_str().into();
     let tree = yaml::parse(source)?;
-    let fields = View::root(source, &file, &tree).fields(KNOWN, LATER)?;
+    let root = View::root(source, &file, &tree);
+    if let Some(at) = root.key(MIDDLEWARES) {
+        return Err(source
+            .fault(
+                at,
+                "`network_middlewares`: no middleware runs in this router",
+            )
+            .with_hint("the Privacy Router redacts and pseudonymises by the key `privacy`"));
+    }
+    let fields = root.fields(KNOWN, LATER)?;
     fields.need("version")?.number(1, 1)?;
     let (mode, capabilities) = box_key(&fields, authority)?;
     let mut warnings = Vec::new();
@@ -119,10 +127,16 @@ pub(super) fn load(
     let policy = if mode == Mode::Unconfined {
         unconfined(name)
     } else {
-        let entries = match fields.get("network_policies") {
+        let mut entries = match fields.get("network_policies") {
             Some(view) => network::entries(&view, &mut warnings)?,
             None => Vec::new(),
         };
+        if let Some(view) = fields.get("include") {
+            entries.extend(network::included(&view, &entries)?);
+        }
+        let fixed = fields
+            .get("resolve")
+            .map_or(Ok(BTreeMap::new()), |view| resolve(&view))?;
         Policy {
             mode,
             filesystem: filesystem::load(fields.get("filesystem_policy"), mode)?,
@@ -131,7 +145,10 @@ pub(super) fn load(
             devices: fields
                 .get("devices")
                 .map_or(Ok(Devices::default()), |view| devices(&view))?,
-            network: vec![NetworkLayer::new(name.clone(), entries)],
+            resources: resources::load(fields.get("resources"))?,
+            budgets: budgets::load(fields.get("budgets"))?,
+            ports: fields.get("ports").map(|view| ports(&view)).transpose()?,
+            network: vec![NetworkLayer::new(name.clone(), entries, fixed)],
             name,
         }
     };
@@ -154,8 +171,52 @@ fn unconfined(name: String) -> Policy {
         },
         process: Process::default(),
         devices: Devices::default(),
+        resources: Resources::default(),
+        budgets: Budgets::default(),
+        ports: None,
         network: Vec::new(),
     }
+}
+
+/// `ports`: what may be reached from outside.
+fn ports(view: &View<'_>) -> Result<Vec<u16>, Fault> {
+    let items = view.list()?;
+    if items.len() > MAX_PORTS {
+        return Err(view.fault(format!("`ports` has more than {MAX_PORTS} items")));
+    }
+    let mut ports = items
+        .iter()
+        .map(network::port)
+        .collect::<Result<Vec<u16>, _>>()?;
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
+
+/// `resolve: {name: address, or [addresses]}`.
+fn resolve(view: &View<'_>) -> Result<BTreeMap<String, Vec<IpAddr>>, Fault> {
+    let pairs = view.entries()?;
+    if pairs.len() > MAX_RESOLVE {
+        return Err(view.fault(format!("`resolve` has more than {MAX_RESOLVE} names")));
+    }
+    let mut fixed = BTreeMap::new();
+    for (key, view) in pairs {
+        let host = super::HostPattern::parse(&key.text).map_err(|message| view.fault(message))?;
+        if host.is_wildcard() || host.as_str().parse::<IpAddr>().is_ok() {
+            return Err(view.fault(format!("`{}` is no single name", key.text)));
+        }
+        let addresses = match view.node.value {
+            yaml::Value::Text(_) => vec![options::address(&view)?],
+            _ => view
+                .some_list()?
+                .iter()
+                .take(MAX_RESOLVE)
+                .map(options::address)
+                .collect::<Result<_, _>>()?,
+        };
+        fixed.insert(host.as_str().to_owned(), addresses);
+    }
+    Ok(fixed)
 }
 
 /// A key that this kind of box cannot honour is a fault: it would be ignored.
@@ -167,8 +228,13 @@ fn refuse_what_would_be_ignored(fields: &Fields<'_>, mode: Mode) -> Result<(), F
             "process",
             "devices",
             "network_policies",
+            "include",
+            "resolve",
+            "resources",
+            "budgets",
+            "ports",
         ],
-        Mode::Offline => &["network_policies"],
+        Mode::Offline => &["network_policies", "include", "resolve", "budgets", "ports"],
         Mode::Confined | Mode::Relaxed => &[],
     };
     match idle.iter().find_map(|key| fields.get(key)) {

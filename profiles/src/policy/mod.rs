@@ -1,22 +1,35 @@
 //! The policy as a checked value: whoever holds a [`Policy`] need not check it again.
 
+mod budgets;
+mod endpoint;
 mod filesystem;
 mod host;
 mod load;
 mod network;
+mod options;
 mod request;
+mod resources;
+mod rule;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::device::Devices;
-use crate::glob::Glob;
-use crate::index::HostIndex;
-use crate::source::{Diagnostic, Location, Source};
+use crate::source::{Diagnostic, Source};
 
+pub use budgets::Budgets;
+pub use endpoint::{
+    Binding, Credentials, Endpoint, Enforcement, HostPattern, McpOptions, NetworkEntry,
+    NetworkLayer, PathChoice, PersistedQueries, Protocol, Registered, Tls,
+};
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
+pub use request::TOOLS_CALL;
+pub use resources::{Disk, Resources};
+pub use rule::{
+    GraphqlMatcher, HttpMatcher, Matcher, OperationKind, QueryMatcher, RpcMatcher, RpcMethod, Rule,
+    RuleRef, WEBSOCKET_TEXT,
+};
 
 /// A checked policy. Equality ignores locations.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +46,12 @@ pub struct Policy {
     pub process: Process,
     /// Which devices it gets, and which it may have at most.
     pub devices: Devices,
+    /// How much of the machine it may use.
+    pub resources: Resources,
+    /// How much traffic it may make in an hour.
+    pub budgets: Budgets,
+    /// TCP ports that may be reached from outside, ascending; `None` is any.
+    pub ports: Option<Vec<u16>>,
     /// Rules for traffic. Every layer must allow a flow: a policy from one file has one layer, `meet` joins them.
     pub network: Vec<NetworkLayer>,
 }
@@ -88,145 +107,6 @@ pub enum Identity {
     Sandbox,
     /// A numeric id, 1..=2^32-2.
     Id(u32),
-}
-
-/// One file's network rules. Any entry may admit a flow; a matching deny rule beats every allow.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkLayer {
-    /// The policy it came from.
-    pub policy: String,
-    /// Entries in file order.
-    pub entries: Vec<NetworkEntry>,
-    /// Finds the endpoints of a host without walking all entries.
-    pub(crate) index: HostIndex,
-}
-
-impl NetworkLayer {
-    /// A layer with its index.
-    pub fn new(policy: impl Into<String>, entries: Vec<NetworkEntry>) -> NetworkLayer {
-        let index = HostIndex::new(&entries);
-        NetworkLayer {
-            policy: policy.into(),
-            entries,
-            index,
-        }
-    }
-}
-
-impl PartialEq for NetworkLayer {
-    fn eq(&self, other: &Self) -> bool {
-        self.policy == other.policy && self.entries == other.entries
-    }
-}
-
-/// `network_policies.<key>`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NetworkEntry {
-    /// The key, shown in every verdict.
-    pub key: Arc<str>,
-    /// `name`: a title for people, where one is given.
-    pub name: Option<String>,
-    /// Its endpoints in file order.
-    pub endpoints: Vec<Endpoint>,
-}
-
-/// One endpoint of an entry.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// Host names it covers.
-    pub host: HostPattern,
-    /// Ports, at least one.
-    pub ports: Vec<u16>,
-    /// Protocol.
-    pub protocol: Protocol,
-    /// What TLS does.
-    pub tls: Tls,
-    /// Refuse, or only record.
-    pub enforcement: Enforcement,
-    /// Path glob that chooses among endpoints of one host and port; `/x/**` covers `/x` too.
-    pub path: Option<PathChoice>,
-    /// Allowed requests; empty means all (protocol tcp, or `access: full`).
-    pub rules: Vec<HttpRule>,
-    /// Refused requests, before any allow.
-    pub deny_rules: Vec<HttpRule>,
-    /// Where it stands.
-    pub at: Location,
-}
-
-impl PartialEq for Endpoint {
-    fn eq(&self, other: &Self) -> bool {
-        (
-            &self.host,
-            &self.ports,
-            self.protocol,
-            self.tls,
-            self.enforcement,
-        ) == (
-            &other.host,
-            &other.ports,
-            other.protocol,
-            other.tls,
-            other.enforcement,
-        ) && (&self.path, &self.rules, &self.deny_rules)
-            == (&other.path, &other.rules, &other.deny_rules)
-    }
-}
-
-/// An endpoint's `path`, compiled.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PathChoice {
-    /// As written.
-    pub text: String,
-    pub(crate) glob: Glob,
-}
-
-/// A host pattern: exact, `*.x.y` (one label), `a.*.y`, or `**.x.y` (one label or more). Lower case.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HostPattern(pub(crate) String);
-
-/// `protocol`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// Bytes: only host and port are looked at (SNI must still agree).
-    Tcp,
-    /// HTTP requests are looked at, TLS is opened.
-    Rest,
-}
-
-/// `tls`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    /// Opened where a rule needs it.
-    Auto,
-    /// Never opened.
-    Skip,
-}
-
-/// `enforcement`; omitted means `Enforce`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Enforcement {
-    /// A request outside the rules is refused.
-    Enforce,
-    /// A request outside the rules passes and is recorded.
-    Audit,
-}
-
-/// One request rule.
-#[derive(Debug, Clone)]
-pub struct HttpRule {
-    /// Upper case, or `*`.
-    pub method: String,
-    /// Glob on the path: `*` and `**` cross `/`; `?`; classes.
-    pub path: String,
-    /// Where it stands.
-    pub at: Location,
-    pub(crate) glob: Glob,
-}
-
-impl PartialEq for HttpRule {
-    fn eq(&self, other: &Self) -> bool {
-        self.method == other.method && self.path == other.path
-    }
 }
 
 impl Policy {

@@ -1,11 +1,13 @@
-//! `network_policies`: entries and their endpoints.
+//! `network_policies` and `include`: entries and their endpoints.
 
-use super::request::{Access, allow_rules, deny_rules};
-use super::{
-    Endpoint, Enforcement, HostPattern, HttpRule, NetworkEntry, PathChoice, Protocol, Tls,
-};
+use super::endpoint::{Endpoint, Enforcement, HostPattern, NetworkEntry, PathChoice, Protocol};
+use super::options;
+use super::request::{self, Access, Rules};
+use super::rule::RuleRef;
+use crate::builtin;
 use crate::glob::Glob;
-use crate::source::Diagnostic;
+use crate::segments::SegmentGlob;
+use crate::source::{Diagnostic, Source};
 use crate::yaml::{Fields, View};
 
 type Fault = Box<Diagnostic>;
@@ -21,39 +23,25 @@ const ENDPOINT: &[&str] = &[
     "enforcement",
     "tls",
     "path",
-];
-/// Keys of the full schema that later versions enforce.
-const ENDPOINT_LATER: &[&str] = &[
-    "binaries",
     "allowed_ips",
     "allow_encoded_slash",
     "credential_binding",
     "request_body_credential_rewrite",
     "websocket_credential_rewrite",
     "allow_uninspected_credentials",
+    "mcp",
+    "json_rpc",
+    "persisted_queries",
+    "graphql_persisted_queries",
+    "graphql_max_body_bytes",
+];
+/// Keys that this schema has elsewhere and that we do not honour: request signing needs the credential in the box's
+/// stead, and is not built.
+const ENDPOINT_REFUSED: &[&str] = &[
     "credential_signing",
     "signing_service",
     "signing_region",
     "signing_name",
-    "network_middlewares",
-    "middlewares",
-    "mcp",
-    "json_rpc",
-    "json-rpc",
-    "graphql",
-    "websocket",
-    "persisted_queries",
-    "graphql_persisted_queries",
-    "graphql_max_body_bytes",
-    "query",
-];
-const ENTRY_LATER: &[&str] = &[
-    "binaries",
-    "network_middlewares",
-    "middlewares",
-    "budgets",
-    "inference",
-    "privacy",
 ];
 /// Entries of one policy.
 const MAX_ENTRIES: usize = 10_000;
@@ -84,7 +72,7 @@ fn entry(
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<NetworkEntry, Fault> {
     printable(view, key)?;
-    let keys = view.fields(&["name", "endpoints"], ENTRY_LATER)?;
+    let keys = view.fields(&["name", "endpoints", "binaries"], &[])?;
     let name = match keys.get("name") {
         Some(view) => {
             printable(&view, view.text()?)?;
@@ -99,13 +87,73 @@ fn entry(
     }
     let endpoints = items
         .iter()
-        .map(|item| endpoint(item, warnings))
+        .map(|item| endpoint(key, item, warnings))
         .collect::<Result<_, _>>()?;
     Ok(NetworkEntry {
         key: key.into(),
         name,
         endpoints,
+        binaries: binaries(&keys)?,
     })
+}
+
+/// `binaries: [{path}]`: programs by exact path or glob.
+fn binaries(keys: &Fields<'_>) -> Result<Vec<SegmentGlob>, Fault> {
+    let Some(view) = keys.get("binaries") else {
+        return Ok(Vec::new());
+    };
+    let items = view.list()?;
+    if items.is_empty() {
+        return Err(view
+            .fault("`binaries` is an empty list, which no program is on")
+            .with_hint("drop `binaries` to let every program of the sandbox through"));
+    }
+    if items.len() > MAX_ITEMS {
+        return Err(view.fault(format!("`binaries` has more than {MAX_ITEMS} items")));
+    }
+    items
+        .iter()
+        .map(|item| {
+            let path = item.fields(&["path"], &[])?.need("path")?;
+            SegmentGlob::path(path.text()?).map_err(|message| path.fault(message))
+        })
+        .collect()
+}
+
+/// `include: [PRESET]`: the entries of shipped presets, as if they stood in this file.
+pub(super) fn included(view: &View<'_>, own: &[NetworkEntry]) -> Result<Vec<NetworkEntry>, Fault> {
+    let mut entries: Vec<NetworkEntry> = Vec::new();
+    let mut names: Vec<&str> = Vec::new();
+    for item in view.list()? {
+        let name = item.text()?;
+        if names.contains(&name) {
+            return Err(item.fault(format!("the preset `{name}` is included twice")));
+        }
+        names.push(name);
+        let Some(text) = builtin::preset(name) else {
+            let known = builtin::preset_names();
+            let fault = item.fault(format!("there is no preset `{name}`"));
+            return Err(match crate::suggest::nearest(name, known) {
+                Some(word) => fault.with_hint(format!("did you mean `{word}`?")),
+                None => fault.with_hint(format!("known presets: {}", known.join(", "))),
+            });
+        };
+        let preset = super::Policy::load(&Source::builtin(name, text))?;
+        for entry in preset.network.into_iter().flat_map(|layer| layer.entries) {
+            if own
+                .iter()
+                .chain(&entries)
+                .any(|known| known.key == entry.key)
+            {
+                return Err(item.fault(format!(
+                    "the entry `{}` of the preset `{name}` stands in this policy already",
+                    entry.key
+                )));
+            }
+            entries.push(entry);
+        }
+    }
+    Ok(entries)
 }
 
 /// Keys and names stand in logs and verdicts.
@@ -118,20 +166,30 @@ fn printable(view: &View<'_>, text: &str) -> Result<(), Fault> {
     Ok(())
 }
 
-fn endpoint(view: &View<'_>, warnings: &mut Vec<Diagnostic>) -> Result<Endpoint, Fault> {
-    let keys = view.fields(ENDPOINT, ENDPOINT_LATER)?;
+fn endpoint(key: &str, view: &View<'_>, warnings: &mut Vec<Diagnostic>) -> Result<Endpoint, Fault> {
+    for name in ENDPOINT_REFUSED {
+        if let Some(at) = view.key(name) {
+            return Err(view
+                .source
+                .fault(
+                    at,
+                    format!("`{name}`: requests are not signed (AWS SigV4) here"),
+                )
+                .with_hint(
+                    "use a provider whose credential is a header, or sign inside the sandbox",
+                ));
+        }
+    }
+    let keys = view.fields(ENDPOINT, &[])?;
     let host = keys.need("host")?;
     let host = HostPattern::parse(host.text()?).map_err(|message| host.fault(message))?;
-    let ports = ports(view, &keys, warnings)?;
-    let protocol = protocol(&keys)?;
-    let (rules, deny_rules) = requests(view, &keys, protocol)?;
-    let enforcement = match keys.get("enforcement") {
-        Some(view) => view.word(&[
-            ("enforce", Enforcement::Enforce),
-            ("audit", Enforcement::Audit),
-        ])?,
-        None => Enforcement::Enforce,
+    let at = RuleRef {
+        name: key.into(),
+        at: view.at(),
     };
+    let protocol = protocol(&keys)?;
+    let enforcement = enforcement(&keys)?;
+    let Rules { open, allow, deny } = request::rules(key, view, &keys, protocol, enforcement)?;
     let path = match keys.get("path") {
         Some(view) => {
             let text = view.text()?.to_owned();
@@ -140,18 +198,37 @@ fn endpoint(view: &View<'_>, warnings: &mut Vec<Diagnostic>) -> Result<Endpoint,
         }
         None => None,
     };
-    let tls = tls(&keys, protocol, warnings)?;
+    let tls = options::tls(&keys, protocol, warnings)?;
     Ok(Endpoint {
-        host,
-        ports,
+        ports: ports(view, &keys, warnings)?,
         protocol,
         tls,
         enforcement,
         path,
-        rules,
-        deny_rules,
-        at: view.at(),
+        open,
+        rules: allow,
+        deny_rules: deny,
+        allowed_ips: options::allowed_ips(&keys)?,
+        encoded_slash: options::flag(&keys, "allow_encoded_slash", protocol)?,
+        credentials: options::credentials(&keys, protocol)?,
+        max_body: options::max_body(&keys, protocol)?,
+        mcp: options::mcp(&keys, protocol)?,
+        persisted: options::persisted(&keys, protocol)?,
+        host,
+        at,
     })
+}
+
+/// `enforcement`; omitted it is `enforce`.
+fn enforcement(keys: &Fields<'_>) -> Result<Enforcement, Fault> {
+    match keys.get("enforcement") {
+        Some(view) => view.word(&[
+            ("enforce", Enforcement::Enforce),
+            ("audit", Enforcement::Audit),
+            ("ask", Enforcement::Ask),
+        ]),
+        None => Ok(Enforcement::Enforce),
+    }
 }
 
 /// `ports`, else `port`; where both stand, `ports` wins, and a `port` outside it is told.
@@ -185,7 +262,7 @@ fn ports(
     Ok(ports)
 }
 
-fn port(view: &View<'_>) -> Result<u16, Fault> {
+pub(super) fn port(view: &View<'_>) -> Result<u16, Fault> {
     let number = view.number(1, u16::MAX.into())?;
     u16::try_from(number).map_err(|_| view.fault("the port is out of range"))
 }
@@ -207,88 +284,5 @@ fn protocol(keys: &Fields<'_>) -> Result<Protocol, Fault> {
             Protocol::Tcp
         });
     };
-    let text = view.text()?;
-    if ["websocket", "graphql", "mcp", "json-rpc", "sql"].contains(&text) {
-        return Err(view.fault(format!("`protocol: {text}` is not supported yet")));
-    }
-    view.word(&[("tcp", Protocol::Tcp), ("rest", Protocol::Rest)])
-}
-
-/// The allow and deny rules, none with `protocol: tcp`.
-fn requests(
-    view: &View<'_>,
-    keys: &Fields<'_>,
-    protocol: Protocol,
-) -> Result<(Vec<HttpRule>, Vec<HttpRule>), Fault> {
-    let access = keys
-        .get("access")
-        .map(|view| Access::load(&view).map(|access| (view, access)))
-        .transpose()?;
-    if protocol == Protocol::Tcp {
-        let idle = ["rules", "deny_rules", "path"]
-            .iter()
-            .find_map(|key| keys.get(key));
-        let idle = idle.or(access
-            .filter(|(_, access)| *access != Access::Full)
-            .map(|(view, _)| view));
-        return match idle {
-            Some(idle) => Err(idle
-                .fault(format!(
-                    "`{}` looks at requests, which `protocol: tcp` does not open",
-                    idle.name
-                ))
-                .with_hint("write `protocol: rest`")),
-            None => Ok((Vec::new(), Vec::new())),
-        };
-    }
-    let rules = match (access, keys.get("rules")) {
-        (Some(_), Some(rules)) => {
-            return Err(rules.fault("`rules` and `access` exclude each other"));
-        }
-        (Some((view, access)), None) => access.rules(&view)?,
-        (None, Some(rules)) => allow_rules(&rules)?,
-        (None, None) => {
-            return Err(view
-                .fault("the endpoint allows no request: it has neither `access` nor `rules`")
-                .with_hint("add `access: read-only`"));
-        }
-    };
-    let deny = keys
-        .get("deny_rules")
-        .map(|view| deny_rules(&view))
-        .transpose()?
-        .unwrap_or_default();
-    Ok((rules, deny))
-}
-
-/// `tls`; the old words are read as their successors, with a warning.
-fn tls(
-    keys: &Fields<'_>,
-    protocol: Protocol,
-    warnings: &mut Vec<Diagnostic>,
-) -> Result<Tls, Fault> {
-    let Some(view) = keys.get("tls") else {
-        return Ok(Tls::Auto);
-    };
-    let word = match view.node.value {
-        crate::yaml::Value::Text(ref text) => text.as_str(),
-        _ => "",
-    };
-    let tls = match word {
-        "terminate" => {
-            warnings.push(*view.fault("`tls: terminate` is an old word, read as `auto`"));
-            Tls::Auto
-        }
-        "passthrough" => {
-            warnings.push(*view.fault("`tls: passthrough` is an old word, read as `skip`"));
-            Tls::Skip
-        }
-        _ => view.word(&[("auto", Tls::Auto), ("skip", Tls::Skip)])?,
-    };
-    if tls == Tls::Skip && protocol == Protocol::Rest {
-        return Err(view
-            .fault("`tls: skip` leaves the connection closed, so that no request can be looked at")
-            .with_hint("drop `tls`, or drop `protocol: rest` with `access`, `rules`, `deny_rules` and `path`"));
-    }
-    Ok(tls)
+    view.word(&Protocol::ALL.map(|protocol| (protocol.word(), protocol)))
 }

@@ -86,6 +86,36 @@ impl<'a> View<'a> {
         Ok(Fields { view: *self, pairs })
     }
 
+    /// Where the key `name` of this mapping stands, if it does.
+    pub fn key(&self, name: &str) -> Option<Location> {
+        let Value::Map(pairs) = &self.node.value else {
+            return None;
+        };
+        pairs
+            .iter()
+            .find(|(key, _)| key.text == name)
+            .map(|(key, _)| Location {
+                file: self.file.clone(),
+                line: key.line,
+                column: key.column,
+            })
+    }
+
+    /// The value under `name` of this mapping, if it stands there, whatever other keys there are.
+    pub fn child(&self, name: &str) -> Option<View<'a>> {
+        let Value::Map(pairs) = &self.node.value else {
+            return None;
+        };
+        pairs
+            .iter()
+            .find(|(key, _)| key.text == name)
+            .map(|(key, node)| View {
+                node,
+                name: &key.text,
+                ..*self
+            })
+    }
+
     fn title(&self) -> String {
         if self.name == "the document" {
             self.name.to_owned()
@@ -162,6 +192,20 @@ impl<'a> View<'a> {
             return Err(self.wrong_type("a whole number"));
         };
         match u32::try_from(number) {
+            Ok(number) if (low..=high).contains(&number) => Ok(number),
+            _ => Err(self.fault(format!(
+                "`{}` is {number}, but must be from {low} to {high}",
+                self.name
+            ))),
+        }
+    }
+
+    /// A whole number within bounds that may be large.
+    pub fn big_number(&self, low: u64, high: u64) -> Result<u64, Fault> {
+        let Value::Int(number) = self.node.value else {
+            return Err(self.wrong_type("a whole number"));
+        };
+        match u64::try_from(number) {
             Ok(number) if (low..=high).contains(&number) => Ok(number),
             _ => Err(self.fault(format!(
                 "`{}` is {number}, but must be from {low} to {high}",

@@ -176,6 +176,9 @@ mod tests {
             },
             process: Process::default(),
             devices: nemoclaw_policy::device::Devices::default(),
+            resources: nemoclaw_policy::policy::Resources::default(),
+            budgets: nemoclaw_policy::policy::Budgets::default(),
+            ports: None,
             network: Vec::new(),
         };
         let rules = PathRules::new(&filesystem, Path::new("/"));

@@ -118,6 +118,9 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
+        resources: nemoclaw_policy::policy::Resources::default(),
+        budgets: nemoclaw_policy::policy::Budgets::default(),
+        ports: None,
         network: Vec::new(),
     }
 }
@@ -195,6 +198,7 @@ fn node() -> NodeConfig {
             resolvers: Vec::new(),
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
+            upstream_proxy: None,
         },
         cdi: CdiConfig::default(),
         path: None,

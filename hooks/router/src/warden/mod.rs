@@ -77,6 +77,18 @@ pub enum WardenError {
         /// Its name.
         user: String,
     },
+    /// A file with a secret that others can read.
+    #[error("`{}` holds a secret, so it must be root's alone: run `chown root {}; chmod 600 {}`", path.display(), path.display(), path.display())]
+    OpenSecret {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that should hold a user and a password.
+    #[error("`{}` must hold one line `USER:PASSWORD`", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file that is needed.
     #[error("cannot use `{}`", path.display())]
     File {

@@ -1,13 +1,16 @@
 //! What the worker needs from files, read by the warden: account, DNS servers, trusted certificates.
 
+use std::io::Read;
 use std::net::IpAddr;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use nemoclaw_policy::node::RouterConfig;
+use nemoclaw_policy::node::{RouterConfig, UpstreamProxy};
 use nix::unistd::{Uid, User};
 
 use super::WardenError;
-use crate::link::Settings;
+use crate::limits;
+use crate::link::{ProxySettings, Settings};
 
 /// Where the host's DNS servers stand.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -27,11 +30,16 @@ pub fn gather(router: &RouterConfig) -> Result<Settings, WardenError> {
     let (uid, gid) = account(&router.user).ok_or_else(|| WardenError::User {
         user: router.user.clone(),
     })?;
-    let mut roots: Vec<String> = BUNDLES
+    let host: Option<String> = BUNDLES
         .iter()
-        .find_map(|path| std::fs::read_to_string(path).ok())
-        .into_iter()
-        .collect();
+        .find_map(|path| std::fs::read_to_string(path).ok());
+    let public_roots = host.is_none();
+    if public_roots {
+        super::log(
+            "this host has no bundle of trusted certificates: the public roots in the binary hold",
+        );
+    }
+    let mut roots: Vec<String> = host.into_iter().collect();
     for path in &router.extra_ca {
         let text = std::fs::read_to_string(path).map_err(|source| WardenError::File {
             path: path.clone(),
@@ -50,7 +58,50 @@ pub fn gather(router: &RouterConfig) -> Result<Settings, WardenError> {
         hosts: router.hosts.clone(),
         resolvers,
         roots,
+        public_roots,
+        proxy: router.upstream_proxy.as_ref().map(proxy).transpose()?,
     })
+}
+
+fn proxy(proxy: &UpstreamProxy) -> Result<ProxySettings, WardenError> {
+    let direct = proxy.direct.iter().map(ToString::to_string).collect();
+    Ok(ProxySettings {
+        host: proxy.host.clone(),
+        port: proxy.port,
+        credentials: proxy.credentials.as_deref().map(secret).transpose()?,
+        direct,
+    })
+}
+
+/// One line `USER:PASSWORD` from a file that nobody but root can read.
+fn secret(path: &Path) -> Result<String, WardenError> {
+    let failed = |source| WardenError::File {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = std::fs::File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(failed)?;
+    let meta = file.metadata().map_err(failed)?;
+    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o077 != 0 {
+        return Err(WardenError::OpenSecret {
+            path: path.to_owned(),
+        });
+    }
+    let mut text = String::new();
+    file.by_ref()
+        .take(limits::SECRET_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    let line = text.trim_end_matches(['\n', '\r']);
+    if !line.contains(':') || line.contains(char::is_control) {
+        return Err(WardenError::Credentials {
+            path: path.to_owned(),
+        });
+    }
+    Ok(line.to_owned())
 }
 
 /// An account by name or number; a number without an entry has the group of the same number.
@@ -88,6 +139,8 @@ fn servers(text: &str) -> Vec<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -95,6 +148,29 @@ mod tests {
         let text = "# nameserver 9.9.9.9\nsearch lan\nnameserver 192.0.2.1\nnameserver\t2001:db8::1\nnameserver x\n";
         let found: Vec<String> = servers(text).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["192.0.2.1", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn a_password_is_read_from_one_line_of_a_file_for_root_alone() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("proxy");
+        let written = |text: &str, mode: u32| {
+            std::fs::write(&path, text).expect("write");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("mode");
+            secret(&path)
+        };
+        assert_eq!(written("me:s3cret\n", 0o600).expect("read"), "me:s3cret");
+        let open = written("me:s3cret\n", 0o640).expect_err("others can read it");
+        assert!(open.to_string().contains("chmod 600"), "{open}");
+        for text in ["", "s3cret\n", "me:s3cret\nyou:s3cret\n"] {
+            let fault = written(text, 0o600)
+                .expect_err("no credentials")
+                .to_string();
+            assert!(!fault.contains("s3cret"), "{fault}");
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use rcgen::{
 };
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::Ticketer;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
 use crate::limits;
 use crate::link::SavedCa;
@@ -39,6 +41,9 @@ pub struct Authority {
     saved: SavedCa,
     leaf_key: KeyPair,
     provider: Arc<CryptoProvider>,
+    /// Sessions are resumed by tickets that the client keeps, so that they cost the router no memory. The key is this
+    /// sandbox's and this worker's alone.
+    ticketer: Arc<dyn ProducesTickets>,
     leaves: Mutex<Leaves>,
 }
 
@@ -72,6 +77,7 @@ impl Authority {
             saved,
             leaf_key: KeyPair::generate()?,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
+            ticketer: Ticketer::new()?,
             leaves: Mutex::default(),
         })
     }
@@ -126,6 +132,8 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.ticketer = self.ticketer.clone();
+        config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
 }

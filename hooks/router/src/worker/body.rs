@@ -53,9 +53,65 @@ pub enum Way {
 /// Ends when the flow is no longer allowed.
 pub type Revoked = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Where a body comes from.
+pub enum Source {
+    /// The connection.
+    Stream(Incoming),
+    /// It was read whole.
+    Whole(Full<Bytes>),
+}
+
+impl Source {
+    /// A body that was read.
+    #[must_use]
+    pub fn whole(bytes: Bytes) -> Source {
+        Source::Whole(Full::new(bytes))
+    }
+
+    /// What is still to be read from the connection.
+    #[must_use]
+    pub fn into_stream(self) -> Option<Incoming> {
+        match self {
+            Source::Stream(body) => Some(body),
+            Source::Whole(_) => None,
+        }
+    }
+}
+
+impl hyper::body::Body for Source {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Source::Stream(body) => Pin::new(body).poll_frame(cx),
+            Source::Whole(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Source::Stream(body) => body.is_end_stream(),
+            Source::Whole(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Source::Stream(body) => body.size_hint(),
+            Source::Whole(body) => body.size_hint(),
+        }
+    }
+}
+
 /// A body that is passed on.
 pub struct Passing {
-    body: Incoming,
+    body: Source,
     way: Way,
     counters: Arc<Counters>,
     idle: Pin<Box<Sleep>>,
@@ -67,7 +123,7 @@ impl Passing {
     /// A body that is counted, and cut by `revoked`. The flow is recorded when both its bodies are gone: a server may
     /// answer before it has read all, and a client may leave the answer unread while it goes on sending.
     #[must_use]
-    pub fn new(body: Incoming, way: Way, record: Record, revoked: Revoked) -> Passing {
+    pub fn new(body: Source, way: Way, record: Record, revoked: Revoked) -> Passing {
         Passing {
             body,
             way,

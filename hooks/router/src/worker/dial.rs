@@ -4,14 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::proxy::{Proxy, ProxyError};
+use super::reach::Reach;
 use super::resolve::{ResolveError, Resolver};
 use crate::limits;
 
@@ -33,7 +37,21 @@ pub enum DialError {
         /// Cause of the last address.
         source: std::io::Error,
     },
-    /// The handshake failed: a certificate that does not hold, or no TLS.
+    /// The way leads through the node's proxy, which did not open it.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    /// The server spoke before it was spoken to, which no HTTP or TLS server does.
+    #[error("`{0}` spoke before it was asked")]
+    Early(String),
+    /// The server is not shown to be who it must be.
+    #[error("the certificate of `{host}` does not hold: {why}")]
+    Certificate {
+        /// The name.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The handshake failed for another reason than the certificate.
     #[error("no TLS with `{host}`")]
     Tls {
         /// The name.
@@ -60,25 +78,39 @@ pub enum Alpn {
     Http1,
 }
 
+/// A connection to a host.
+pub struct Dialled {
+    /// The connection.
+    pub stream: TcpStream,
+    /// What the server has said already, read by whoever opened the way.
+    pub early: Bytes,
+}
+
 /// The node's way out.
 pub struct Dialer {
     /// Resolves names.
     pub resolver: Resolver,
+    proxy: Option<Proxy>,
     any: TlsConnector,
     http1: TlsConnector,
 }
 
 impl Dialer {
-    /// A way out that trusts `roots`.
+    /// A way out that trusts `roots` and leads through `proxy` where there is one.
     ///
     /// # Errors
     /// The TLS library cannot be set up.
-    pub fn new(resolver: Resolver, roots: RootCertStore) -> Result<Dialer, rustls::Error> {
+    pub fn new(
+        resolver: Resolver,
+        roots: RootCertStore,
+        proxy: Option<Proxy>,
+    ) -> Result<Dialer, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut any = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        any.resumption = Resumption::in_memory_sessions(limits::UPSTREAM_SESSIONS);
         let mut http1 = any.clone();
         any.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         http1.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -88,20 +120,28 @@ impl Dialer {
         );
         Ok(Dialer {
             resolver,
+            proxy,
             any,
             http1,
         })
     }
 
-    /// A TCP connection to `host`.
+    /// A connection to `host` for bytes of any kind, whoever speaks first.
     ///
     /// # Errors
     /// No address, none that answers, or too slow.
-    pub async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
-        let slow = || DialError::Slow(host.to_owned());
-        timeout(limits::CONNECT_TIME, self.connect(host, port))
+    pub async fn raw(&self, reach: Reach<'_>) -> Result<Dialled, DialError> {
+        timeout(limits::CONNECT_TIME, self.connect(reach))
             .await
-            .map_err(|_| slow())?
+            .map_err(|_| DialError::Slow(reach.host.to_owned()))?
+    }
+
+    /// A connection to `host`, where the client speaks first.
+    ///
+    /// # Errors
+    /// As [`Dialer::raw`].
+    pub async fn tcp(&self, reach: Reach<'_>) -> Result<TcpStream, DialError> {
+        quiet(self.raw(reach).await?, reach.host)
     }
 
     /// A TLS connection to `host`, its certificate checked.
@@ -110,10 +150,10 @@ impl Dialer {
     /// As [`Dialer::tcp`], or no TLS.
     pub async fn tls(
         &self,
-        host: &str,
-        port: u16,
+        reach: Reach<'_>,
         alpn: Alpn,
     ) -> Result<TlsStream<TcpStream>, DialError> {
+        let host = reach.host;
         let connector = match alpn {
             Alpn::Any => &self.any,
             Alpn::Http1 => &self.http1,
@@ -123,39 +163,103 @@ impl Dialer {
             source,
         })?;
         let work = async {
-            let stream = self.connect(host, port).await?;
+            let stream = quiet(self.connect(reach).await?, host)?;
             connector
                 .connect(name, stream)
                 .await
-                .map_err(|source| DialError::Tls {
-                    host: host.to_owned(),
-                    source,
-                })
+                .map_err(|source| no_tls(host, source))
         };
         timeout(limits::CONNECT_TIME, work)
             .await
             .map_err(|_| DialError::Slow(host.to_owned()))?
     }
 
-    async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
-        let addresses = self.resolver.addresses(host).await?;
-        let patience = if addresses.len() > 1 {
-            limits::ADDRESS_TIME
-        } else {
-            limits::CONNECT_TIME
+    async fn connect(&self, reach: Reach<'_>) -> Result<Dialled, DialError> {
+        let Reach { host, port, .. } = reach;
+        let Some(proxy) = self.way(reach) else {
+            let addresses = self.resolver.addresses(reach).await?;
+            return Ok(Dialled {
+                stream: first(&addresses, host, port).await?,
+                early: Bytes::new(),
+            });
         };
-        let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
-        for address in addresses.iter() {
-            match one(SocketAddr::new(*address, port), patience).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = error,
-            }
-        }
-        Err(DialError::Connect {
-            host: host.to_owned(),
-            source: last,
-        })
+        let (at, on) = proxy.place();
+        let addresses = self
+            .resolver
+            .operators(at)
+            .await
+            .map_err(|_| ProxyError::Nowhere)?;
+        let stream = first(&addresses, at, on)
+            .await
+            .map_err(|_| ProxyError::Nowhere)?;
+        Ok(proxy.tunnel(stream, host, port).await?)
     }
+
+    /// The proxy, if the way to `host` leads through it. What the operator gave an address is dialled there, and where
+    /// the policy has a list of addresses no proxy chooses one.
+    fn way(&self, reach: Reach<'_>) -> Option<&Proxy> {
+        let proxy = self.proxy.as_ref()?;
+        let direct = self.resolver.is_fixed(reach.host) || reach.is_particular();
+        (!direct && proxy.covers(reach.host)).then_some(proxy)
+    }
+}
+
+fn quiet(dialled: Dialled, host: &str) -> Result<TcpStream, DialError> {
+    if dialled.early.is_empty() {
+        return Ok(dialled.stream);
+    }
+    Err(DialError::Early(host.to_owned()))
+}
+
+/// The first address that answers.
+async fn first(
+    addresses: &[std::net::IpAddr],
+    host: &str,
+    port: u16,
+) -> Result<TcpStream, DialError> {
+    let patience = if addresses.len() > 1 {
+        limits::ADDRESS_TIME
+    } else {
+        limits::CONNECT_TIME
+    };
+    let mut last = std::io::Error::from(std::io::ErrorKind::NotFound);
+    for address in addresses {
+        match one(SocketAddr::new(*address, port), patience).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = error,
+        }
+    }
+    Err(DialError::Connect {
+        host: host.to_owned(),
+        source: last,
+    })
+}
+
+/// Why a handshake failed, with a certificate's fault told as such.
+fn no_tls(host: &str, source: std::io::Error) -> DialError {
+    let fault = source
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let host = host.to_owned();
+    let Some(rustls::Error::InvalidCertificate(fault)) = fault else {
+        return DialError::Tls { host, source };
+    };
+    let why = match fault {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        CertificateError::UnknownIssuer => {
+            "no authority that this node trusts has issued it".to_owned()
+        }
+        other => other.to_string(),
+    };
+    DialError::Certificate { host, why }
 }
 
 async fn one(address: SocketAddr, patience: Duration) -> std::io::Result<TcpStream> {
@@ -164,14 +268,18 @@ async fn one(address: SocketAddr, patience: Duration) -> std::io::Result<TcpStre
     Ok(stream)
 }
 
-/// The roots to trust: the public ones, and every certificate in `bundles` that can be read.
+/// The roots to trust: every certificate in `bundles` that can be read, and with `public` those in this binary.
 ///
 /// # Errors
 /// A bundle that is no PEM at all.
-pub fn roots(bundles: &[String]) -> Result<RootCertStore, rustls::pki_types::pem::Error> {
-    let mut store = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+pub fn roots(
+    bundles: &[String],
+    public: bool,
+) -> Result<RootCertStore, rustls::pki_types::pem::Error> {
+    let mut store = RootCertStore::empty();
+    if public {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
     for bundle in bundles {
         let certificates: Vec<CertificateDer<'static>> =
             CertificateDer::pem_slice_iter(bundle.as_bytes()).collect::<Result<_, _>>()?;
@@ -179,4 +287,15 @@ pub fn roots(bundles: &[String]) -> Result<RootCertStore, rustls::pki_types::pem
         let _ = store.add_parsable_certificates(certificates);
     }
     Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::roots;
+
+    #[test]
+    fn the_public_roots_hold_only_where_the_host_has_none() {
+        assert!(roots(&[], false).expect("roots").is_empty());
+        assert!(!roots(&[], true).expect("roots").is_empty());
+    }
 }

@@ -3,46 +3,48 @@
 use std::sync::Arc;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
-use super::body::{Body, Passing, Revoked, Way, whole};
+use super::body::{Body, Passing, Revoked, Source, Way, whole};
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
-use super::http::{Allowed, Inspected, still_allowed};
+use super::http::Inspected;
+use super::judge::Allowed;
 use super::pass::relay;
 use super::pool::dial_error;
 use super::request::strip;
 use super::resolve::ResolveError;
 use super::sandbox::RequestRoom;
 use super::sink::Record;
+use super::wanted::Wanted;
 use crate::limits;
 
 /// What is known of a request while it is under way.
 struct Underway {
     connection: Arc<Inspected>,
-    method: String,
-    path: String,
+    wanted: Arc<Wanted>,
 }
 
 /// Send an allowed request on.
 pub async fn forward(
     connection: &Arc<Inspected>,
     allowed: Allowed,
-    mut request: Request<Incoming>,
+    head: Parts,
+    body: Source,
     room: RequestRoom,
 ) -> Response<Body> {
     let record = Record::request(&connection.sandbox.node.sink, allowed.event, room);
     let underway = Underway {
         connection: connection.clone(),
-        method: request.method().as_str().to_owned(),
-        path: allowed.path,
+        wanted: Arc::new(allowed.wanted),
     };
-    let Some(uri) = underway.uri(allowed.asked.query.as_deref()) else {
+    let Some(uri) = underway.uri() else {
         record.deny("the path cannot be sent on");
         return underway.failed(
             StatusCode::FORBIDDEN,
@@ -50,9 +52,10 @@ pub async fn forward(
             "send a plain path",
         );
     };
-    let upgrading = allowed
-        .asked
-        .websocket
+    let mut request = Request::from_parts(head, body);
+    let upgrading = underway
+        .wanted
+        .upgrade
         .then(|| hyper::upgrade::on(&mut request));
     let alpn = if upgrading.is_some() {
         Alpn::Http1
@@ -63,6 +66,7 @@ pub async fn forward(
         Passing::new(body, Way::Out, record.clone(), underway.revoked())
     });
     let mut revoked = underway.revoked();
+    let pool = connection.sandbox.pool.load_full();
     let sent = tokio::select! {
         // First: the body ends by it too, and then the answer would be the upstream's fault.
         biased;
@@ -71,7 +75,7 @@ pub async fn forward(
             let reason = "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
             return underway.failed(StatusCode::FORBIDDEN, reason, "run `nemoclaw status` to see the policy in force");
         }
-        sent = tokio::time::timeout(limits::ANSWER_TIME, connection.sandbox.pool.send(outgoing, alpn)) => sent,
+        sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(outgoing, alpn)) => sent,
     };
     match sent {
         Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
@@ -89,10 +93,10 @@ pub async fn forward(
 
 /// The request as the upstream sees it: own framing, own host, nothing that concerned the client's connection.
 fn outgoing(
-    request: Request<Incoming>,
+    request: Request<Source>,
     uri: Uri,
     websocket: bool,
-    passing: impl FnOnce(Incoming) -> Passing,
+    passing: impl FnOnce(Source) -> Passing,
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     // An HTTP/2 client that takes trailers must be able to say so (gRPC refuses to answer otherwise).
@@ -142,11 +146,12 @@ fn upgrade_headers(headers: &mut HeaderMap) {
 }
 
 impl Underway {
-    fn uri(&self, query: Option<&str>) -> Option<Uri> {
+    fn uri(&self) -> Option<Uri> {
         let connection = &self.connection;
-        let path_and_query = match query {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.clone(),
+        let path = &self.wanted.path;
+        let path_and_query = match &self.wanted.query {
+            Some(query) => format!("{path}?{query}"),
+            None => path.clone(),
         };
         Uri::builder()
             .scheme(connection.scheme.name())
@@ -158,17 +163,12 @@ impl Underway {
 
     /// Ends when the policy no longer allows this request.
     fn revoked(&self) -> Revoked {
-        let (connection, method, path) = (
-            self.connection.clone(),
-            self.method.clone(),
-            self.path.clone(),
-        );
+        let (connection, wanted) = (self.connection.clone(), self.wanted.clone());
         Box::pin(async move {
-            let (host, port) = (&connection.host, connection.port);
             connection
                 .sandbox
                 .policy
-                .revoked(|policy| still_allowed(policy, host, port, &method, &path))
+                .revoked(|policy| wanted.still_allowed(policy))
                 .await;
         })
     }
@@ -210,9 +210,17 @@ impl Underway {
         let (status, hint) = match dial_error(error) {
             Some(DialError::Resolve(ResolveError::Inside { .. })) => (
                 StatusCode::FORBIDDEN,
-                "to allow it, name the address under `router.hosts` in the node's configuration",
+                "to allow it, list the address under the endpoint's `allowed_ips`, or under `router.hosts` in the node's configuration",
             ),
             Some(DialError::Slow(_)) => (StatusCode::GATEWAY_TIMEOUT, "try again later"),
+            Some(DialError::Certificate { .. }) => (
+                StatusCode::BAD_GATEWAY,
+                "if its authority is to be trusted, name its certificate under `router.extra_ca` in the node's configuration",
+            ),
+            Some(DialError::Proxy(_)) => (
+                StatusCode::BAD_GATEWAY,
+                "the operator finds the proxy under `router.upstream_proxy` in the node's configuration",
+            ),
             _ => (
                 StatusCode::BAD_GATEWAY,
                 "try again later, or check that the host is up",
@@ -235,8 +243,8 @@ impl Underway {
             error,
             sandbox: &self.connection.sandbox.name,
             host: &self.connection.host,
-            method: &self.method,
-            path: &self.path,
+            method: &self.wanted.method,
+            path: &self.wanted.path,
             rule: None,
             hint: hint.to_owned(),
         }
@@ -252,7 +260,9 @@ fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -
     strip(&mut head.headers);
     // Offers of other ways in would lead past this connection.
     head.headers.remove(HeaderName::from_static("alt-svc"));
-    let mut back = Response::new(Passing::new(body, Way::Back, record, revoked).boxed_unsync());
+    let mut back = Response::new(
+        Passing::new(Source::Stream(body), Way::Back, record, revoked).boxed_unsync(),
+    );
     *back.status_mut() = head.status;
     *back.headers_mut() = head.headers;
     back

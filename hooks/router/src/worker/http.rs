@@ -4,22 +4,21 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use nemoclaw_api::audit::Event;
-use nemoclaw_policy::decide::{Flow, Handling, HttpRequest, RuleRef, Verdict};
-use nemoclaw_policy::path::normalise_path;
+use nemoclaw_policy::decide::{Flow, Handling, Program};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
 use super::denial::Denial;
-use super::event::{denied, rule_text, short_path};
+use super::event::short_path;
 use super::forward;
-use super::request::{Asked, Improper, Scheme, Target, asked};
+use super::judge::{self, Refusal};
+use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
 use crate::limits;
@@ -34,16 +33,8 @@ pub struct Inspected {
     pub port: u16,
     /// With or without TLS.
     pub scheme: Scheme,
-}
-
-/// A request that may pass.
-pub struct Allowed {
-    /// What it asks for.
-    pub asked: Asked,
-    /// The path that was decided on, which is the one that is sent.
-    pub path: String,
-    /// What is recorded when it ends.
-    pub event: Event,
+    /// The program behind it, where a rule asks for it.
+    pub program: Option<Arc<Program>>,
 }
 
 /// Which HTTP the client speaks on this connection.
@@ -76,10 +67,11 @@ pub async fn serve(
     let served = server.serve_connection_with_upgrades(TokioIo::new(io), service);
     tokio::pin!(served);
     let sandbox = &connection.sandbox;
-    let (host, port) = (connection.host.clone(), connection.port);
-    let revoked = sandbox
-        .policy
-        .revoked(move |policy| policy.handling(&host, port) != Handling::Refuse);
+    let place = connection.clone();
+    let revoked = sandbox.policy.revoked(move |policy| {
+        let flow = Flow::to(&place.host, place.port).of(place.program.as_deref());
+        policy.handling(&flow) != Handling::Refuse
+    });
     let mut draining = sandbox.node.draining.subscribe();
     let drain = async move {
         if draining.wait_for(|draining| *draining).await.is_err() {
@@ -131,27 +123,38 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     if !connection.sandbox.node.recording() {
         return unrecorded(&connection, &head);
     }
-    let decided = decide(&connection, &head).and_then(|allowed| match connection.sandbox.begin() {
-        Some(room) => Ok((allowed, room)),
-        None => Err(crowded(allowed)),
-    });
-    match decided {
-        Ok((allowed, room)) => {
-            let request = Request::from_parts(head, body);
-            forward::forward(&connection, allowed, request, room).await
+    let expects = head.headers.contains_key(header::EXPECT);
+    match judge::judge(&connection, &head, body).await {
+        Ok((allowed, body)) => {
+            let Some(room) = connection.sandbox.begin() else {
+                return refuse(&connection, &head, judge::crowded(allowed), None).await;
+            };
+            forward::forward(&connection, allowed, head, body, room).await
         }
-        Err(refusal) => {
-            connection
-                .sandbox
-                .node
-                .sink
-                .refusal(refusal.event.clone())
-                .await;
-            let expects = head.headers.contains_key(header::EXPECT);
-            drain(body, expects).await;
-            refusal.answer(&connection, &head.method)
+        Err((refusal, rest)) => {
+            let rest = rest.filter(|_| !expects);
+            refuse(&connection, &head, refusal, rest).await
         }
     }
+}
+
+/// Record a refusal, then tell the client.
+async fn refuse(
+    connection: &Inspected,
+    head: &http::request::Parts,
+    refusal: Box<Refusal>,
+    rest: Option<Incoming>,
+) -> Response<Body> {
+    connection
+        .sandbox
+        .node
+        .sink
+        .refusal(refusal.event.clone())
+        .await;
+    if let Some(body) = rest {
+        drain(body).await;
+    }
+    refusal.answer(connection, &head.method)
 }
 
 /// While decisions cannot be written down, none is taken.
@@ -169,150 +172,10 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
 }
 
 /// Read what is left of a refused request, so that the connection can carry the next one.
-async fn drain(body: Incoming, expects: bool) {
-    if expects {
-        return;
-    }
+async fn drain(body: Incoming) {
     let limit = usize::try_from(limits::DRAIN_BYTES).unwrap_or(usize::MAX);
     let mut body = Limited::new(body, limit);
     let all = async { while let Some(Ok(_)) = body.frame().await {} };
     // A body that is too slow or too long costs the connection, nothing else.
     let _ = tokio::time::timeout(limits::DRAIN_TIME, all).await;
-}
-
-/// A request that does not pass.
-pub struct Refusal {
-    /// For the log.
-    pub event: Event,
-    status: StatusCode,
-    path: String,
-    rule: Option<String>,
-    hint: String,
-}
-
-impl Refusal {
-    fn answer(&self, connection: &Inspected, method: &Method) -> Response<Body> {
-        let reason = self.event.reason.as_deref().unwrap_or("not allowed");
-        Denial {
-            error: format!("refused by the sandbox's policy: {reason}"),
-            sandbox: &connection.sandbox.name,
-            host: &connection.host,
-            method: method.as_str(),
-            path: &self.path,
-            rule: self.rule.clone(),
-            hint: self.hint.clone(),
-        }
-        .answer(self.status)
-    }
-}
-
-fn decide(connection: &Inspected, head: &http::request::Parts) -> Result<Allowed, Box<Refusal>> {
-    let target = Target {
-        host: &connection.host,
-        port: connection.port,
-        scheme: connection.scheme,
-    };
-    let policy = connection.sandbox.policy.snapshot();
-    let raw = head.uri.path();
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
-    event.generation = policy.generation;
-    event.method = Some(short_path(head.method.as_str()));
-    event.path = Some(short_path(raw));
-    let asked = asked(head, target).map_err(|improper| malformed(event.clone(), raw, &improper))?;
-    let path = match normalise_path(&asked.path) {
-        Ok(path) => path,
-        Err(fault) => {
-            return Err(refusal(
-                event,
-                raw,
-                fault.to_string(),
-                None,
-                "send a plain path".into(),
-            ));
-        }
-    };
-    event.path = Some(short_path(&path));
-    let verdict = |method: &str| {
-        policy.policy.decide(&Flow {
-            host: &connection.host,
-            port: connection.port,
-            http: Some(HttpRequest {
-                method,
-                path: &path,
-            }),
-        })
-    };
-    let others = asked.other_methods.iter().map(|method| verdict(method));
-    let refused = others
-        .into_iter()
-        .find(|verdict| matches!(verdict, Verdict::Deny { .. }));
-    match refused.unwrap_or_else(|| verdict(head.method.as_str())) {
-        Verdict::Allow { rule, audit_only } => {
-            event.rule = Some(rule_text(&rule));
-            if audit_only {
-                event.verdict = "audit".into();
-            }
-            Ok(Allowed { asked, path, event })
-        }
-        Verdict::Deny { reason, rule, hint } => {
-            Err(refusal(event, &path, reason, rule.as_ref(), hint))
-        }
-    }
-}
-
-fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
-    let hint = "send the request to the host that was looked up, in plain form".to_owned();
-    let status = match improper {
-        Improper::Length | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
-        _ => StatusCode::FORBIDDEN,
-    };
-    let mut refusal = refusal(event, path, improper.to_string(), None, hint);
-    refusal.status = status;
-    refusal
-}
-
-fn crowded(allowed: Allowed) -> Box<Refusal> {
-    let reason = format!(
-        "{} requests of this sandbox are under way already, or too many of all sandboxes",
-        limits::REQUESTS_PER_BOX
-    );
-    let hint = "let some of them end first".to_owned();
-    let mut refusal = refusal(allowed.event, &allowed.path, reason, None, hint);
-    refusal.status = StatusCode::SERVICE_UNAVAILABLE;
-    refusal
-}
-
-fn refusal(
-    event: Event,
-    path: &str,
-    reason: String,
-    rule: Option<&RuleRef>,
-    hint: String,
-) -> Box<Refusal> {
-    Box::new(Refusal {
-        event: denied(event, reason, rule),
-        status: StatusCode::FORBIDDEN,
-        path: path.to_owned(),
-        rule: rule.map(|rule| rule.name.clone()),
-        hint,
-    })
-}
-
-/// Whether a later policy still lets this request pass.
-#[must_use]
-pub fn still_allowed(
-    policy: &nemoclaw_policy::Policy,
-    host: &str,
-    port: u16,
-    method: &str,
-    path: &str,
-) -> bool {
-    let flow = Flow {
-        host,
-        port,
-        http: Some(HttpRequest { method, path }),
-    };
-    matches!(policy.decide(&flow), Verdict::Allow { .. })
 }

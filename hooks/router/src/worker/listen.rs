@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nemoclaw_policy::decide::{Flow, Handling, Verdict};
+use nemoclaw_policy::decide::{Flow, Handling, NameVerdict, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -72,23 +72,19 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
     }
     let Some(name) = name(&sandbox, dialled) else {
         let event = sandbox.event("tcp", &dialled.ip().to_string(), dialled.port());
-        let reason = "direct connection to an address: only hosts that were looked up by name can be reached";
+        let reason = "direct connection to an address that no rule names: only hosts that were looked up by name can be reached";
         sandbox.node.sink.refusal(denied(event, reason, None)).await;
         return reset(&client);
     };
     let port = dialled.port();
     let policy = sandbox.policy.snapshot();
-    match policy.policy.handling(&name, port) {
+    let flow = Flow::to(&name, port);
+    match policy.policy.handling(&flow) {
         Handling::Refuse => {
             let event = sandbox.event("tcp", &name, port);
-            let verdict = policy.policy.decide(&Flow {
-                host: &name,
-                port,
-                http: None,
-            });
-            let (reason, rule) = match verdict {
+            let (reason, rule) = match policy.policy.decide(&flow) {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
-                Verdict::Allow { .. } => ("no rule names this host and port".to_owned(), None),
+                _ => ("no rule names this host and port".to_owned(), None),
             };
             sandbox
                 .node
@@ -103,10 +99,14 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
 }
 
 fn name(sandbox: &Sandbox, dialled: SocketAddr) -> Option<Arc<str>> {
-    match dialled.ip().to_canonical() {
-        IpAddr::V4(address) => sandbox.name_of(address),
-        IpAddr::V6(_) => None,
-    }
+    let IpAddr::V4(address) = dialled.ip().to_canonical() else {
+        return None;
+    };
+    sandbox.name_of(address).or_else(|| {
+        let text = address.to_string();
+        let verdict = sandbox.policy.snapshot().policy.name_verdict(&text);
+        (verdict == NameVerdict::Exact).then(|| Arc::from(text))
+    })
 }
 
 async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port: u16) {
@@ -121,6 +121,7 @@ async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port:
         host: host.clone(),
         port,
         scheme,
+        program: None,
     };
     if speech != HANDSHAKE {
         return serve_http(connection(Scheme::Http), client, Dialect::One).await;

@@ -13,6 +13,8 @@ mod forward;
 mod hello;
 mod http;
 mod inbox;
+mod inspect;
+mod judge;
 mod listen;
 mod names;
 mod pass;
@@ -20,6 +22,8 @@ mod policy;
 mod pool;
 #[expect(dead_code, reason = "called once a policy can name programs")]
 mod program;
+mod proxy;
+mod reach;
 mod request;
 mod resolve;
 mod sandbox;
@@ -27,6 +31,7 @@ mod serve;
 mod sink;
 mod tasks;
 mod tls;
+mod wanted;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -42,6 +47,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
 use dial::Dialer;
+use proxy::{Proxy, SettingsError};
 use resolve::Resolver;
 use sandbox::Node;
 
@@ -58,6 +64,8 @@ enum StartError {
     Roots(#[from] rustls::pki_types::pem::Error),
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
+    #[error(transparent)]
+    Proxy(#[from] SettingsError),
     #[error(transparent)]
     Confine(#[from] confine::ConfineError),
     #[error("the worker cannot be set up")]
@@ -105,9 +113,10 @@ fn start() -> Result<(), StartError> {
 
 /// All that needs files, then the door is closed.
 fn prepare(settings: Settings) -> Result<(Dialer, tokio::runtime::Runtime), StartError> {
-    let roots = dial::roots(&settings.roots)?;
+    let roots = dial::roots(&settings.roots, settings.public_roots)?;
     let resolver = Resolver::new(settings.hosts, servers(&settings.resolvers));
-    let dialer = Dialer::new(resolver, roots)?;
+    let proxy = settings.proxy.map(Proxy::new).transpose()?;
+    let dialer = Dialer::new(resolver, roots, proxy)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
+use super::reach::Reach;
 use super::sandbox::Sandbox;
 use super::sink::{Bytes, Gone, Record};
 use crate::limits;
@@ -22,11 +23,7 @@ const TLS_PORT: u16 = 443;
 pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, port: u16) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    match policy.policy.decide(&Flow {
-        host: &name,
-        port,
-        http: None,
-    }) {
+    match policy.policy.decide(&Flow::to(&name, port)) {
         Verdict::Deny { reason, rule, .. } => {
             sandbox
                 .node
@@ -35,7 +32,15 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
                 .await;
             return reset(&client);
         }
-        Verdict::Allow { rule, audit_only } => {
+        Verdict::Ask { rule, .. } => {
+            let reason = "a person must allow it, and a connection cannot wait";
+            let event = denied(event, reason, Some(&rule));
+            sandbox.node.sink.refusal(event).await;
+            return reset(&client);
+        }
+        Verdict::Allow {
+            rule, audit_only, ..
+        } => {
             event.rule = Some(rule_text(&rule));
             if audit_only {
                 event.verdict = "audit".into();
@@ -44,8 +49,9 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
     }
     let record = Record::new(&sandbox.node.sink, event);
     let host = name.clone();
-    let allowed =
-        move |policy: &nemoclaw_policy::Policy| policy.handling(&host, port) == Handling::PassL4;
+    let allowed = move |policy: &nemoclaw_policy::Policy| {
+        policy.handling(&Flow::to(&host, port)) == Handling::PassL4
+    };
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
@@ -116,7 +122,7 @@ async fn carry(
         limits::SERVER_FIRST
     };
     let mut first = timeout(early, opening.vet(client, name)).await;
-    if first.is_err() && !opening.bytes.is_empty() {
+    if first.is_err() && port != TLS_PORT && !opening.bytes.is_empty() {
         first = timeout(limits::HELLO_TIME, opening.vet(client, name)).await;
     }
     let vetted = match first {
@@ -128,7 +134,12 @@ async fn carry(
     };
     sandbox.node.sink.room().await;
     record.opened().await?;
-    let mut server = sandbox.node.dialer.tcp(name, port).await?;
+    let dialled = {
+        let policy = sandbox.policy.snapshot();
+        let reach = Reach::new(&policy.policy, name, port);
+        sandbox.node.dialer.raw(reach).await?
+    };
+    let mut server = dialled.stream;
     let bytes = record.bytes();
     let (mut from_client, mut to_client) = client.split();
     let (mut from_server, mut to_server) = server.split();
@@ -150,7 +161,13 @@ async fn carry(
         bytes.out.fetch_add(held.len() as u64, Ordering::Relaxed);
         copy(&mut from_client, &mut to_server, &bytes.out, &activity).await
     };
-    let downward = copy(&mut from_server, &mut to_client, &bytes.back, &activity);
+    let downward = async {
+        to_client.write_all(&dialled.early).await?;
+        bytes
+            .back
+            .fetch_add(dialled.early.len() as u64, Ordering::Relaxed);
+        copy(&mut from_server, &mut to_client, &bytes.back, &activity).await
+    };
     tokio::select! {
         done = async { tokio::try_join!(upward, downward) } => done.map(|_| ()),
         () = activity.idle(limits::PASS_IDLE) => Err(Ended::Idle),

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::decide::NameVerdict;
@@ -54,7 +55,7 @@ pub struct Sandbox {
     /// Its name.
     pub name: Arc<str>,
     /// Its policy.
-    pub policy: InForce,
+    pub policy: Arc<InForce>,
     /// Its CA.
     pub authority: Authority,
     /// What it shares.
@@ -62,7 +63,7 @@ pub struct Sandbox {
     /// Its connections and whatever they start.
     pub tasks: Tasks,
     /// Its upstream connections.
-    pub pool: Pool,
+    pub pool: ArcSwap<Pool>,
     /// Room for questions for programs.
     pub questions: Semaphore,
     names: Mutex<Names>,
@@ -121,11 +122,12 @@ impl Sandbox {
     #[must_use]
     pub fn new(parts: Parts, node: Arc<Node>) -> Arc<Sandbox> {
         let tasks = Tasks::default();
+        let policy = Arc::new(InForce::new(parts.policy, parts.texts, parts.generation));
         Arc::new(Sandbox {
-            policy: InForce::new(parts.policy, parts.texts, parts.generation),
             name: parts.name,
             authority: parts.authority,
-            pool: Pool::new(&node, &tasks),
+            pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
+            policy,
             tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
@@ -134,6 +136,18 @@ impl Sandbox {
             open: AtomicU64::new(0),
             node,
         })
+    }
+
+    /// Put another policy in force; gives its generation. Idle upstream connections go: they may lead to addresses that
+    /// it no longer lists.
+    pub fn follow(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+        let before = self.policy.snapshot().generation;
+        let generation = self.policy.replace(policy, texts);
+        if generation != before {
+            let pool = Pool::new(&self.node, &self.policy, &self.tasks);
+            self.pool.store(Arc::new(pool));
+        }
+        generation
     }
 
     /// Room for a connection, if there is any.

@@ -68,7 +68,7 @@ impl Worker {
                 };
                 self.node.sink.send(match policy {
                     Ok(policy) => {
-                        let generation = known.policy.replace(*policy, texts);
+                        let generation = known.follow(*policy, texts);
                         FromWorker::Accepted {
                             sandbox,
                             sequence,

@@ -2,7 +2,11 @@
 #![allow(dead_code)]
 
 mod answer;
+mod certificates;
+pub mod client;
+mod grpc;
 mod net;
+pub mod proxy;
 mod sandbox;
 mod upstream;
 
@@ -51,6 +55,19 @@ impl Rig {
     /// The same with more lines of configuration, and with a shell command that runs in the router's own mount namespace
     /// before it; `$D` is the rig's directory.
     pub fn start_with(hosts: &[&str], more: &str, before: &str) -> Rig {
+        let list: String = hosts
+            .iter()
+            .map(|host| format!("    {host}: [{OUTSIDE}]\n"))
+            .collect();
+        Rig::assemble(hosts, more, &format!("  hosts:\n{list}"), before)
+    }
+
+    /// The same with other keys below `router` in place of `hosts`.
+    pub fn start_behind(hosts: &[&str], router: &str) -> Rig {
+        Rig::assemble(hosts, "", router, "true")
+    }
+
+    fn assemble(hosts: &[&str], more: &str, router: &str, before: &str) -> Rig {
         let directory = tempfile::Builder::new()
             .prefix("nrt-")
             .tempdir()
@@ -61,14 +78,16 @@ impl Rig {
         }
         let upstream = Upstream::start(&outside, hosts);
         let path = |name: &str| directory.path().join(name);
-        std::fs::write(path("upstream-ca.pem"), &upstream.ca).expect("CA");
-        let list: String = hosts
-            .iter()
-            .map(|host| format!("    {host}: [{OUTSIDE}]\n"))
-            .collect();
+        for (name, text) in [
+            ("upstream-ca.pem", &upstream.ca),
+            ("client.pem", &upstream.client.certificate),
+            ("client.key", &upstream.client.key),
+        ] {
+            std::fs::write(path(name), text).expect("PEM");
+        }
         let config = format!(
             "version: 1\nstate_dir: {0}/state\ndata_dir: {0}/data\n{1}router:\n  user: nobody\n  resolvers: [{RESOLVER}]\n  \
-             extra_ca: [{0}/upstream-ca.pem]\n  hosts:\n{list}",
+             extra_ca: [{0}/upstream-ca.pem]\n{router}",
             directory.path().display(),
             more.replace("$D", &directory.path().display().to_string()),
         );

@@ -1,7 +1,7 @@
-//! Real servers outside: HTTPS on 443 (h1, h2, WebSocket), HTTP on 80, and one that speaks first on 2222.
+//! Real servers outside: HTTPS on 443 (h1, h2, WebSocket, gRPC), on 8443 for clients with a certificate, HTTP on 80, and
+//! one that speaks first on 2222.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,26 +16,28 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::HandshakeKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
+use super::certificates::{Outside, Pem};
+use super::grpc;
 use super::{Netns, OUTSIDE, RESOLVER};
 
-type Body = BoxBody<Bytes, std::convert::Infallible>;
+pub type Body = BoxBody<Bytes, std::convert::Infallible>;
 
 pub struct Upstream {
     pub ca: String,
+    pub client: Pem,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Upstream {
     pub fn start(netns: &Netns, hosts: &[&str]) -> Upstream {
-        let (ca, config) = certificates(hosts);
+        let outside = Outside::new("The outside's CA");
+        let (config, mutual) = (outside.server(hosts), outside.mutual(hosts));
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, begun) = std::sync::mpsc::channel();
         let inside = netns.descriptor();
@@ -50,6 +52,7 @@ impl Upstream {
                     async |port: u16| TcpListener::bind((OUTSIDE, port)).await.expect("bind");
                 let (secure, plain, first) = (bind(443).await, bind(80).await, bind(2222).await);
                 tokio::spawn(https(secure, TlsAcceptor::from(config)));
+                tokio::spawn(https(bind(8443).await, TlsAcceptor::from(mutual)));
                 tokio::spawn(http(plain));
                 tokio::spawn(speaks_first(first));
                 tokio::spawn(dns(UdpSocket::bind((RESOLVER, 53)).await.expect("bind")));
@@ -59,7 +62,8 @@ impl Upstream {
         });
         begun.recv().expect("servers");
         Upstream {
-            ca,
+            client: outside.client(),
+            ca: outside.ca,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -75,39 +79,13 @@ impl Drop for Upstream {
     }
 }
 
-fn certificates(hosts: &[&str]) -> (String, Arc<ServerConfig>) {
-    let mut params = CertificateParams::new(Vec::<String>::new()).expect("params");
-    params
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "The outside's CA");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca_key = KeyPair::generate().expect("key");
-    let ca = params.self_signed(&ca_key).expect("CA").pem();
-    let issuer = Issuer::new(params, ca_key);
-    let key = KeyPair::generate().expect("key");
-    let names: Vec<String> = hosts.iter().map(ToString::to_string).collect();
-    let leaf = CertificateParams::new(names)
-        .expect("params")
-        .signed_by(&key, &issuer)
-        .expect("leaf");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let mut config =
-        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], key)
-            .expect("config");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (ca, Arc::new(config))
-}
-
 async fn https(listener: TcpListener, acceptor: TlsAcceptor) {
     while let Ok((stream, _)) = listener.accept().await {
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             if let Ok(stream) = acceptor.accept(stream).await {
-                serve(stream).await;
+                let kind = stream.get_ref().1.handshake_kind();
+                serve(stream, kind == Some(HandshakeKind::Resumed)).await;
             }
         });
     }
@@ -115,7 +93,7 @@ async fn https(listener: TcpListener, acceptor: TlsAcceptor) {
 
 async fn http(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream));
+        tokio::spawn(serve(stream, false));
     }
 }
 
@@ -147,14 +125,28 @@ async fn dns(socket: UdpSocket) {
     }
 }
 
-async fn serve(stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static) {
+async fn serve(
+    stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    resumed: bool,
+) {
     let builder = auto::Builder::new(TokioExecutor::new());
+    let service = service_fn(move |request| answer(request, resumed));
     let _ = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(answer))
+        .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
 }
 
-async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
+async fn answer(
+    mut request: Request<Incoming>,
+    resumed: bool,
+) -> Result<Response<Body>, hyper::Error> {
+    if request
+        .headers()
+        .get("content-type")
+        .is_some_and(|kind| kind == "application/grpc")
+    {
+        return Ok(grpc::answer(request));
+    }
     if request.headers().contains_key("upgrade") {
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
@@ -196,6 +188,7 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<Body>, hyper:
         "version": format!("{:?}", head.version),
         "secret": head.headers.contains_key("x-secret"),
         "length": body.len(),
+        "resumed": resumed,
     });
     Ok(Response::new(
         Full::new(Bytes::from(seen.to_string())).boxed(),

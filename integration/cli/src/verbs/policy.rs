@@ -98,7 +98,7 @@ fn decide(policy: &Policy, check: &Check, printer: Printer) -> anyhow::Result<Ex
     let method = check.method.as_deref().map(str::to_ascii_uppercase);
     let where_to = format!("{host}:{}", check.port);
     if policy.name_verdict(&host) != NameVerdict::Unknown
-        && policy.handling(&host, check.port) == Handling::InspectHttp
+        && policy.handling(&Flow::to(&host, check.port)) == Handling::InspectHttp
         && (method.is_none() || check.path.is_none())
     {
         printer.data(format_args!(
@@ -108,16 +108,19 @@ fn decide(policy: &Policy, check: &Check, printer: Printer) -> anyhow::Result<Ex
         return Ok(ExitCode::from(CANNOT_TELL));
     }
     let http = match (&method, &check.path) {
-        (Some(method), Some(path)) => Some(HttpRequest { method, path }),
+        (Some(method), Some(path)) => Some(HttpRequest::new(method, path)),
         _ => None,
     };
-    let http = http.filter(|_| policy.handling(&host, check.port) != Handling::PassL4);
-    match policy.decide(&Flow {
-        host: &host,
-        port: check.port,
-        http,
-    }) {
-        Verdict::Allow { rule, audit_only } => {
+    let flow = Flow::to(&host, check.port);
+    let http = http.filter(|_| policy.handling(&flow) != Handling::PassL4);
+    match policy.decide(&Flow { http, ..flow }) {
+        Verdict::Ask { rule, .. } => {
+            printer.data(format_args!("asked: {where_to} by {}", place(&rule)))?;
+            Ok(ExitCode::from(CANNOT_TELL))
+        }
+        Verdict::Allow {
+            rule, audit_only, ..
+        } => {
             let how = if audit_only {
                 "allowed, and recorded as outside the rules"
             } else {

@@ -1,0 +1,230 @@
+//! May a request pass? Its head is checked, its body read where a rule asks for it, and the policy in force decides.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use hyper::body::Incoming;
+use nemoclaw_api::audit::Event;
+use nemoclaw_policy::decide::{Grant, RuleRef, Verdict};
+use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
+
+use super::body::{Body, Source};
+use super::denial::Denial;
+use super::event::{denied, rule_text, short_path};
+use super::http::Inspected;
+use super::inspect::{self, Messages};
+use super::policy::Compiled;
+use super::request::{Improper, Target, asked};
+use super::wanted::Wanted;
+use crate::limits;
+
+/// A request that may pass.
+pub struct Allowed {
+    /// What was decided on; path and query are the ones that are sent.
+    pub wanted: Wanted,
+    /// Whose credentials it may carry.
+    pub grant: Grant,
+    /// What is recorded when it ends.
+    pub event: Event,
+}
+
+/// A request that does not pass.
+pub struct Refusal {
+    /// For the log.
+    pub event: Event,
+    status: StatusCode,
+    path: String,
+    rule: Option<String>,
+    hint: String,
+}
+
+/// What does not pass, with what is left of its body.
+type Refused = (Box<Refusal>, Option<Incoming>);
+
+/// Decide one request on `connection`.
+///
+/// # Errors
+/// It does not pass.
+pub async fn judge(
+    connection: &Arc<Inspected>,
+    head: &Parts,
+    body: Incoming,
+) -> Result<(Allowed, Source), Refused> {
+    let policy = connection.sandbox.policy.snapshot();
+    let (mut wanted, event) = match wanted(connection, &policy, head) {
+        Ok(found) => found,
+        Err(refusal) => return Err((refusal, Some(body))),
+    };
+    let inspection = policy.policy.inspection(&wanted.flow());
+    let body = if inspection.is_needed() {
+        match inspect::read(head, body, inspection).await {
+            Ok((messages, bytes)) => {
+                wanted.messages = messages;
+                Source::whole(bytes)
+            }
+            Err(unread) => {
+                let refusal = unreadable(event, &wanted.path, &unread);
+                return Err((refusal, None));
+            }
+        }
+    } else {
+        Source::Stream(body)
+    };
+    match decide(&policy, wanted, &event) {
+        Ok(allowed) => Ok((allowed, body)),
+        Err(refusal) => Err((refusal, body.into_stream())),
+    }
+}
+
+/// What a request asks for, once its head is in order.
+fn wanted(
+    connection: &Inspected,
+    policy: &Compiled,
+    head: &Parts,
+) -> Result<(Wanted, Event), Box<Refusal>> {
+    let target = Target {
+        host: &connection.host,
+        port: connection.port,
+        scheme: connection.scheme,
+    };
+    let raw = head.uri.path();
+    let mut event = connection
+        .sandbox
+        .event("http", &connection.host, connection.port);
+    event.generation = policy.generation;
+    event.method = Some(short_path(head.method.as_str()));
+    event.path = Some(short_path(raw));
+    let asked = match asked(head, target) {
+        Ok(asked) => asked,
+        Err(improper) => return Err(malformed(event, raw, &improper)),
+    };
+    let slashes = policy
+        .policy
+        .encoded_slash(&connection.host, connection.port);
+    let path = if slashes {
+        normalise_path_with_slashes(&asked.path)
+    } else {
+        normalise_path(&asked.path)
+    };
+    let path = match path {
+        Ok(path) => path,
+        Err(fault) => {
+            let hint = "send a plain path".into();
+            return Err(refusal(event, raw, fault.to_string(), None, hint));
+        }
+    };
+    event.path = Some(short_path(&path));
+    let wanted = Wanted {
+        host: connection.host.clone(),
+        port: connection.port,
+        program: connection.program.clone(),
+        method: head.method.as_str().to_owned(),
+        other_methods: asked.other_methods,
+        path,
+        query: asked.query,
+        upgrade: asked.websocket,
+        messages: Messages::Unread,
+        approved: false,
+    };
+    Ok((wanted, event))
+}
+
+fn decide(policy: &Compiled, wanted: Wanted, event: &Event) -> Result<Allowed, Box<Refusal>> {
+    let mut event = event.clone();
+    match wanted.verdict(&policy.policy) {
+        Verdict::Allow {
+            rule,
+            audit_only,
+            grant,
+        } => {
+            event.rule = Some(rule_text(&rule));
+            if audit_only {
+                event.verdict = "audit".into();
+            }
+            Ok(Allowed {
+                wanted,
+                grant,
+                event,
+            })
+        }
+        Verdict::Ask { rule, .. } => Err(refusal(
+            event,
+            &wanted.path,
+            "a person must allow it".into(),
+            Some(&rule),
+            "see `nemoclaw approvals list`".into(),
+        )),
+        Verdict::Deny { reason, rule, hint } => {
+            Err(refusal(event, &wanted.path, reason, rule.as_ref(), hint))
+        }
+    }
+}
+
+impl Refusal {
+    /// What the client is told.
+    pub fn answer(&self, connection: &Inspected, method: &Method) -> Response<Body> {
+        let reason = self.event.reason.as_deref().unwrap_or("not allowed");
+        Denial {
+            error: format!("refused by the sandbox's policy: {reason}"),
+            sandbox: &connection.sandbox.name,
+            host: &connection.host,
+            method: method.as_str(),
+            path: &self.path,
+            rule: self.rule.clone(),
+            hint: self.hint.clone(),
+        }
+        .answer(self.status)
+    }
+}
+
+fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
+    let hint = "send the request to the host that was looked up, in plain form".to_owned();
+    let status = match improper {
+        Improper::Length | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
+        _ => StatusCode::FORBIDDEN,
+    };
+    let mut refusal = refusal(event, path, improper.to_string(), None, hint);
+    refusal.status = status;
+    refusal
+}
+
+fn unreadable(event: Event, path: &str, unread: &inspect::Unread) -> Box<Refusal> {
+    let hint = "send a smaller body, or raise the endpoint's limit".to_owned();
+    let mut refusal = refusal(event, path, unread.to_string(), None, hint);
+    refusal.status = match unread {
+        inspect::Unread::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        inspect::Unread::Slow => StatusCode::REQUEST_TIMEOUT,
+        inspect::Unread::Broken(_) => StatusCode::BAD_REQUEST,
+    };
+    refusal
+}
+
+/// A request for which there is no room.
+#[must_use]
+pub fn crowded(allowed: Allowed) -> Box<Refusal> {
+    let reason = format!(
+        "{} requests of this sandbox are under way already, or too many of all sandboxes",
+        limits::REQUESTS_PER_BOX
+    );
+    let hint = "let some of them end first".to_owned();
+    let mut refusal = refusal(allowed.event, &allowed.wanted.path, reason, None, hint);
+    refusal.status = StatusCode::SERVICE_UNAVAILABLE;
+    refusal
+}
+
+fn refusal(
+    event: Event,
+    path: &str,
+    reason: String,
+    rule: Option<&RuleRef>,
+    hint: String,
+) -> Box<Refusal> {
+    Box::new(Refusal {
+        event: denied(event, reason, rule),
+        status: StatusCode::FORBIDDEN,
+        path: path.to_owned(),
+        rule: rule.map(|rule| rule.name.to_string()),
+        hint,
+    })
+}

@@ -1,0 +1,84 @@
+//! A request as it was decided on, kept so that a later policy can be asked about it again.
+
+use std::sync::Arc;
+
+use nemoclaw_policy::decide::{Flow, HttpRequest, Program, Verdict};
+use nemoclaw_policy::{Policy, policy};
+
+use super::inspect::Messages;
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The name that was dialled.
+    pub host: Arc<str>,
+    /// The port that was dialled.
+    pub port: u16,
+    /// The program behind it, where it was looked up.
+    pub program: Option<Arc<Program>>,
+    /// Its method.
+    pub method: String,
+    /// Methods that a header field asks the server to take instead: they must be allowed too.
+    pub other_methods: Vec<String>,
+    /// Its path in the normal form, which is the one that is sent.
+    pub path: String,
+    /// Its query as it came.
+    pub query: Option<String>,
+    /// It asks to become a WebSocket.
+    pub upgrade: bool,
+    /// What its body says.
+    pub messages: Messages,
+    /// A person allowed it.
+    pub approved: bool,
+}
+
+impl Wanted {
+    /// As the policy sees it.
+    #[must_use]
+    pub fn flow(&self) -> Flow<'_> {
+        self.flow_by(&self.method)
+    }
+
+    fn flow_by<'a>(&'a self, method: &'a str) -> Flow<'a> {
+        Flow::to(&self.host, self.port)
+            .of(self.program.as_deref())
+            .with(HttpRequest {
+                method,
+                path: &self.path,
+                query: self.query.as_deref(),
+                upgrade: self.upgrade,
+                content: self.messages.content(),
+            })
+    }
+
+    /// As the policy sees one text of the WebSocket that it became.
+    #[must_use]
+    pub fn text<'a>(&'a self, messages: &'a Messages) -> Flow<'a> {
+        let mut flow = self.flow_by(policy::WEBSOCKET_TEXT);
+        if let Some(http) = &mut flow.http {
+            http.upgrade = false;
+            http.content = messages.content();
+        }
+        flow
+    }
+
+    /// The policy's verdict. Every method that a server might take must pass.
+    #[must_use]
+    pub fn verdict(&self, policy: &Policy) -> Verdict {
+        self.other_methods
+            .iter()
+            .map(|method| policy.decide(&self.flow_by(method)))
+            .find(|verdict| !verdict.passes())
+            .unwrap_or_else(|| policy.decide(&self.flow()))
+    }
+
+    /// Whether a later policy still lets it pass.
+    #[must_use]
+    pub fn still_allowed(&self, policy: &Policy) -> bool {
+        match self.verdict(policy) {
+            Verdict::Allow { .. } => true,
+            Verdict::Ask { .. } => self.approved,
+            Verdict::Deny { .. } => false,
+        }
+    }
+}
