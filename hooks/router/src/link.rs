@@ -184,6 +184,9 @@ pub enum Unknown {
     /// [`limits::PROGRAM_PROCESSES`](crate::limits::PROGRAM_PROCESSES).
     #[error("too many processes hold the connection, or stand above its process")]
     TooManyProcesses,
+    /// A rule cannot hold for one and not for the other.
+    #[error("`{0}` and `{1}` both hold the connection")]
+    Several(String, String),
     /// [`limits::PROGRAM_SCAN`](crate::limits::PROGRAM_SCAN) or [`limits::PROGRAM_TIME`](crate::limits::PROGRAM_TIME).
     #[error("the program was not found in time")]
     Late,

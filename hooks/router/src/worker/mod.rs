@@ -20,7 +20,6 @@ mod names;
 mod pass;
 mod policy;
 mod pool;
-#[expect(dead_code, reason = "called once a policy can name programs")]
 mod program;
 mod proxy;
 mod reach;

@@ -36,9 +36,9 @@ pub fn able() -> bool {
 
 /// Where a program lies, without links.
 pub fn host_path(name: &str) -> String {
-    let find = format!("readlink -f \"$(python3 -c 'import sys; print(sys.executable)')\"");
+    let find = "readlink -f \"$(python3 -c 'import sys; print(sys.executable)')\"";
     let line = match name {
-        "python3" => find,
+        "python3" => find.to_owned(),
         _ => format!("readlink -f \"$(command -v {name})\""),
     };
     said(Command::new("sh").args(["-c", &line]))
@@ -284,7 +284,7 @@ impl Place {
     }
 
     /// Put the sandbox into a control group of its own, where the machine has one. Whether it has.
-    pub fn into_group(&mut self) -> bool {
+    pub fn make_group(&mut self) -> bool {
         let name = format!("nrp-{}", std::process::id());
         let group = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"]
             .into_iter()

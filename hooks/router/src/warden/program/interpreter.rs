@@ -224,7 +224,7 @@ fn arguments(family: &Family, words: &[Vec<u8>]) -> Runs {
     while let Some(word) = words.next() {
         let text = String::from_utf8_lossy(word);
         if text == "--" {
-            return words.next().map_or(Runs::Nothing, any);
+            return words.next().map_or(Runs::Nothing, |word| any(word));
         }
         if text.starts_with("--") {
             if family
@@ -242,7 +242,7 @@ fn arguments(family: &Family, words: &[Vec<u8>]) -> Runs {
                 Short::ValueFollows => {
                     words.next();
                 }
-                Short::Module(attached) if attached.is_empty() => {
+                Short::Module("") => {
                     let name = words
                         .next()
                         .map(|word| String::from_utf8_lossy(word).into_owned());
@@ -259,8 +259,8 @@ fn arguments(family: &Family, words: &[Vec<u8>]) -> Runs {
     Runs::Nothing
 }
 
-fn any(script: &Vec<u8>) -> Runs {
-    Runs::Script(script.clone(), FirstLine::MayBeMissing)
+fn any(script: &[u8]) -> Runs {
+    Runs::Script(script.to_vec(), FirstLine::MayBeMissing)
 }
 
 enum Short<'a> {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     fn script(path: &str) -> Runs {
-        any(&path.as_bytes().to_vec())
+        any(path.as_bytes())
     }
 
     #[test]
