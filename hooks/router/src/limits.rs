@@ -136,6 +136,29 @@ pub const LINK_QUEUE: usize = 1024;
 /// How long the warden waits for the worker to take a message; the worker is then ended and started again.
 pub const LINK_TIME: Duration = Duration::from_secs(2);
 
+/// Questions of one sandbox for the program behind a connection that may wait; the next one has no answer, and its
+/// connection is refused.
+pub const PROGRAM_QUESTIONS: usize = 64;
+/// How long a connection waits for its program; it is refused.
+pub const PROGRAM_TIME: Duration = Duration::from_secs(2);
+/// How long looking through a sandbox's open files may take; its connection is refused.
+pub const PROGRAM_SCAN: Duration = Duration::from_millis(500);
+/// Processes that may hold one connection, and ancestors that one of them may have; beyond it the connection is refused.
+pub const PROGRAM_PROCESSES: usize = 32;
+/// The longest command line and environment that is read of a process, bytes; what stands behind it is not seen.
+pub const PROGRAM_WORDS: u64 = 64 * 1024;
+/// The largest executable that is hashed; a connection of a larger one is refused.
+pub const PROGRAM_BYTES: u64 = 512 * 1024 * 1024;
+/// The largest script that is hashed; a larger one is not known by its path.
+pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
+/// Programs of one sandbox whose first hash is kept; a connection of one more is refused.
+pub const PROGRAM_PINS: usize = 4096;
+/// Control groups of one sandbox that are looked through: its own, and those of containers that share its network.
+pub const PROGRAM_CGROUPS: usize = 64;
+/// A search longer than this is followed by a rest of the same length, so that a sandbox cannot have the router work for
+/// it without a pause.
+pub const PROGRAM_REST: Duration = Duration::from_millis(50);
+
 /// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.
 pub const SETTLE: Duration = Duration::from_millis(8);
 /// How long a file that is written without a pause is waited for.

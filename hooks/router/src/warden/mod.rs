@@ -6,6 +6,7 @@ mod boxes;
 mod child;
 mod files;
 mod keep;
+pub mod program;
 mod resume;
 mod settings;
 mod signals;
@@ -47,6 +48,11 @@ enum Happening {
     Unserved { sandbox: String, sentence: String },
     /// A sandbox that outlived the last router ended before it could be served again.
     Missed { sandbox: String },
+    /// A worker's question for a program has its answer.
+    Found {
+        question: program::Question,
+        answer: program::Answer,
+    },
     /// SIGTERM or SIGINT.
     Signal,
 }

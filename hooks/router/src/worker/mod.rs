@@ -21,6 +21,7 @@ mod names;
 mod pass;
 mod policy;
 mod pool;
+mod program;
 mod proxy;
 mod reach;
 mod request;
@@ -150,6 +151,7 @@ fn serve(
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
     runtime.block_on(async {

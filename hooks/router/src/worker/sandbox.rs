@@ -19,6 +19,7 @@ use super::event;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
+use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
@@ -38,6 +39,8 @@ pub struct Node {
     pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
+    /// Questions for programs.
+    pub questions: Questions,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -66,6 +69,8 @@ pub struct Sandbox {
     pub pool: ArcSwap<Pool>,
     /// Room for requests that wait for a person.
     pub asking: Semaphore,
+    /// Room for questions for programs.
+    pub questions: Semaphore,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -129,6 +134,7 @@ impl Sandbox {
             pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
             policy,
             tasks,
+            questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),

@@ -19,6 +19,7 @@ use nemoclaw_api::{BoxStatus, RouterStatus, audit};
 
 pub use answer::Answer;
 pub use net::Netns;
+#[allow(unused_imports, reason = "one test file has sandboxes of its own")]
 pub use sandbox::Sandbox;
 use upstream::Upstream;
 

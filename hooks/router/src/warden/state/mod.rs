@@ -5,6 +5,7 @@ mod auditing;
 mod ends;
 mod lifecycle;
 mod policies;
+mod programs;
 mod registration;
 mod said;
 
@@ -218,6 +219,7 @@ impl State {
                     self.disk.keep.forget(&sandbox);
                 }
             }
+            Happening::Found { question, answer } => self.found(question, answer),
             Happening::Signal => self.drain(),
         }
     }

@@ -54,6 +54,12 @@ impl State {
                 rule,
             } => self.ask(&sandbox, ticket, question, rule),
             FromWorker::Withdraw { ticket } => self.approvals.withdraw(ticket),
+            FromWorker::WhoIs {
+                sandbox,
+                id,
+                client,
+                local,
+            } => self.who_is(&sandbox, id, client, local),
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
