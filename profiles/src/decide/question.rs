@@ -194,7 +194,8 @@ impl NetworkLayer {
         let Some(http) = &flow.http else {
             return inspection;
         };
-        if matches!(http.content, Content::Nothing) {
+        // The request for a WebSocket has no body; what it becomes is looked at message by message.
+        if http.upgrade || matches!(http.content, Content::Nothing) {
             return inspection;
         }
         let Some(readings) = super::readings::Readings::of(http.path) else {
