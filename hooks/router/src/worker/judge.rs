@@ -13,6 +13,7 @@ use super::approve;
 use super::body::{Body, Source};
 use super::denial::Denial;
 use super::event::{denied, rule_text, short_path};
+use super::framing::Fault;
 use super::http::Inspected;
 use super::inspect::{self, Messages};
 use super::policy::Compiled;
@@ -155,12 +156,8 @@ fn wanted(
         scheme: connection.scheme,
     };
     let raw = head.uri.path();
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = blank(connection, head);
     event.generation = policy.generation;
-    event.method = Some(short_path(head.method.as_str()));
-    event.path = Some(short_path(raw));
     let asked = match asked(head, target) {
         Ok(asked) => asked,
         Err(improper) => return Err(malformed(event, raw, &improper)),
@@ -253,10 +250,25 @@ impl Refusal {
     }
 }
 
+fn blank(connection: &Inspected, head: &Parts) -> Event {
+    let mut event = connection
+        .sandbox
+        .event("http", &connection.host, connection.port);
+    event.method = Some(short_path(head.method.as_str()));
+    event.path = Some(short_path(head.uri.path()));
+    event
+}
+
+/// A request of which it is not certain where it ends.
+#[must_use]
+pub fn unframed(connection: &Inspected, head: &Parts, fault: Fault) -> Box<Refusal> {
+    malformed(blank(connection, head), head.uri.path(), &fault.into())
+}
+
 fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
     let hint = "send the request to the host that was looked up, in plain form".to_owned();
     let status = match improper {
-        Improper::Length | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
+        Improper::Framing(_) | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
         _ => StatusCode::FORBIDDEN,
     };
     let mut refusal = refusal(event, path, improper.to_string(), None, hint);

@@ -11,6 +11,7 @@ mod dial;
 mod dns;
 pub mod event;
 mod forward;
+pub mod framing;
 mod hello;
 mod http;
 mod inbox;
@@ -32,6 +33,7 @@ mod sink;
 mod tasks;
 mod tls;
 mod wanted;
+mod watched;
 
 use std::io::Write;
 use std::net::SocketAddr;
