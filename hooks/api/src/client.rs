@@ -150,6 +150,14 @@ impl Client {
         }
     }
 
+    /// Let the router sign every audit log now.
+    ///
+    /// # Errors
+    /// The logs cannot be written, or the router does not answer.
+    pub fn seal(self) -> Result<(), ClientError> {
+        self.expect_done(&Request::Seal)
+    }
+
     /// Let the router drain and end.
     ///
     /// # Errors

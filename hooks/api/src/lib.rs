@@ -43,6 +43,8 @@ pub enum Request {
     List,
     /// The router itself.
     Status,
+    /// Sign every audit log now, so that none has a record without a signature.
+    Seal,
     /// Drain and end.
     Stop,
 }
@@ -68,7 +70,7 @@ pub enum Response {
         /// The box's CA certificate, PEM.
         ca_pem: String,
     },
-    /// To `release` and `stop`.
+    /// To `release`, `seal` and `stop`.
     Done,
     /// To `list`.
     Boxes {

@@ -101,8 +101,21 @@ pub const LOG_QUIET: Duration = Duration::from_secs(60);
 pub const DEPARTED: usize = 64;
 /// How often a log that could not be written is tried again.
 pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
-/// Size of an audit file at which it becomes `.1` and a new one is begun.
-pub const AUDIT_FILE: u64 = 64 * 1024 * 1024;
+/// Records after which an audit log is signed; and the longest time that one is without a signature.
+pub const AUDIT_HEAD_RECORDS: u64 = 1024;
+/// See [`AUDIT_HEAD_RECORDS`].
+pub const AUDIT_HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long refusals are counted before the count has its line.
+pub const AUDIT_WINDOW: Duration = Duration::from_secs(10);
+/// How often the same refusal has a line of its own within that time; then it is counted.
+pub const AUDIT_REPEATS: u32 = 3;
+/// Lines for refusals that a sandbox may have at once; beyond it they are counted. Protects what others should still
+/// read in the files.
+pub const AUDIT_DENIALS: f64 = 256.0;
+/// How many more it may have with every second.
+pub const AUDIT_DENIALS_PER_SECOND: f64 = 2.0;
+/// Different refusals that are remembered within [`AUDIT_WINDOW`]; the others are counted together.
+pub const AUDIT_DENIAL_KINDS: usize = 512;
 /// Messages from the worker that wait for the warden; beyond it the worker waits.
 pub const LINK_QUEUE: usize = 1024;
 /// How long the warden waits for the worker to take a message; the worker is then ended and started again.

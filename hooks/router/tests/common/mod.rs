@@ -176,7 +176,11 @@ impl Rig {
             .join(format!("data/audit/{name}.jsonl"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("an event"))
+            .filter_map(|line| {
+                audit::record::Record::parse(line)
+                    .expect("a record")
+                    .event()
+            })
             .collect()
     }
 

@@ -62,7 +62,7 @@ impl State {
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {
             self.hand_over(&name);
-            self.note(&name, Ok("the router's worker was started again".into()));
+            self.happened(&name, None, "the router's worker was started again");
         }
     }
 }

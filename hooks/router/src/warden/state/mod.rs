@@ -140,7 +140,8 @@ impl State {
     /// Treat happenings until the router is told to end.
     pub fn run(&mut self, happenings: &Receiver<Happening>) {
         loop {
-            let next = [self.retry, self.audit_retry, self.ending]
+            let audit = self.disk.audit.due();
+            let next = [self.retry, self.audit_retry, self.ending, audit]
                 .into_iter()
                 .flatten()
                 .min();
@@ -157,6 +158,7 @@ impl State {
             }
             self.due();
             self.retry_audit();
+            self.work_on_logs();
             if self
                 .ending
                 .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
@@ -245,6 +247,15 @@ impl State {
                 reply.give(&Response::Boxes { boxes });
             }
             Request::Status => reply.give(&Response::Router(self.status())),
+            Request::Seal => {
+                self.seal();
+                reply.give(&match self.disk.audit.fault() {
+                    None => Response::Done,
+                    Some(fault) => Response::Error {
+                        message: fault.to_owned(),
+                    },
+                });
+            }
             Request::Stop => {
                 self.stoppers.push(reply);
                 self.drain();
@@ -295,6 +306,7 @@ impl State {
         {
             log(&format!("the worker cannot be ended: {error}"));
         }
+        self.disk.audit.close_all();
         for reply in self.stoppers.drain(..) {
             reply.give(&Response::Done);
         }

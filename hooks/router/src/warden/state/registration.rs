@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use nemoclaw_api::RegisterFds;
+use nemoclaw_api::audit::{CLOSE, ROUTER};
 
 use super::ends::{ended, wait_for};
 use super::{State, unsendable};
@@ -96,9 +97,9 @@ impl State {
             return;
         }
         log(&format!("sandbox {name} is not served: {sentence}"));
-        let event = denied(blank(name, "router", "", 0, 0), sentence, None);
+        let event = denied(blank(name, ROUTER, "", 0, 0), sentence, None);
         self.write(name, &event);
-        self.disk.audit.close(name);
+        self.close_log(name);
     }
 
     /// Give a sandbox to the worker. Without one it waits for the next.
@@ -126,6 +127,10 @@ impl State {
 
     pub(super) fn release(&mut self, name: &str) {
         self.disk.keep.forget(name);
+        if !self.boxes.contains_key(name) {
+            return;
+        }
+        self.happened(name, Some(CLOSE), "the sandbox has ended");
         let Some(held) = self.boxes.remove(name) else {
             return;
         };
@@ -133,7 +138,7 @@ impl State {
         self.tell(&ToWorker::Release {
             sandbox: name.to_owned(),
         });
-        self.disk.audit.close(name);
+        self.close_log(name);
         // Flows that end with it have their last lines on the way.
         self.departed.retain(|departed| departed != name);
         self.departed.push_back(name.to_owned());
