@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
+mod audit;
 mod register;
 
+pub use audit::{Audit, Verify};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -86,6 +88,9 @@ Exit code 1: a check failed.")]
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Show and verify what the router recorded.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make an engine know the runtime.
     #[command(subcommand)]
     Register(Register),

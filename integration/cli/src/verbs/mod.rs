@@ -1,5 +1,6 @@
 //! One file a verb: arguments in, calls of the library parts, output. Nothing else lives here.
 
+pub mod audit;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
@@ -43,6 +44,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
+        Verb::Audit(audit) => audit::run(&node()?, audit, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
         Verb::Unregister(engine) => register::unregister(engine, printer),
@@ -62,7 +64,11 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Rm(_) => "rm",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
-        Verb::Doctor(_) | Verb::Policy(_) | Verb::Register(_) | Verb::Unregister(_) => return None,
+        Verb::Audit(_)
+        | Verb::Doctor(_)
+        | Verb::Policy(_)
+        | Verb::Register(_)
+        | Verb::Unregister(_) => return None,
     })
 }
 
