@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use nemoclaw_router::link::Program;
 use nemoclaw_router::warden::program::{Answer, Finder, Question};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::common::Netns;
 
@@ -312,6 +314,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // Children of clients that were killed wait for a minute otherwise.
+        let list = said(Command::new("ip").args(["netns", "pids", &self.netns.name]));
+        for pid in list.lines().filter_map(|line| line.parse().ok()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
         let _ = self.init.kill();
         let _ = self.init.wait();
         if let Some(group) = &self.group {
