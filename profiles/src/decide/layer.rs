@@ -241,7 +241,7 @@ impl Endpoint {
     }
 
     /// Whether a WebSocket's texts are looked at as GraphQL.
-    pub(super) fn has_graphql(&self) -> bool {
+    pub(crate) fn has_graphql(&self) -> bool {
         self.rules
             .iter()
             .chain(&self.deny_rules)
@@ -270,7 +270,7 @@ impl Endpoint {
             return Some(&rule.name);
         }
         let open = self.open
-            || matches!(seen.message, Message::Stream)
+            || (self.protocol == Protocol::Mcp && matches!(seen.message, Message::Stream))
             || self.knows(seen, chosen.as_slice());
         open.then_some(&self.at)
     }
@@ -296,7 +296,7 @@ impl Endpoint {
     }
 
     /// Whether every request passes, whatever its method.
-    fn is_unbounded(&self) -> bool {
+    pub(crate) fn is_unbounded(&self) -> bool {
         self.open
             || self
                 .rules
