@@ -14,7 +14,7 @@ mod forward;
 mod hello;
 mod http;
 mod inbox;
-mod inspect;
+pub mod inspect;
 mod judge;
 mod listen;
 mod names;
