@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
+    /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
+    pub providers: PathBuf,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -87,6 +89,7 @@ impl Default for NodeConfig {
             egress_hook: None,
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
+            providers: crate::provider::DEFAULT_PATH.into(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -148,10 +151,10 @@ impl NodeConfig {
             "egress_hook",
             "capture",
             "router",
+            "providers",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
-        let fields = View::root(source, &file, &tree)
-            .fields(&known, &["providers", "namespaces", "ceiling"])?;
+        let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
         fields.need("version")?.number(1, 1)?;
         let mut config = NodeConfig::default();
         if let Some(view) = fields.get("default_policy") {
@@ -168,6 +171,7 @@ impl NodeConfig {
             ("policy_dir", &mut config.policy_dir),
             ("state_dir", &mut config.state_dir),
             ("data_dir", &mut config.data_dir),
+            ("providers", &mut config.providers),
         ] {
             if let Some(view) = fields.get(key) {
                 *slot = absolute(&view)?;
