@@ -27,6 +27,8 @@ use crate::source::Location;
 pub const DEFAULT_PATH: &str = "/etc/nemoclaw/providers.yaml";
 /// The longest secret, in bytes: what fits into a header field beside others.
 pub const MAX_SECRET: usize = 8 * 1024;
+/// The shortest: answers are searched for it.
+pub const MIN_SECRET: usize = 8;
 /// The longest name of a variable.
 pub const MAX_KEY: usize = 128;
 
@@ -55,6 +57,11 @@ pub fn is_key(text: &str) -> bool {
 pub fn check_secret(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");
+    }
+    if text.len() < MIN_SECRET {
+        return Err(
+            "it is shorter than 8 characters, so that it could not be told from other text in an answer",
+        );
     }
     if text.len() > MAX_SECRET {
         return Err("it is longer than 8 KiB");

@@ -5,6 +5,7 @@ mod boxes;
 mod child;
 mod files;
 mod keep;
+mod providers;
 mod resume;
 mod settings;
 mod signals;

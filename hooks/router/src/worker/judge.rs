@@ -10,6 +10,7 @@ use nemoclaw_policy::decide::{Grant, RuleRef, Verdict};
 use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::body::{Body, Source};
+use super::credentials::{Carried, Misuse};
 use super::denial::Denial;
 use super::event::{denied, rule_text, short_path};
 use super::http::Inspected;
@@ -25,6 +26,8 @@ pub struct Allowed {
     pub wanted: Wanted,
     /// Whose credentials it may carry.
     pub grant: Grant,
+    /// What it carries of them.
+    pub carried: Carried,
     /// What is recorded when it ends.
     pub event: Event,
 }
@@ -145,6 +148,7 @@ fn decide(policy: &Compiled, wanted: Wanted, event: &Event) -> Result<Allowed, B
             Ok(Allowed {
                 wanted,
                 grant,
+                carried: Carried::default(),
                 event,
             })
         }
@@ -197,6 +201,21 @@ fn unreadable(event: Event, path: &str, unread: &inspect::Unread) -> Box<Refusal
         inspect::Unread::Slow => StatusCode::REQUEST_TIMEOUT,
         inspect::Unread::Broken(_) => StatusCode::BAD_REQUEST,
     };
+    refusal
+}
+
+/// A request with a placeholder that must not pass.
+#[must_use]
+pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
+    let reason = format!("credential: {misuse}");
+    let mut refusal = refusal(
+        allowed.event,
+        &allowed.wanted.path,
+        reason,
+        None,
+        misuse.hint(),
+    );
+    refusal.status = misuse.status();
     refusal
 }
 

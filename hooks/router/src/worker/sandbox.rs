@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::decide::NameVerdict;
@@ -11,6 +12,7 @@ use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::authority::Authority;
+use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
@@ -28,6 +30,8 @@ pub struct Node {
     pub dialer: Dialer,
     /// The way to the warden.
     pub sink: Sink,
+    /// Providers and their credentials.
+    pub vault: ArcSwap<Vault>,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.

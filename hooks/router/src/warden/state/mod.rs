@@ -4,6 +4,7 @@ mod auditing;
 mod ends;
 mod lifecycle;
 mod policies;
+mod providers;
 mod registration;
 mod said;
 
@@ -21,6 +22,7 @@ use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
 use super::keep::Keep;
+use super::providers::Held as Providers;
 use super::settings::RESOLV_CONF;
 use super::socket::Reply;
 use super::watch::Watch;
@@ -43,6 +45,7 @@ pub struct State {
     follow_resolv_conf: bool,
     disk: Disk,
     watch: Watch,
+    providers: Providers,
     post: Post,
     boxes: BTreeMap<String, Held>,
     worker: Option<Worker>,
@@ -74,6 +77,7 @@ impl State {
             follow_resolv_conf: node.router.resolvers.is_empty(),
             disk,
             watch,
+            providers: Providers::new(node.providers.clone()),
             post,
             boxes: BTreeMap::new(),
             worker: None,
@@ -114,7 +118,10 @@ impl State {
                 Ok(Happening::Said {
                     message: FromWorker::Ready,
                     ..
-                }) => return Ok(()),
+                }) => {
+                    self.look_at_providers();
+                    return Ok(());
+                }
                 Ok(Happening::Said {
                     message: FromWorker::Unfit(sentence),
                     ..
@@ -262,6 +269,8 @@ impl State {
             since: self.since.clone(),
             audit_dir: self.disk.audit.directory().to_owned(),
             audit_fault: self.disk.audit.fault().map(str::to_owned),
+            providers: self.providers.names(),
+            providers_fault: self.providers.fault(),
         }
     }
 
