@@ -44,6 +44,8 @@ pub const DRAIN_BYTES: u64 = 64 * 1024;
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// How long a request's head may take from its first byte, or an HTTP/2 client's first words; the connection is closed.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The longest body in which placeholders of credentials are resolved, bytes. Protects memory; 413.
+pub const CREDENTIAL_BODY: usize = 256 * 1024;
 /// How long a body may take that rules look into; 408.
 pub const INSPECT_TIME: Duration = Duration::from_secs(60);
 /// How long a request waits for a person; 403 with the proposal's id, which may be answered later.

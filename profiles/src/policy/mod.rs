@@ -25,6 +25,7 @@ pub use endpoint::{
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
+pub use options::is_provider_name;
 pub use places::Places;
 pub use request::TOOLS_CALL;
 pub use resources::{Disk, Resources};

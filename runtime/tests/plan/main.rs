@@ -118,10 +118,8 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
-        resources: nemoclaw_policy::policy::Resources::default(),
-        budgets: nemoclaw_policy::policy::Budgets::default(),
-        ports: None,
         network: Vec::new(),
+        ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
     }
 }
 

@@ -11,6 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::body::{Body, Passing, Revoked, Source, Way, whole};
+use super::credentials::{Carried, Coded};
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
@@ -29,6 +30,7 @@ use crate::limits;
 struct Underway {
     connection: Arc<Inspected>,
     wanted: Arc<Wanted>,
+    carried: Carried,
 }
 
 /// Send an allowed request on.
@@ -43,6 +45,7 @@ pub async fn forward(
     let underway = Underway {
         connection: connection.clone(),
         wanted: Arc::new(allowed.wanted),
+        carried: allowed.carried,
     };
     let Some(uri) = underway.uri() else {
         record.deny("the path cannot be sent on");
@@ -135,7 +138,12 @@ fn join_cookies(headers: &mut HeaderMap) {
     if all.len() < 2 {
         return;
     }
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+    let sensitive = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .any(HeaderValue::is_sensitive);
+    if let Ok(mut joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        joined.set_sensitive(sensitive);
         headers.insert(header::COOKIE, joined);
     }
 }
@@ -149,9 +157,10 @@ impl Underway {
     fn uri(&self) -> Option<Uri> {
         let connection = &self.connection;
         let path = &self.wanted.path;
-        let path_and_query = match &self.wanted.query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.clone(),
+        let path_and_query = match (&self.carried.target, &self.wanted.query) {
+            (Some(target), _) => target.to_string(),
+            (None, Some(query)) => format!("{path}?{query}"),
+            (None, None) => path.clone(),
         };
         Uri::builder()
             .scheme(connection.scheme.name())
@@ -181,7 +190,7 @@ impl Underway {
         revoked: Revoked,
     ) -> Response<Body> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return passed_back(response, record, revoked);
+            return self.passed_back(response, record, revoked);
         }
         let Some(client) = upgrading else {
             record.because("the upstream switched protocols unasked");
@@ -199,7 +208,35 @@ impl Underway {
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);
-        Response::from_parts(head, whole(Vec::new()))
+        self.cleaned(Response::from_parts(head, whole(Vec::new())))
+            .unwrap_or_else(|refused| refused)
+    }
+
+    fn passed_back(
+        &self,
+        response: Response<Incoming>,
+        record: Record,
+        revoked: Revoked,
+    ) -> Response<Body> {
+        let back = passed_back(response, record.clone(), revoked);
+        match self.cleaned(back) {
+            Ok(back) => back,
+            Err(refused) => {
+                record.because(Coded.to_string());
+                refused
+            }
+        }
+    }
+
+    /// The answer without the credentials that the request carried; else our own.
+    fn cleaned(&self, back: Response<Body>) -> Result<Response<Body>, Response<Body>> {
+        let Some(scrub) = &self.carried.scrub else {
+            return Ok(back);
+        };
+        scrub.clean(back).map_err(|coded| {
+            let hint = "ask for another answer, or use the host without its credential";
+            self.failed(StatusCode::BAD_GATEWAY, coded.to_string(), hint)
+        })
     }
 
     fn no_answer(

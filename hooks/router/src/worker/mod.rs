@@ -6,6 +6,7 @@ mod approve;
 mod authority;
 mod body;
 pub mod confine;
+mod credentials;
 mod denial;
 mod dial;
 mod dns;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -148,6 +150,7 @@ fn serve(
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
+        vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         waiting: approve::Waiting::default(),

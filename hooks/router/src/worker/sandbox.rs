@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::approve::Waiting;
 use super::authority::Authority;
+use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
@@ -31,6 +32,8 @@ pub struct Node {
     pub dialer: Dialer,
     /// The way to the warden.
     pub sink: Sink,
+    /// Providers and their credentials.
+    pub vault: ArcSwap<Vault>,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
