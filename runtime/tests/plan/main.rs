@@ -6,8 +6,10 @@
 
 mod bundle;
 mod cdi;
+mod disk;
 mod exec;
 mod refusals;
+mod resources;
 mod snapshots;
 mod volumes;
 
@@ -100,6 +102,7 @@ fn directory(path: &str) -> SourceFacts {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        capacity: None,
     }
 }
 
