@@ -18,7 +18,7 @@ use crate::secret::Secret;
 pub enum ToWorker {
     /// The first message, before the worker confines itself.
     Settings(Box<Settings>),
-    /// Take a sandbox. Comes with two descriptors: listener, DNS socket.
+    /// Take a sandbox. Comes with three descriptors: listener, DNS socket, the file of what it has spent.
     Register {
         /// Its name.
         sandbox: String,

@@ -346,6 +346,7 @@ impl Underway {
             path: &self.wanted.path,
             rule: None,
             proposal: None,
+            budget: None,
             hint: hint.to_owned(),
         }
         .answer(status)

@@ -14,6 +14,7 @@ use nemoclaw_policy::decide::{Flow, Handling, Program};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
+use super::budget::Axis;
 use super::credentials;
 use super::denial::Denial;
 use super::event::{self, short_path};
@@ -172,6 +173,13 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {
         Ok((allowed, body)) => {
+            let sandbox = &connection.sandbox;
+            let budget = &sandbox.budget;
+            let bytes = budget.spend(&sandbox.policy, Axis::BytesOut, 0);
+            let spent = bytes.and_then(|()| budget.spend(&sandbox.policy, Axis::Requests, 1));
+            if let Err(exceeded) = spent {
+                return refuse(&connection, &head, judge::spent(allowed, exceeded), None).await;
+            }
             let Some(room) = connection.sandbox.begin() else {
                 return refuse(&connection, &head, judge::crowded(allowed), None).await;
             };
@@ -218,6 +226,7 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
         path: &short_path(head.uri.path()),
         rule: None,
         proposal: None,
+        budget: None,
         hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
     }
     .answer(StatusCode::SERVICE_UNAVAILABLE)

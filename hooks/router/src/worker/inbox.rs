@@ -10,6 +10,7 @@ use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::authority::Authority;
+use super::budget::Budget;
 use super::credentials::Vault;
 use super::event::told;
 use super::names::Names;
@@ -73,6 +74,8 @@ pub struct NewBox {
     pub authority: Authority,
     /// Its names.
     pub names: Names,
+    /// What it has spent.
+    pub budget: Budget,
     /// TCP listener.
     pub listener: OwnedFd,
     /// DNS socket.
@@ -150,9 +153,12 @@ fn new_box(
     descriptors: Vec<OwnedFd>,
 ) -> Result<NewBox, String> {
     let mut descriptors = descriptors.into_iter();
-    let (Some(listener), Some(dns)) = (descriptors.next(), descriptors.next()) else {
+    let mut next = || descriptors.next();
+    let (Some(listener), Some(dns), Some(spent)) = (next(), next(), next()) else {
         return Err("the registration came without its sockets".to_owned());
     };
+    let budget = Budget::open(spent.into())
+        .map_err(|error| format!("what it has spent cannot be read: {error}"))?;
     let policy = compile(&texts)?;
     let authority = Authority::new(sandbox, saved.ca).map_err(|error| told(&error))?;
     let names = Names::restore(&saved.names);
@@ -163,6 +169,7 @@ fn new_box(
         generation,
         authority,
         names,
+        budget,
         listener,
         dns,
     })

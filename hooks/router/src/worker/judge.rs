@@ -11,6 +11,7 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
+use super::budget::Exceeded;
 use super::credentials::{Carried, Misuse};
 use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
@@ -42,6 +43,7 @@ pub struct Refusal {
     path: String,
     rule: Option<String>,
     proposal: Option<String>,
+    spent: Option<Exceeded>,
     hint: String,
     tongue: Tongue,
 }
@@ -259,6 +261,7 @@ impl Refusal {
             path: &self.path,
             rule: self.rule.clone(),
             proposal: self.proposal.clone(),
+            budget: self.spent,
             hint: self.hint.clone(),
         }
         .answer_in(&self.tongue, self.status)
@@ -317,6 +320,17 @@ pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
     refusal
 }
 
+/// A request for which a budget has nothing left.
+#[must_use]
+pub fn spent(allowed: Allowed, exceeded: Exceeded) -> Box<Refusal> {
+    let hint = format!("try again in {} s", exceeded.again);
+    let reason = exceeded.to_string();
+    let mut refusal = refusal(allowed.event, &allowed.wanted.path, reason, None, hint);
+    refusal.status = StatusCode::TOO_MANY_REQUESTS;
+    refusal.spent = Some(exceeded);
+    refusal
+}
+
 /// A request for which there is no room.
 #[must_use]
 pub fn crowded(allowed: Allowed) -> Box<Refusal> {
@@ -343,6 +357,7 @@ fn refusal(
         path: path.to_owned(),
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
+        spent: None,
         hint,
         tongue: Tongue::Http,
     })

@@ -7,6 +7,7 @@ use nemoclaw_policy::decide::{Flow, Handling, NameVerdict, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::budget::Axis;
 use super::event::{denied, told};
 use super::hello::HANDSHAKE;
 use super::http::{Dialect, Inspected, serve as serve_http};
@@ -40,17 +41,21 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
 }
 
 fn take(sandbox: &Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
-    let Some(permit) = sandbox.admit() else {
+    let turn_away = |reason: &str| {
         let place = client
             .local_addr()
             .map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
         let event = sandbox.event("tcp", &place.0, place.1);
-        sandbox
-            .node
-            .sink
-            .event(denied(event, "too many open connections", None));
-        return reset(&client);
+        sandbox.node.sink.event(denied(event, reason, None));
+        reset(&client);
     };
+    let Some(permit) = sandbox.admit() else {
+        return turn_away("too many open connections");
+    };
+    let budget = &sandbox.budget;
+    if let Err(exceeded) = budget.spend(&sandbox.policy, Axis::Connections, 1) {
+        return turn_away(&exceeded.to_string());
+    }
     let shared = sandbox.clone();
     sandbox.tasks.spawn(async move {
         treat(shared, client, from).await;

@@ -5,6 +5,7 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod budget;
 pub mod confine;
 mod credentials;
 mod denial;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use super::budget::Exceeded;
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
 use super::program::Behind;
@@ -62,9 +63,11 @@ pub async fn pass(
         let flow = Flow::to(&host, port).of(behind.program.as_deref());
         policy.handling(&flow) == Handling::PassL4
     };
+    let bytes = record.bytes();
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
+        exceeded = sandbox.budget.watch(&sandbox.policy, &bytes.out) => Err(exceeded.into()),
     };
     match done {
         Ok(()) => {}
@@ -112,6 +115,8 @@ enum Ended {
     Idle,
     #[error("the policy no longer allows it")]
     Revoked,
+    #[error(transparent)]
+    Spent(#[from] Exceeded),
     #[error(transparent)]
     Unrecorded(#[from] Gone),
     #[error("the connection broke")]

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::approve::Waiting;
 use super::authority::Authority;
+use super::budget::Budget;
 use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
@@ -70,6 +71,8 @@ pub struct Sandbox {
     pub tasks: Tasks,
     /// Its upstream connections.
     pub pool: ArcSwap<Pool>,
+    /// What it has spent.
+    pub budget: Budget,
     /// Room for requests that wait for a person.
     pub asking: Semaphore,
     /// Room for questions for programs.
@@ -125,6 +128,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Names it has.
     pub names: Names,
+    /// What it has spent.
+    pub budget: Budget,
 }
 
 impl Sandbox {
@@ -141,6 +146,7 @@ impl Sandbox {
             tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            budget: parts.budget,
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
@@ -213,6 +219,8 @@ impl Sandbox {
         if !address {
             return plain(Answer::Nothing);
         }
+        let policy = self.policy.snapshot();
+        let budget = policy.policy.budgets.wildcard_names.unwrap_or(u64::MAX);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.address(name) {
             return plain(Answer::Address(known));
@@ -220,7 +228,7 @@ impl Sandbox {
         match names.assign(
             &self.name,
             name,
-            verdict == NameVerdict::Wildcard,
+            (verdict == NameVerdict::Wildcard).then_some(budget),
             clock::unix_seconds(),
         ) {
             Ok(entry) => Named {

@@ -130,6 +130,7 @@ impl Worker {
             generation: new.generation,
             authority: new.authority,
             names: new.names,
+            budget: new.budget,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
         sandbox
