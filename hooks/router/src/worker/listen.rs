@@ -11,6 +11,7 @@ use super::event::{denied, told};
 use super::hello::HANDSHAKE;
 use super::http::{Dialect, Inspected, serve as serve_http};
 use super::pass::{pass, reset};
+use super::pool::Origin;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tls;
@@ -122,6 +123,7 @@ async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port:
         port,
         scheme,
         program: None,
+        origin: Origin::new(&host, port, scheme).ok(),
     };
     if speech != HANDSHAKE {
         return serve_http(connection(Scheme::Http), client, Dialect::One).await;
