@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+mod approve;
 mod authority;
 mod body;
 pub mod confine;
@@ -10,16 +11,18 @@ mod dial;
 mod dns;
 pub mod event;
 mod forward;
+pub mod framing;
 mod hello;
 mod http;
 mod inbox;
-mod inspect;
+pub mod inspect;
 mod judge;
 mod listen;
 mod names;
 mod pass;
 mod policy;
 mod pool;
+mod program;
 mod proxy;
 mod reach;
 mod request;
@@ -30,6 +33,7 @@ mod sink;
 mod tasks;
 mod tls;
 mod wanted;
+mod watched;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -45,7 +49,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
 use dial::Dialer;
-use proxy::{Proxy, SettingsError};
+use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
 use sandbox::Node;
 
@@ -63,7 +67,7 @@ enum StartError {
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
-    Proxy(#[from] SettingsError),
+    Proxy(#[from] Unsendable),
     #[error(transparent)]
     Confine(#[from] confine::ConfineError),
     #[error("the worker cannot be set up")]
@@ -146,8 +150,10 @@ fn serve(
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
     runtime.block_on(async {
