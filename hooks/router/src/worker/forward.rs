@@ -14,12 +14,12 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use super::body::{Body, Passing, Revoked, Source, Way, none, whole};
+use super::carry::relay;
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
 use super::http::Inspected;
 use super::judge::Allowed;
-use super::pass::relay;
 use super::pool::{Answered, Lease, SendError};
 use super::request::strip;
 use super::resolve::ResolveError;

@@ -5,6 +5,7 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod carry;
 pub mod confine;
 mod denial;
 mod dial;
@@ -150,6 +151,7 @@ fn serve(
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
