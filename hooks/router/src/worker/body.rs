@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
+use nemoclaw_policy::Policy;
 use tokio::time::{Instant, Sleep};
 
 use super::policy::InForce;
@@ -63,17 +64,24 @@ pub enum Way {
 pub struct Revoked {
     policy: Arc<InForce>,
     wanted: Arc<Wanted>,
+    still: fn(&Wanted, &Policy) -> bool,
     seen: u64,
     change: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Revoked {
-    /// Of a request that the policy of this generation allowed.
+    /// Of a request that the policy of this generation allowed; `still` asks another one.
     #[must_use]
-    pub fn new(policy: Arc<InForce>, wanted: Arc<Wanted>, generation: u64) -> Revoked {
+    pub fn new(
+        policy: Arc<InForce>,
+        wanted: Arc<Wanted>,
+        generation: u64,
+        still: fn(&Wanted, &Policy) -> bool,
+    ) -> Revoked {
         Revoked {
             policy,
             wanted,
+            still,
             seen: generation,
             change: None,
         }
@@ -82,7 +90,13 @@ impl Revoked {
     /// The same once more.
     #[must_use]
     pub fn again(&self) -> Revoked {
-        Revoked::new(self.policy.clone(), self.wanted.clone(), self.seen)
+        Revoked {
+            policy: self.policy.clone(),
+            wanted: self.wanted.clone(),
+            still: self.still,
+            seen: self.seen,
+            change: None,
+        }
     }
 
     /// Whether it is so by now.
@@ -92,7 +106,7 @@ impl Revoked {
         }
         let policy = self.policy.snapshot();
         self.seen = policy.generation;
-        !self.wanted.still_allowed(&policy.policy)
+        !(self.still)(&self.wanted, &policy.policy)
     }
 }
 

@@ -207,7 +207,8 @@ pub struct Activity(AtomicBool);
 const PARTS: u32 = 4;
 
 impl Activity {
-    fn touch(&self) {
+    /// Something passed.
+    pub fn touch(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
