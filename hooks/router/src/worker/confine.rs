@@ -172,6 +172,9 @@ const UNCONDITIONAL: &[i64] = &[
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
+    // From socket to socket through a pipe: only descriptors that the worker has already.
+    libc::SYS_splice,
+    libc::SYS_pipe2,
     libc::SYS_close,
     // Waiting.
     libc::SYS_epoll_ctl,

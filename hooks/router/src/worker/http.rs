@@ -21,6 +21,7 @@ use super::event::{self, short_path};
 use super::forward;
 use super::framing::Found;
 use super::judge::{self, Refusal};
+use super::pool::Origin;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
@@ -39,6 +40,8 @@ pub struct Inspected {
     pub scheme: Scheme,
     /// The program behind it, where a rule asks for it.
     pub program: Option<Arc<Program>>,
+    /// Where its requests go; `None` where no request can name the host.
+    pub origin: Option<Origin>,
 }
 
 /// Which HTTP the client speaks on this connection.

@@ -12,6 +12,7 @@ use super::event::{denied, told};
 use super::hello::HANDSHAKE;
 use super::http::{Dialect, Inspected, serve as serve_http};
 use super::pass::{pass, reset};
+use super::pool::Origin;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tls;
@@ -108,6 +109,7 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
                 port,
                 scheme,
                 program: behind.program.clone(),
+                origin: Origin::new(&name, port, scheme).ok(),
             };
             inspect(client, connection).await;
         }

@@ -6,6 +6,7 @@ mod approve;
 mod authority;
 mod body;
 mod budget;
+mod carry;
 pub mod confine;
 mod credentials;
 mod denial;
@@ -157,6 +158,7 @@ fn serve(
         vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),

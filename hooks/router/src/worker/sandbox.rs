@@ -39,6 +39,8 @@ pub struct Node {
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Room for pipes that carry bulk.
+    pub pipes: Semaphore,
     /// Requests that wait for a person.
     pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
