@@ -32,7 +32,7 @@ pub fn of(node: &Node, sandbox: &str) -> anyhow::Result<Vec<PathBuf>> {
             _ => {}
         }
     }
-    files.sort_by(|one, other| other.0.cmp(&one.0));
+    files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
