@@ -34,13 +34,15 @@ pub const DNS_MESSAGE: usize = 4096;
 pub const HEADER_BYTES: usize = 16 * 1024;
 /// Header fields of one request; as [`HEADER_BYTES`].
 pub const HEADER_FIELDS: usize = 100;
+/// The line with a chunk's size, extensions included. Nothing behind a longer one is taken for a request.
+pub const CHUNK_LINE: usize = 256;
 /// Concurrent requests on one HTTP/2 connection; the next stream is refused.
 pub const STREAMS: u32 = 100;
 /// How much of a refused request's body is read so that its connection stays of use; beyond it, it is closed.
 pub const DRAIN_BYTES: u64 = 64 * 1024;
 /// How long that may take.
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
-/// How long a request's head may take; the connection is closed.
+/// How long a request's head may take from its first byte, or an HTTP/2 client's first words; the connection is closed.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long a body may take that rules look into; 408.
 pub const INSPECT_TIME: Duration = Duration::from_secs(60);
@@ -157,7 +159,7 @@ pub const PROGRAM_PINS: usize = 4096;
 pub const PROGRAM_CGROUPS: usize = 64;
 /// A search longer than this is followed by a rest of the same length, so that a sandbox cannot have the router work for
 /// it without a pause.
-pub const PROGRAM_REST: Duration = Duration::from_millis(50);
+pub const PROGRAM_REST: Duration = Duration::from_millis(5);
 
 /// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.
 pub const SETTLE: Duration = Duration::from_millis(8);

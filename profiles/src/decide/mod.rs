@@ -21,6 +21,7 @@ pub use program::Program;
 pub use question::{AddressVerdict, Handling, NameVerdict};
 
 pub use crate::policy::RuleRef;
+pub(crate) use rpc::{ANSWER, MCP_METHODS, lawful};
 
 use self::words::{closed, unconfined};
 use crate::policy::{Binding, Mode, Policy};

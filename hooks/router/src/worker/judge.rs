@@ -11,8 +11,9 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
-use super::denial::Denial;
+use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
+use super::framing::Fault;
 use super::http::Inspected;
 use super::inspect::{self, Messages};
 use super::policy::Compiled;
@@ -39,6 +40,7 @@ pub struct Refusal {
     rule: Option<String>,
     proposal: Option<String>,
     hint: String,
+    tongue: Tongue,
 }
 
 /// What does not pass, with what is left of its body.
@@ -66,18 +68,28 @@ pub async fn judge(
                 Source::whole(bytes)
             }
             Err(unread) => {
-                let refusal = unreadable(event, &wanted.path, &unread);
+                let mut refusal = unreadable(event, &wanted.path, &unread);
+                refusal.tongue = Tongue::of(&wanted.messages, inspection);
                 return Err((refusal, None));
             }
         }
     } else {
         Source::Stream(body)
     };
-    match decide(&policy, wanted, event) {
+    let tongue = Tongue::of(&wanted.messages, inspection);
+    let unclear = wanted.messages.unclear();
+    let judged = match decide(&policy, wanted, event) {
         Decided::Passes(allowed) => Ok((*allowed, body)),
         Decided::Refused(refusal) => Err((refusal, body.into_stream())),
         Decided::Asked(asked) => approved(connection, *asked, body).await,
-    }
+    };
+    judged.map_err(|(mut refusal, rest)| {
+        refusal.tongue = tongue;
+        if let (Some(why), Some(reason)) = (unclear, &mut refusal.event.reason) {
+            reason.push_str(&format!(": {why}"));
+        }
+        (refusal, rest)
+    })
 }
 
 /// A request about which a person is asked.
@@ -155,12 +167,8 @@ fn wanted(
         scheme: connection.scheme,
     };
     let raw = head.uri.path();
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = blank(connection, head);
     event.generation = policy.generation;
-    event.method = Some(short_path(head.method.as_str()));
-    event.path = Some(short_path(raw));
     let asked = match asked(head, target) {
         Ok(asked) => asked,
         Err(improper) => return Err(malformed(event, raw, &improper)),
@@ -249,14 +257,29 @@ impl Refusal {
             proposal: self.proposal.clone(),
             hint: self.hint.clone(),
         }
-        .answer(self.status)
+        .answer_in(&self.tongue, self.status)
     }
+}
+
+fn blank(connection: &Inspected, head: &Parts) -> Event {
+    let mut event = connection
+        .sandbox
+        .event("http", &connection.host, connection.port);
+    event.method = Some(short_path(head.method.as_str()));
+    event.path = Some(short_path(head.uri.path()));
+    event
+}
+
+/// A request of which it is not certain where it ends.
+#[must_use]
+pub fn unframed(connection: &Inspected, head: &Parts, fault: Fault) -> Box<Refusal> {
+    malformed(blank(connection, head), head.uri.path(), &fault.into())
 }
 
 fn malformed(event: Event, path: &str, improper: &Improper) -> Box<Refusal> {
     let hint = "send the request to the host that was looked up, in plain form".to_owned();
     let status = match improper {
-        Improper::Length | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
+        Improper::Framing(_) | Improper::HostForm | Improper::HostCount => StatusCode::BAD_REQUEST,
         _ => StatusCode::FORBIDDEN,
     };
     let mut refusal = refusal(event, path, improper.to_string(), None, hint);
@@ -302,5 +325,6 @@ fn refusal(
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
         hint,
+        tongue: Tongue::Http,
     })
 }

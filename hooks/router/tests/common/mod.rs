@@ -7,6 +7,7 @@ pub mod client;
 mod grpc;
 mod net;
 pub mod proxy;
+pub mod recorder;
 mod sandbox;
 mod upstream;
 
