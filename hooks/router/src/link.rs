@@ -11,6 +11,8 @@ use nemoclaw_api::audit::Event;
 use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
 
+use crate::meters::Measured;
+
 /// From the warden.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum ToWorker {
@@ -59,6 +61,10 @@ pub enum ToWorker {
         /// The answer.
         answer: Answer,
     },
+    /// Serve the port for metrics, a listener that comes with this message.
+    ServeMetrics,
+    /// The page that [`FromWorker::MetricsAsked`] asks for.
+    Metrics(String),
     /// Take no new connection and end when those open are done, or soon.
     Drain,
 }
@@ -294,6 +300,10 @@ pub enum FromWorker {
         /// Where it goes to.
         local: SocketAddr,
     },
+    /// How long things took since the last such message.
+    Measured(Measured),
+    /// Somebody asks for the metrics.
+    MetricsAsked,
     /// Open connections, where they changed.
     Connections(Vec<(String, u64)>),
 }

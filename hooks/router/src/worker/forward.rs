@@ -1,6 +1,7 @@
 //! An allowed request on its way to the upstream, and the answer on its way back.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -66,6 +67,7 @@ pub async fn forward(
         Passing::new(body, Way::Out, record.clone(), underway.revoked())
     });
     let mut revoked = underway.revoked();
+    let begun = Instant::now();
     let pool = connection.sandbox.pool.load_full();
     let sent = tokio::select! {
         // First: the body ends by it too, and then the answer would be the upstream's fault.
@@ -77,6 +79,9 @@ pub async fn forward(
         }
         sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(outgoing, alpn)) => sent,
     };
+    if let Ok(Ok(_)) = &sent {
+        connection.sandbox.node.meters.answered(begun.elapsed());
+    }
     match sent {
         Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
         Ok(Err(error)) => underway.no_answer(&error, record),

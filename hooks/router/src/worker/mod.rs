@@ -18,6 +18,7 @@ mod inbox;
 pub mod inspect;
 mod judge;
 mod listen;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
@@ -48,6 +49,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
@@ -152,6 +154,8 @@ fn serve(
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
         questions: program::Questions::default(),
     });

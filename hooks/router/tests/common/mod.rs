@@ -6,6 +6,7 @@ mod certificates;
 pub mod client;
 mod grpc;
 mod net;
+pub mod openmetrics;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
