@@ -10,6 +10,7 @@ use nemoclaw_policy::handover::{Capture, Handover, PolicyText};
 
 use super::files::{self, FileError};
 use super::keep::{Identity, Kept, Process};
+use super::metrics::{SandboxNumbers, Tally};
 use super::program::Finder;
 use super::socket::Reply;
 use crate::clock;
@@ -56,6 +57,7 @@ pub struct Held {
     denied: u64,
     connections: u64,
     last_denial: Option<Event>,
+    tally: Tally,
     since: String,
 }
 
@@ -129,6 +131,7 @@ impl Held {
             denied: 0,
             connections: 0,
             last_denial: None,
+            tally: Tally::default(),
             since: clock::now(),
         }
     }
@@ -259,6 +262,7 @@ impl Held {
                 self.in_force = texts;
                 self.generation = self.generation.max(generation);
                 self.fault = None;
+                self.tally.changed(true);
                 news
             }
             // An answer to an older question: the worker went through it, the newer one is still to come.
@@ -282,6 +286,7 @@ impl Held {
         self.pending = None;
         let news = self.fault.as_ref() != Some(&fault);
         self.fault = Some(fault);
+        self.tally.changed(false);
         news
     }
 
@@ -304,6 +309,7 @@ impl Held {
 
     /// Count a decision.
     pub fn count(&mut self, event: &Event) {
+        self.tally.count(event);
         if event.verdict == "deny" {
             self.denied += 1;
             self.last_denial = Some(event.clone());
@@ -316,6 +322,18 @@ impl Held {
     /// Set the number of open connections.
     pub fn set_connections(&mut self, open: u64) {
         self.connections = open;
+    }
+
+    /// For the metrics.
+    #[must_use]
+    pub fn numbers(&self, sandbox: &str) -> SandboxNumbers {
+        SandboxNumbers {
+            name: sandbox.to_owned(),
+            connections: self.connections,
+            generation: self.generation,
+            faulty: self.fault.is_some(),
+            tally: self.tally.clone(),
+        }
     }
 
     /// For the status.
@@ -332,6 +350,8 @@ impl Held {
             allowed: self.allowed,
             denied: self.denied,
             connections: self.connections,
+            bytes_out: self.tally.bytes_out,
+            bytes_in: self.tally.bytes_in,
             last_denial: self.last_denial.clone(),
             since: self.since.clone(),
         }

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -114,6 +115,7 @@ pub async fn forward(
         Passing::new(body, Way::Out, record.clone(), revoked.again(), None).boxed_unsync()
     });
     let pool = connection.sandbox.pool.load_full();
+    let begun = Instant::now();
     let sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(origin, outgoing, alpn));
     let Some(sent) = unless(&mut revoked, sent).await else {
         record.deny("the policy no longer allows it");
@@ -125,6 +127,9 @@ pub async fn forward(
             "run `nemoclaw status` to see the policy in force",
         );
     };
+    if let Ok(Ok(_)) = &sent {
+        connection.sandbox.node.meters.answered(begun.elapsed());
+    }
     match sent {
         Ok(Ok(answered)) => underway.came_back(answered, upgrading, record, revoked),
         Ok(Err(error)) => underway.no_answer(&error, record),

@@ -56,6 +56,10 @@ pub enum Command {
     Answer(u64, Answer),
     /// Forget a sandbox.
     Release(String),
+    /// Serve the port for metrics.
+    ServeMetrics(OwnedFd),
+    /// The page of metrics.
+    Metrics(String),
     /// End soon.
     Drain,
 }
@@ -141,6 +145,8 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
         ToWorker::Recording(can) => Command::Recording(can),
         ToWorker::Answer { ticket, answer } => Command::Answer(ticket, answer),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
+        ToWorker::ServeMetrics => Command::ServeMetrics(descriptors.into_iter().next()?),
+        ToWorker::Metrics(page) => Command::Metrics(page),
         ToWorker::Drain => Command::Drain,
     })
 }

@@ -1,6 +1,7 @@
 //! May a request pass? Its head is checked, its body read where a rule asks for it, and the policy in force decides.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -83,7 +84,10 @@ pub async fn judge(
     };
     let tongue = Tongue::of(&wanted.messages, inspection);
     let unclear = wanted.messages.unclear();
-    let judged = match decide(&policy, wanted, event) {
+    let begun = Instant::now();
+    let decided = decide(&policy, wanted, event);
+    connection.sandbox.node.meters.decided(begun.elapsed());
+    let judged = match decided {
         Decided::Passes(allowed) => Ok((*allowed, body)),
         Decided::Refused(refusal) => Err((refusal, body.into_stream())),
         Decided::Asked(asked) => approved(connection, *asked, body).await,

@@ -23,6 +23,7 @@ pub mod inspect;
 mod judge;
 mod listen;
 mod message;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
@@ -55,6 +56,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
@@ -161,6 +163,8 @@ fn serve(
         pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
         questions: program::Questions::default(),
     });

@@ -18,6 +18,7 @@ use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
+use super::metrics::Board;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
@@ -25,6 +26,7 @@ use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
+use crate::meters::Meters;
 use crate::{clock, limits};
 
 /// What all sandboxes share.
@@ -47,6 +49,10 @@ pub struct Node {
     pub recorded: AtomicBool,
     /// Questions for programs.
     pub questions: Questions,
+    /// How long things take.
+    pub meters: Meters,
+    /// The page of metrics.
+    pub board: Board,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }

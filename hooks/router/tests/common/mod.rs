@@ -7,6 +7,7 @@ pub mod client;
 mod echo;
 mod grpc;
 mod net;
+pub mod openmetrics;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
