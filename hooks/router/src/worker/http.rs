@@ -211,6 +211,7 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
         method: head.method.as_str(),
         path: &short_path(head.uri.path()),
         rule: None,
+        proposal: None,
         hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
     }
     .answer(StatusCode::SERVICE_UNAVAILABLE)

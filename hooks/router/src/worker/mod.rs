@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+mod approve;
 mod authority;
 mod body;
 pub mod confine;
@@ -14,13 +15,14 @@ pub mod framing;
 mod hello;
 mod http;
 mod inbox;
-mod inspect;
+pub mod inspect;
 mod judge;
 mod listen;
 mod names;
 mod pass;
 mod policy;
 mod pool;
+mod program;
 mod proxy;
 mod reach;
 mod request;
@@ -138,7 +140,7 @@ fn serve(
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(), StartError> {
     let reader = link.try_clone()?;
-    let sink = sink::Sink::start(link)?;
+    let sink = sink::Sink::default();
     let (commands, inbox) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("from-warden".into())
@@ -148,10 +150,17 @@ fn serve(
         sink: sink.clone(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
-    runtime.block_on(serve::Worker::new(node).run(inbox));
+    runtime.block_on(async {
+        tokio::select! {
+            error = sink.deliver(&link) => log(&format!("the warden takes nothing more: {}", event::told(&error))),
+            () = serve::Worker::new(node).run(inbox) => {}
+        }
+    });
     Ok(())
 }

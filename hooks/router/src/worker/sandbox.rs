@@ -11,6 +11,7 @@ use nemoclaw_policy::decide::NameVerdict;
 use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::approve::Waiting;
 use super::authority::Authority;
 use super::dial::Dialer;
 use super::dns::Answer;
@@ -18,6 +19,7 @@ use super::event;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
+use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
@@ -33,8 +35,12 @@ pub struct Node {
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Requests that wait for a person.
+    pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
+    /// Questions for programs.
+    pub questions: Questions,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -61,6 +67,10 @@ pub struct Sandbox {
     pub tasks: Tasks,
     /// Its upstream connections.
     pub pool: ArcSwap<Pool>,
+    /// Room for requests that wait for a person.
+    pub asking: Semaphore,
+    /// Room for questions for programs.
+    pub questions: Semaphore,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -124,7 +134,9 @@ impl Sandbox {
             pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
             policy,
             tasks,
+            questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
             open: AtomicU64::new(0),
