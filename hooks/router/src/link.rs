@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use nemoclaw_api::approvals::Question;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
@@ -51,8 +52,28 @@ pub enum ToWorker {
     },
     /// Whether decisions can be written to disk; nothing new passes while they cannot.
     Recording(bool),
+    /// The answer to [`FromWorker::Ask`]; [`Answer::Waiting`] comes first where a person must say.
+    Answer {
+        /// Which question.
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
     /// Take no new connection and end when those open are done, or soon.
     Drain,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It waits for a person under this proposal.
+    Waiting(String),
+    /// It may pass, by this proposal.
+    Allowed(String),
+    /// It may not, by this proposal.
+    Refused(String),
+    /// Too many wait already.
+    Crowded,
 }
 
 /// What the worker must know before it closes the door behind it.
@@ -83,7 +104,7 @@ pub struct ProxySettings {
     pub port: u16,
     /// `USER:PASSWORD`.
     pub credentials: Option<String>,
-    /// Patterns of hosts that are dialled without it.
+    /// Names that are dialled without it, each with all names below it.
     pub direct: Vec<String>,
 }
 
@@ -243,6 +264,22 @@ pub enum FromWorker {
         sandbox: String,
         /// The name.
         entry: SavedName,
+    },
+    /// A person must say whether a request may pass.
+    Ask {
+        /// The sandbox.
+        sandbox: String,
+        /// Comes back with the answers.
+        ticket: u64,
+        /// What is asked.
+        question: Question,
+        /// The endpoint that asks, with its place.
+        rule: String,
+    },
+    /// Nobody waits for an answer any more.
+    Withdraw {
+        /// Which question.
+        ticket: u64,
     },
     /// Decisions.
     Audit(Vec<Event>),

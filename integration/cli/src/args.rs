@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
+mod approvals;
+mod audit;
 mod register;
 
+pub use approvals::{Allow, Approvals};
+pub use audit::{Audit, Verify};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -83,9 +87,15 @@ Exit code 1: a check failed.")]
     /// Check policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// See what waits for a person, and answer it.
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Show and verify what the router recorded.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make an engine know the runtime.
     #[command(subcommand)]
     Register(Register),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::HostPattern;
+use crate::automaton::{ByteSet, Line};
 
 /// A whole name, as in the DNS.
 const MAX_NAME: usize = 253;
@@ -10,11 +11,8 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 impl HostPattern {
-    /// Check and fold a pattern.
-    ///
-    /// # Errors
-    /// A message without a place.
-    pub fn parse(text: &str) -> Result<HostPattern, String> {
+    /// Check and fold a pattern. `Err` is a message without a place.
+    pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
         let folded = text.to_ascii_lowercase();
         if folded.is_empty() {
             return Err("the host is empty".into());
@@ -81,6 +79,33 @@ impl HostPattern {
     /// The pattern in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// In the form in which patterns are compared.
+    pub(crate) fn line(&self) -> Line {
+        let inside = ByteSet::but(b'.');
+        let mut line = Line::new();
+        for (i, label) in self.0.split('.').enumerate() {
+            if i > 0 {
+                line.text(b".");
+            }
+            match label {
+                "**" => line.star(ByteSet::ALL),
+                "*" => {
+                    line.one(inside);
+                    line.star(inside);
+                }
+                _ => {
+                    for (i, part) in label.split('*').enumerate() {
+                        if i > 0 {
+                            line.star(inside);
+                        }
+                        line.text(part.as_bytes());
+                    }
+                }
+            }
+        }
+        line
     }
 
     /// What follows the last label with a wildcard: every covered name ends with it.

@@ -167,6 +167,7 @@ impl Held {
                 generation: self.generation,
                 owners: self.owners.clone(),
                 saved: self.saved.clone(),
+                approvals: Vec::new(),
             },
         })
     }

@@ -246,6 +246,7 @@ impl Underway {
             method: &self.wanted.method,
             path: &self.wanted.path,
             rule: None,
+            proposal: None,
             hint: hint.to_owned(),
         }
         .answer(status)

@@ -13,7 +13,7 @@ use super::authority::Authority;
 use super::event::told;
 use super::names::Names;
 use super::policy::compile;
-use crate::link::{Program, Saved, ToWorker, Unknown};
+use crate::link::{Answer, Program, Saved, ToWorker, Unknown};
 
 /// Something to do, with the slow part done.
 pub enum Command {
@@ -48,6 +48,8 @@ pub enum Command {
     },
     /// Whether decisions can be written down.
     Recording(bool),
+    /// The answer to a question for a person.
+    Answer(u64, Answer),
     /// Forget a sandbox.
     Release(String),
     /// End soon.
@@ -120,6 +122,7 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
         ToWorker::Program { id, found } => Command::Program { id, found },
         ToWorker::Recording(can) => Command::Recording(can),
+        ToWorker::Answer { ticket, answer } => Command::Answer(ticket, answer),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
         ToWorker::Drain => Command::Drain,
     })

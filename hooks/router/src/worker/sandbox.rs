@@ -11,6 +11,7 @@ use nemoclaw_policy::decide::NameVerdict;
 use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::approve::Waiting;
 use super::authority::Authority;
 use super::dial::Dialer;
 use super::dns::Answer;
@@ -34,6 +35,8 @@ pub struct Node {
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Requests that wait for a person.
+    pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
     /// Questions for programs.
@@ -64,6 +67,8 @@ pub struct Sandbox {
     pub tasks: Tasks,
     /// Its upstream connections.
     pub pool: ArcSwap<Pool>,
+    /// Room for requests that wait for a person.
+    pub asking: Semaphore,
     /// Room for questions for programs.
     pub questions: Semaphore,
     names: Mutex<Names>,
@@ -131,6 +136,7 @@ impl Sandbox {
             tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
             open: AtomicU64::new(0),

@@ -89,6 +89,7 @@ impl Worker {
                 .set_servers(super::servers(&addresses)),
             Command::Program { id, found } => self.node.questions.answer(id, found),
             Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
+            Command::Answer(ticket, answer) => self.node.waiting.answered(ticket, answer),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();

@@ -1,5 +1,6 @@
 //! The warden's state and what each happening does to it. One thread, one happening at a time.
 
+mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
@@ -18,6 +19,7 @@ use nemoclaw_api::wire::WireError;
 use nemoclaw_api::{Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
+use super::approvals::Approvals;
 use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
@@ -46,6 +48,7 @@ pub struct State {
     watch: Watch,
     post: Post,
     boxes: BTreeMap<String, Held>,
+    approvals: Approvals,
     worker: Option<Worker>,
     born: Instant,
     numbers: u64,
@@ -77,6 +80,7 @@ impl State {
             watch,
             post,
             boxes: BTreeMap::new(),
+            approvals: Approvals::default(),
             worker: None,
             born: Instant::now(),
             numbers: 0,
@@ -141,7 +145,8 @@ impl State {
     /// Treat happenings until the router is told to end.
     pub fn run(&mut self, happenings: &Receiver<Happening>) {
         loop {
-            let next = [self.retry, self.audit_retry, self.ending]
+            let audit = self.disk.audit.due();
+            let next = [self.retry, self.audit_retry, self.ending, audit]
                 .into_iter()
                 .flatten()
                 .min();
@@ -158,6 +163,7 @@ impl State {
             }
             self.due();
             self.retry_audit();
+            self.work_on_logs();
             if self
                 .ending
                 .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
@@ -246,7 +252,21 @@ impl State {
                     .collect();
                 reply.give(&Response::Boxes { boxes });
             }
+            Request::Approvals { sandbox } => reply.give(&Response::Approvals {
+                proposals: self.approvals.proposals(sandbox.as_deref()),
+                approvals: self.approvals.standing(sandbox.as_deref()),
+            }),
+            Request::Decide { id, decision } => self.decide(&id, decision, reply),
             Request::Status => reply.give(&Response::Router(self.status())),
+            Request::Seal => {
+                self.seal();
+                reply.give(&match self.disk.audit.fault() {
+                    None => Response::Done,
+                    Some(fault) => Response::Error {
+                        message: fault.to_owned(),
+                    },
+                });
+            }
             Request::Stop => {
                 self.stoppers.push(reply);
                 self.drain();
@@ -297,6 +317,7 @@ impl State {
         {
             log(&format!("the worker cannot be ended: {error}"));
         }
+        self.disk.audit.close_all();
         for reply in self.stoppers.drain(..) {
             reply.give(&Response::Done);
         }
