@@ -91,7 +91,9 @@ fn a_rule_holds_for_the_programs_it_names_and_for_no_other() {
                 .as_ref()
                 .is_some_and(|why| why.contains("bash"))
     });
-    assert!(event.pid.is_some(), "{event:?}");
+    let program = event.program.as_ref().expect("the program");
+    assert!(event.pid.is_some() && program.sha256.is_some(), "{event:?}");
+    assert_eq!(program.path, said("readlink -f /bin/bash"));
     assert_eq!(threads(&rig), 1);
 
     sandbox.edit(&only(80, "/usr/bin/b*h"));
@@ -169,9 +171,10 @@ fn what_was_first_seen_outlives_a_worker_and_a_changed_program_is_refused_by_nam
         "{refused:?}"
     );
     rig.audited("a", |event| {
-        event.reason.as_ref().is_some_and(|reason| {
-            reason.contains("is not the program that was first seen under this path")
-        })
+        event.finding.as_deref() == Some("changed_program")
+            && event.reason.as_ref().is_some_and(|reason| {
+                reason.contains("is not the program that was first seen under this path")
+            })
     });
 }
 
