@@ -155,4 +155,10 @@ pub struct RouterStatus {
     /// Why the audit log cannot be written, so that nothing new passes; `None` when it can.
     #[serde(default)]
     pub audit_fault: Option<String>,
+    /// Providers whose credentials are held.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// Why providers or credentials on disk are not those in force; `None` when they are.
+    #[serde(default)]
+    pub providers_fault: Option<String>,
 }

@@ -8,5 +8,6 @@
 pub mod clock;
 pub mod limits;
 pub mod link;
+pub mod secret;
 pub mod warden;
 pub mod worker;

@@ -44,6 +44,8 @@ pub const DRAIN_BYTES: u64 = 64 * 1024;
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// How long a request's head may take from its first byte, or an HTTP/2 client's first words; the connection is closed.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The longest body in which placeholders of credentials are resolved, bytes. Protects memory; 413.
+pub const CREDENTIAL_BODY: usize = 256 * 1024;
 /// How long a body may take that rules look into; 408.
 pub const INSPECT_TIME: Duration = Duration::from_secs(60);
 /// How long a request waits for a person; 403 with the proposal's id, which may be answered later.
@@ -62,6 +64,10 @@ pub const ASK_BODY: usize = 1024 * 1024;
 pub const ANSWER_TIME: Duration = Duration::from_secs(300);
 /// How long a body or a WebSocket may be silent in both directions; it is cut.
 pub const BODY_IDLE: Duration = Duration::from_secs(900);
+/// The longest text of a WebSocket whose texts are decided; the connection is closed.
+pub const WEBSOCKET_TEXT: u64 = 4 * 1024 * 1024;
+/// Bytes of such texts that one sandbox may have under way. Protects the worker's memory; the connection is closed.
+pub const WEBSOCKET_TEXTS: usize = 32 * 1024 * 1024;
 /// How long a connection without a request is kept.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 

@@ -11,8 +11,10 @@ use nemoclaw_api::audit::Event;
 use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
 
-/// From the warden.
-#[derive(Debug, Serialize, Deserialize)]
+use crate::secret::Secret;
+
+/// From the warden. It may hold secrets, so it has no printed form.
+#[derive(Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message, before the worker confines itself.
     Settings(Box<Settings>),
@@ -38,6 +40,15 @@ pub enum ToWorker {
     },
     /// The host's DNS servers changed.
     Resolvers(Vec<IpAddr>),
+    /// The node's provider entries, and the secrets that could be read.
+    Providers {
+        /// The file's name, for its faults.
+        name: String,
+        /// Its text.
+        text: String,
+        /// By provider.
+        secrets: BTreeMap<String, Secret>,
+    },
     /// Forget a sandbox and cut what it has open.
     Release {
         /// Its name.

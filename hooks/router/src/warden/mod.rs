@@ -7,6 +7,7 @@ mod child;
 mod files;
 mod keep;
 pub mod program;
+mod providers;
 mod resume;
 mod settings;
 mod signals;

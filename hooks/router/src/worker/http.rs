@@ -15,6 +15,7 @@ use nemoclaw_policy::decide::{Flow, Handling};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
+use super::credentials;
 use super::denial::Denial;
 use super::event::{self, short_path};
 use super::forward;
@@ -187,7 +188,12 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
             let Some(room) = connection.sandbox.begin() else {
                 return refuse(&connection, &head, judge::crowded(allowed), None).await;
             };
-            forward::forward(&connection, allowed, head, body, room).await
+            match credentials::apply(&connection, allowed, head, body).await {
+                Ok((allowed, head, body)) => {
+                    forward::forward(&connection, allowed, head, body, room).await
+                }
+                Err((refusal, head)) => refuse(&connection, &head, refusal, None).await,
+            }
         }
         Err((refusal, rest)) => {
             let rest = rest.filter(|_| !expects);

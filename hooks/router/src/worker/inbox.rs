@@ -10,6 +10,7 @@ use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::authority::Authority;
+use super::credentials::Vault;
 use super::event::told;
 use super::names::Names;
 use super::policy::compile;
@@ -37,6 +38,8 @@ pub enum Command {
         /// What they say, or the fault.
         policy: Result<Box<Policy>, String>,
     },
+    /// Other providers or credentials.
+    Providers(Box<Vault>),
     /// Other DNS servers.
     Resolvers(Vec<IpAddr>),
     /// The program behind a connection.
@@ -119,6 +122,17 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
                 policy,
             }
         }
+        ToWorker::Providers {
+            name,
+            text,
+            secrets,
+        } => match Vault::new(&name, &text, secrets) {
+            Ok(vault) => Command::Providers(Box::new(vault)),
+            Err(fault) => {
+                super::log(&format!("the providers cannot be used: {fault}"));
+                return None;
+            }
+        },
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
         ToWorker::Program { id, found } => Command::Program { id, found },
         ToWorker::Recording(can) => Command::Recording(can),

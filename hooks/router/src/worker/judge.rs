@@ -11,6 +11,7 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
+use super::credentials::{Carried, Misuse};
 use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
 use super::framing::Fault;
@@ -27,6 +28,8 @@ pub struct Allowed {
     pub wanted: Wanted,
     /// Whose credentials it may carry.
     pub grant: Grant,
+    /// What it carries of them.
+    pub carried: Carried,
     /// What is recorded when it ends.
     pub event: Event,
 }
@@ -239,6 +242,7 @@ fn decide(policy: &Compiled, wanted: Wanted, mut event: Event) -> Decided {
     Decided::Passes(Box::new(Allowed {
         wanted,
         grant,
+        carried: Carried::default(),
         event,
     }))
 }
@@ -293,6 +297,21 @@ fn unreadable(event: Event, path: &str, unread: &inspect::Unread) -> Box<Refusal
         inspect::Unread::Slow => StatusCode::REQUEST_TIMEOUT,
         inspect::Unread::Broken(_) => StatusCode::BAD_REQUEST,
     };
+    refusal
+}
+
+/// A request with a placeholder that must not pass.
+#[must_use]
+pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
+    let reason = format!("credential: {misuse}");
+    let mut refusal = refusal(
+        allowed.event,
+        &allowed.wanted.path,
+        reason,
+        None,
+        misuse.hint(),
+    );
+    refusal.status = misuse.status();
     refusal
 }
 

@@ -6,11 +6,13 @@ mod approve;
 mod authority;
 mod body;
 pub mod confine;
+mod credentials;
 mod denial;
 mod dial;
 mod dns;
 pub mod event;
 mod forward;
+mod frames;
 pub mod framing;
 mod hello;
 mod http;
@@ -18,6 +20,7 @@ mod inbox;
 pub mod inspect;
 mod judge;
 mod listen;
+mod message;
 mod names;
 mod pass;
 mod policy;
@@ -34,6 +37,7 @@ mod tasks;
 mod tls;
 mod wanted;
 mod watched;
+mod websocket;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -43,6 +47,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -148,6 +153,7 @@ fn serve(
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
+        vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         waiting: approve::Waiting::default(),

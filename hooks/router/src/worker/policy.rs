@@ -18,6 +18,14 @@ pub struct Compiled {
     texts: Vec<PolicyText>,
 }
 
+impl Compiled {
+    /// The names of the policies that are met.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.texts.iter().map(|text| text.name.clone()).collect()
+    }
+}
+
 /// Read the texts and meet them. Pure.
 ///
 /// # Errors

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::approve::Waiting;
 use super::authority::Authority;
+use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
@@ -31,6 +32,8 @@ pub struct Node {
     pub dialer: Dialer,
     /// The way to the warden.
     pub sink: Sink,
+    /// Providers and their credentials.
+    pub vault: ArcSwap<Vault>,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
@@ -74,6 +77,8 @@ pub struct Sandbox {
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    /// Room for the texts of its WebSockets, bytes.
+    pub texts: Arc<Semaphore>,
     open: AtomicU64,
 }
 
@@ -139,6 +144,7 @@ impl Sandbox {
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
+            texts: Arc::new(Semaphore::new(limits::WEBSOCKET_TEXTS)),
             open: AtomicU64::new(0),
             node,
         })

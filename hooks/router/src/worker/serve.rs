@@ -82,6 +82,7 @@ impl Worker {
                     },
                 });
             }
+            Command::Providers(vault) => self.node.vault.store(Arc::from(vault)),
             Command::Resolvers(addresses) => self
                 .node
                 .dialer

@@ -4,6 +4,7 @@
 mod answer;
 mod certificates;
 pub mod client;
+mod echo;
 mod grpc;
 mod net;
 pub mod proxy;

@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Outside, Pem};
+use super::echo;
 use super::grpc;
 use super::{Netns, OUTSIDE, RESOLVER};
 
@@ -163,6 +164,9 @@ async fn answer(
         return Ok(response
             .body(Full::new(Bytes::new()).boxed())
             .expect("response"));
+    }
+    if request.uri().path().starts_with("/echo") {
+        return echo::answer(request).await;
     }
     let (head, body) = request.into_parts();
     if head.uri.path() == "/slow" {
