@@ -10,7 +10,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use nemoclaw_policy::decide::{Flow, Handling, Program};
+use nemoclaw_api::audit::Event;
+use nemoclaw_policy::decide::{Flow, Handling};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
@@ -22,6 +23,7 @@ use super::forward;
 use super::framing::Found;
 use super::judge::{self, Refusal};
 use super::pool::Origin;
+use super::program::Behind;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
@@ -38,10 +40,20 @@ pub struct Inspected {
     pub port: u16,
     /// With or without TLS.
     pub scheme: Scheme,
-    /// The program behind it, where a rule asks for it.
-    pub program: Option<Arc<Program>>,
     /// Where its requests go; `None` where no request can name the host.
     pub origin: Option<Origin>,
+    /// Who is behind it, where a rule asks for it.
+    pub behind: Behind,
+}
+
+impl Inspected {
+    /// An audit event of this connection.
+    #[must_use]
+    pub fn event(&self, kind: &str) -> Event {
+        let mut event = self.sandbox.event(kind, &self.host, self.port);
+        self.behind.mark(&mut event);
+        event
+    }
 }
 
 /// Which HTTP the client speaks on this connection.
@@ -77,7 +89,7 @@ pub async fn serve(
     let sandbox = &connection.sandbox;
     let place = connection.clone();
     let revoked = sandbox.policy.revoked(move |policy| {
-        let flow = Flow::to(&place.host, place.port).of(place.program.as_deref());
+        let flow = Flow::to(&place.host, place.port).of(place.behind.program.as_deref());
         policy.handling(&flow) != Handling::Refuse
     });
     let mut draining = sandbox.node.draining.subscribe();
@@ -154,10 +166,11 @@ async fn take(
 
 /// Record a request that hyper refused, which it answers itself.
 async fn unreadable(connection: &Inspected) {
-    let event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
-    let event = event::denied(event, "the request's head cannot be read", None);
+    let event = event::denied(
+        connection.event("http"),
+        "the request's head cannot be read",
+        None,
+    );
     connection.sandbox.node.sink.refusal(event).await;
 }
 

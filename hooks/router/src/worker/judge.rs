@@ -201,7 +201,7 @@ fn wanted(
     let wanted = Wanted {
         host: connection.host.clone(),
         port: connection.port,
-        program: connection.program.clone(),
+        program: connection.behind.program.clone(),
         method: head.method.as_str().to_owned(),
         other_methods: asked.other_methods,
         path,
@@ -273,9 +273,7 @@ impl Refusal {
 }
 
 fn blank(connection: &Inspected, head: &Parts) -> Event {
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = connection.event("http");
     event.method = Some(short_path(head.method.as_str()));
     event.path = Some(short_path(head.uri.path()));
     event

@@ -89,7 +89,7 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
     match policy.policy.handling(&flow) {
         Handling::Refuse => {
             let mut event = sandbox.event("tcp", &name, port);
-            event.pid = behind.pid;
+            behind.mark(&mut event);
             let (reason, rule) = match policy.policy.decide(&flow) {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
                 _ => ("no rule names this host and port".to_owned(), None),
@@ -108,8 +108,8 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
                 host: name.clone(),
                 port,
                 scheme,
-                program: behind.program.clone(),
                 origin: Origin::new(&name, port, scheme).ok(),
+                behind: behind.clone(),
             };
             inspect(client, connection).await;
         }
@@ -141,9 +141,9 @@ async fn inspect(client: TcpStream, connection: impl Fn(Scheme) -> Inspected) {
     match tls::open(&connection.sandbox, client, &connection.host).await {
         Ok((stream, dialect)) => serve_http(connection, stream, dialect).await,
         Err(error) => {
-            let sandbox = &connection.sandbox;
-            let event = sandbox.event("tls", &connection.host, connection.port);
-            sandbox
+            let event = connection.event("tls");
+            connection
+                .sandbox
                 .node
                 .sink
                 .refusal(denied(event, told(&error), None))

@@ -30,7 +30,7 @@ pub async fn pass(
 ) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    event.pid = behind.pid;
+    behind.mark(&mut event);
     let flow = Flow::to(&name, port).of(behind.program.as_deref());
     match policy.policy.decide(&flow) {
         Verdict::Deny { reason, rule, .. } => {

@@ -45,6 +45,19 @@ pub fn able() -> bool {
     root && ip && curl
 }
 
+/// Processor time that the threads of this name in a process have had.
+pub fn worked(pid: u32, name: &str) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let times = tasks.filter_map(|task| {
+        let task = task.ok()?.path();
+        let comm = std::fs::read_to_string(task.join("comm")).ok()?;
+        let had = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        let had = had.split(' ').next()?.parse().ok()?;
+        (comm.trim() == name).then_some(Duration::from_nanos(had))
+    });
+    times.sum()
+}
+
 /// A router with its servers.
 pub struct Rig {
     pub directory: tempfile::TempDir,
