@@ -4,7 +4,7 @@
 //! write it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +14,12 @@ use crate::source::{Diagnostic, Source};
 use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
+mod audit;
 mod cdi;
 mod proxy;
 mod selectable;
 
+pub use audit::AuditConfig;
 pub use cdi::CdiConfig;
 pub use proxy::UpstreamProxy;
 pub use selectable::Selectable;
@@ -48,6 +50,8 @@ pub struct NodeConfig {
     pub router: RouterConfig,
     /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
     pub providers: PathBuf,
+    /// `audit`.
+    pub audit: AuditConfig,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -69,6 +73,8 @@ pub struct RouterConfig {
     pub extra_ca: Vec<PathBuf>,
     /// `upstream_proxy`, with `upstream_proxy_credentials` and `no_proxy`; the outside is dialled directly when omitted.
     pub upstream_proxy: Option<UpstreamProxy>,
+    /// `metrics`: the loopback address and port where numbers about the router are served; none when omitted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What may be selected on a node whose configuration does not say: none of these widens, since all are met with the
@@ -90,6 +96,7 @@ impl Default for NodeConfig {
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
             providers: crate::provider::DEFAULT_PATH.into(),
+            audit: AuditConfig::default(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -106,6 +113,7 @@ impl RouterConfig {
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
             upstream_proxy: None,
+            metrics: None,
         }
     }
 }
@@ -152,6 +160,7 @@ impl NodeConfig {
             "capture",
             "router",
             "providers",
+            "audit",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
         let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
@@ -192,6 +201,9 @@ impl NodeConfig {
         config.router = RouterConfig::below(&config.state_dir);
         if let Some(view) = fields.get("router") {
             router(&view, &mut config.router)?;
+        }
+        if let Some(view) = fields.get("audit") {
+            config.audit = audit::read(&view)?;
         }
         config.cdi = cdi::read(&fields)?;
         Ok(config)
@@ -249,7 +261,14 @@ fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
 }
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
-    let known = ["socket", "user", "resolvers", "hosts", "extra_ca"];
+    let known = [
+        "socket",
+        "user",
+        "resolvers",
+        "hosts",
+        "extra_ca",
+        "metrics",
+    ];
     let known = [known.as_slice(), &proxy::KEYS].concat();
     let fields = view.fields(&known, &["limits", "listen"])?;
     if let Some(view) = fields.get("socket") {
@@ -295,7 +314,23 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
             .collect::<Result<_, _>>()?;
     }
     router.upstream_proxy = proxy::read(&fields)?;
+    router.metrics = fields
+        .get("metrics")
+        .map(|view| loopback(&view))
+        .transpose()?;
     Ok(())
+}
+
+/// An address and port that only this machine can reach.
+fn loopback(view: &View<'_>) -> Result<SocketAddr, Box<Diagnostic>> {
+    let text = view.text()?;
+    let address = text.parse().ok();
+    let fitting = address.filter(|at: &SocketAddr| at.ip().is_loopback() && at.port() != 0);
+    fitting.ok_or_else(|| {
+        view.fault(format!(
+            "`{text}` is no loopback address with a port, such as 127.0.0.1:9464"
+        ))
+    })
 }
 
 /// An account's name, or a number that is not root's.

@@ -3,6 +3,7 @@
 //! One connection carries one request and one answer: a 32-bit little-endian length, then that many bytes of JSON.
 //! Descriptors (SCM_RIGHTS) ride on the first byte of a `register` request, in the order of [`RegisterFds`].
 
+pub mod approvals;
 pub mod audit;
 pub mod client;
 mod descriptors;
@@ -43,6 +44,20 @@ pub enum Request {
     List,
     /// The router itself.
     Status,
+    /// What waits for a person, and what stands.
+    Approvals {
+        /// Of this sandbox only.
+        sandbox: Option<String>,
+    },
+    /// A person's answer.
+    Decide {
+        /// The proposal's id, or that of a standing approval.
+        id: String,
+        /// The answer.
+        decision: approvals::Decision,
+    },
+    /// Sign every audit log now, so that none has a record without a signature.
+    Seal,
     /// Drain and end.
     Stop,
 }
@@ -68,12 +83,19 @@ pub enum Response {
         /// The box's CA certificate, PEM.
         ca_pem: String,
     },
-    /// To `release` and `stop`.
+    /// To `release`, `decide`, `seal` and `stop`.
     Done,
     /// To `list`.
     Boxes {
         /// Sorted by name.
         boxes: Vec<BoxStatus>,
+    },
+    /// To `approvals`.
+    Approvals {
+        /// Not yet answered, the oldest first.
+        proposals: Vec<approvals::Proposal>,
+        /// What stands.
+        approvals: Vec<approvals::Approval>,
     },
     /// To `status`.
     Router(RouterStatus),

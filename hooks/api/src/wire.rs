@@ -49,12 +49,22 @@ pub enum WireError {
 /// # Errors
 /// The value is too long or cannot be JSON.
 pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, WireError> {
-    let mut bytes = vec![0; HEADER];
-    serde_json::to_writer(&mut bytes, value).map_err(WireError::Form)?;
-    let length = bytes.len() - HEADER;
-    let header = checked_length(length)?.to_le_bytes();
-    bytes[..HEADER].copy_from_slice(&header);
+    let mut bytes = Vec::new();
+    append(&mut bytes, value)?;
     Ok(bytes)
+}
+
+/// The same behind what is in `bytes`.
+///
+/// # Errors
+/// As [`encode`].
+pub fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), WireError> {
+    let begin = bytes.len();
+    bytes.extend_from_slice(&[0; HEADER]);
+    serde_json::to_writer(&mut *bytes, value).map_err(WireError::Form)?;
+    let header = checked_length(bytes.len() - begin - HEADER)?.to_le_bytes();
+    bytes[begin..begin + HEADER].copy_from_slice(&header);
+    Ok(())
 }
 
 /// The length that a header announces.

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
+mod approvals;
 mod register;
 
+pub use approvals::{Allow, Approvals};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -83,6 +85,9 @@ Exit code 1: a check failed.")]
     /// Check policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// See what waits for a person, and answer it.
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),

@@ -67,10 +67,11 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// One HTTP request, or one text of a WebSocket.
+/// One HTTP request, or one message of a WebSocket.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequest<'a> {
-    /// Method, upper case; [`crate::policy::WEBSOCKET_TEXT`] for a text.
+    /// Method, upper case; [`crate::policy::WEBSOCKET_TEXT`] or [`crate::policy::WEBSOCKET_BINARY`] for a message of a
+    /// WebSocket.
     pub method: &'a str,
     /// Normalised path without query.
     pub path: &'a str,

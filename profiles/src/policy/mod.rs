@@ -29,7 +29,7 @@ pub use request::TOOLS_CALL;
 pub use resources::{Disk, Resources};
 pub use rule::{
     GraphqlMatcher, HttpMatcher, Matcher, OperationKind, QueryMatcher, RpcMatcher, RpcMethod, Rule,
-    RuleRef, WEBSOCKET_TEXT,
+    RuleRef, WEBSOCKET_BINARY, WEBSOCKET_TEXT,
 };
 
 /// A checked policy. Equality ignores locations.

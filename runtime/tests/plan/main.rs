@@ -14,8 +14,8 @@ mod volumes;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nemoclaw_policy::handover::{Capture, PolicyText};
-use nemoclaw_policy::node::{CdiConfig, NodeConfig, RouterConfig};
+use nemoclaw_policy::handover::PolicyText;
+use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
 use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
@@ -185,22 +185,8 @@ fn rootfs() -> RootfsFacts {
 
 fn node() -> NodeConfig {
     NodeConfig {
-        default_policy: "default".to_owned(),
         selectable: Vec::new(),
-        policy_dir: "/etc/nemoclaw/policies".into(),
-        state_dir: "/run/nemoclaw".into(),
-        data_dir: "/var/lib/nemoclaw".into(),
-        egress_hook: None,
-        capture: Capture::Auto,
-        router: RouterConfig {
-            socket: "/run/nemoclaw/router.sock".into(),
-            user: "nobody".to_owned(),
-            resolvers: Vec::new(),
-            hosts: BTreeMap::new(),
-            extra_ca: Vec::new(),
-        },
-        cdi: CdiConfig::default(),
-        path: None,
+        ..NodeConfig::default()
     }
 }
 

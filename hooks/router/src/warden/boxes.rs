@@ -10,6 +10,7 @@ use nemoclaw_policy::handover::{Capture, Handover, PolicyText};
 
 use super::files::{self, FileError};
 use super::keep::{Identity, Kept, Process};
+use super::program::Finder;
 use super::socket::Reply;
 use crate::clock;
 use crate::limits;
@@ -44,6 +45,8 @@ pub struct Held {
     pub resumed: bool,
     /// Who waits for the registration.
     pub waiting: Option<Reply>,
+    /// Finds the programs behind its connections, once one was asked for.
+    pub finder: Option<Finder>,
     sequence: u64,
     owners: BTreeMap<PathBuf, u32>,
     told: Handover,
@@ -115,6 +118,7 @@ impl Held {
             watched: BTreeSet::new(),
             resumed: false,
             waiting: Some(reply),
+            finder: None,
             told,
             process: Process::behind(&descriptors.pidfd),
             descriptors,
@@ -163,6 +167,7 @@ impl Held {
                 generation: self.generation,
                 owners: self.owners.clone(),
                 saved: self.saved.clone(),
+                approvals: Vec::new(),
             },
         })
     }

@@ -11,6 +11,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nemoclaw_api::approvals::Approval;
 use nemoclaw_policy::handover::{self, Handover};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,9 @@ pub struct Identity {
     pub owners: BTreeMap<PathBuf, u32>,
     /// CA and names.
     pub saved: Saved,
+    /// What people have allowed.
+    #[serde(default)]
+    pub approvals: Vec<Approval>,
 }
 
 /// A sandbox as it was kept.
@@ -243,6 +247,7 @@ mod tests {
                     }),
                     names: Vec::new(),
                 },
+                approvals: Vec::new(),
             },
         }
     }

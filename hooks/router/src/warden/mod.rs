@@ -1,10 +1,12 @@
 //! The warden: root, small, and deaf to networks. It holds what must outlive a worker.
 
+mod approvals;
 mod audit;
 mod boxes;
 mod child;
 mod files;
 mod keep;
+pub mod program;
 mod providers;
 mod resume;
 mod settings;
@@ -47,6 +49,11 @@ enum Happening {
     Unserved { sandbox: String, sentence: String },
     /// A sandbox that outlived the last router ended before it could be served again.
     Missed { sandbox: String },
+    /// A worker's question for a program has its answer.
+    Found {
+        question: program::Question,
+        answer: program::Answer,
+    },
     /// SIGTERM or SIGINT.
     Signal,
 }
@@ -99,6 +106,12 @@ pub enum WardenError {
         /// The directory.
         path: PathBuf,
     },
+    /// A file that should hold the key of the audit log.
+    #[error("`{}` is no ed25519 key: move it away, and a new one is made", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
     /// Its memory cannot be hidden.
     #[error("the warden cannot keep its memory out of core dumps")]
     Hide(#[source] nix::Error),
@@ -140,7 +153,7 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     hide_memory().map_err(WardenError::Hide)?;
     let settings = settings::gather(&node.router)?;
     let disk = state::Disk {
-        audit: audit::AuditLog::open(&node.data_dir.join("audit"))?,
+        audit: audit::AuditLog::open(&node.data_dir, node.audit)?,
         keep: keep::Keep::open(&node.state_dir)?,
     };
     let keep = disk.keep.clone();

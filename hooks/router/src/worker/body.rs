@@ -168,6 +168,10 @@ impl hyper::body::Body for Passing {
             return this.fail(BodyError::Revoked);
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
+            // Fields behind a request's body were never decided on; behind an answer's they are gRPC's status.
+            Poll::Ready(Some(Ok(frame))) if this.way == Way::Out && frame.is_trailers() => {
+                Poll::Ready(None)
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len));
                 this.idle.as_mut().reset(Instant::now() + limits::BODY_IDLE);

@@ -20,6 +20,9 @@ pub struct Denial<'a> {
     pub path: &'a str,
     /// The rule that decided, where there is one.
     pub rule: Option<String>,
+    /// The proposal under which a person may allow it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<String>,
     /// How a person may change that.
     pub hint: String,
 }

@@ -69,6 +69,7 @@ pub async fn forward(
         Passing::new(body, Way::Out, record.clone(), underway.revoked())
     });
     let mut revoked = underway.revoked();
+    let pool = connection.sandbox.pool.load_full();
     let sent = tokio::select! {
         // First: the body ends by it too, and then the answer would be the upstream's fault.
         biased;
@@ -77,7 +78,7 @@ pub async fn forward(
             let reason = "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
             return underway.failed(StatusCode::FORBIDDEN, reason, "run `nemoclaw status` to see the policy in force");
         }
-        sent = tokio::time::timeout(limits::ANSWER_TIME, connection.sandbox.pool.send(outgoing, alpn)) => sent,
+        sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(outgoing, alpn)) => sent,
     };
     match sent {
         Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
@@ -246,7 +247,7 @@ impl Underway {
         let (status, hint) = match dial_error(error) {
             Some(DialError::Resolve(ResolveError::Inside { .. })) => (
                 StatusCode::FORBIDDEN,
-                "to allow it, name the address under `router.hosts` in the node's configuration",
+                "to allow it, list the address under the endpoint's `allowed_ips`, or under `router.hosts` in the node's configuration",
             ),
             Some(DialError::Slow(_)) => (StatusCode::GATEWAY_TIMEOUT, "try again later"),
             Some(DialError::Certificate { .. }) => (
@@ -282,6 +283,7 @@ impl Underway {
             method: &self.wanted.method,
             path: &self.wanted.path,
             rule: None,
+            proposal: None,
             hint: hint.to_owned(),
         }
         .answer(status)

@@ -16,12 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::body::Body;
 use super::credentials;
 use super::denial::Denial;
-use super::event::short_path;
+use super::event::{self, short_path};
 use super::forward;
+use super::framing::Found;
 use super::judge::{self, Refusal};
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
+use super::watched::Watched;
 use crate::limits;
 
 /// An inspected connection.
@@ -60,10 +62,11 @@ pub async fn serve(
     let _owned = Owned(tasks.clone());
     let connection = Arc::new(connection);
     let server = builder(tasks, dialect);
+    let (io, found) = Watched::new(io, dialect);
     let shared = connection.clone();
     let service = service_fn(move |request| {
-        let connection = shared.clone();
-        async move { Ok::<_, Infallible>(answer(connection, request).await) }
+        let (connection, found) = (shared.clone(), found.clone());
+        async move { Ok::<_, Infallible>(take(connection, found.as_deref(), request).await) }
     });
     let served = server.serve_connection_with_upgrades(TokioIo::new(io), service);
     tokio::pin!(served);
@@ -81,8 +84,11 @@ pub async fn serve(
     };
     tokio::pin!(revoked, drain);
     tokio::select! {
-        // How a client's connection ends is its own affair; each request has its record.
-        _ = served.as_mut() => {}
+        // How a client's connection ends is its own affair, and each request has its record; but one that hyper could not
+        // read has none yet.
+        ended = served.as_mut() => if ended.is_err_and(|error| is_unreadable(error.as_ref())) {
+            unreadable(&connection).await;
+        },
         () = revoked => {
             // The bodies on their way fail by the same change. They say so in their protocol first: a connection that
             // is simply gone would let some clients take half an answer for a whole one.
@@ -116,6 +122,45 @@ fn builder(tasks: Tasks, dialect: Dialect) -> auto::Builder<Tasks> {
         Dialect::One => builder.http1_only(),
         Dialect::Two => builder.http2_only(),
     }
+}
+
+/// Answer a request, if it is certain where it begins and ends.
+async fn take(
+    connection: Arc<Inspected>,
+    found: Option<&Found>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(found) = found else {
+        return answer(connection, request).await;
+    };
+    let mut response = match found.hand_over() {
+        Ok(()) => answer(connection, request).await,
+        Err(fault) => {
+            let (head, _) = request.into_parts();
+            let refusal = judge::unframed(&connection, &head, fault);
+            refuse(&connection, &head, refusal, None).await
+        }
+    };
+    if found.is_last() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = header::HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// Record a request that hyper refused, which it answers itself.
+async fn unreadable(connection: &Inspected) {
+    let event = connection
+        .sandbox
+        .event("http", &connection.host, connection.port);
+    let event = event::denied(event, "the request's head cannot be read", None);
+    connection.sandbox.node.sink.refusal(event).await;
+}
+
+fn is_unreadable(error: &(dyn std::error::Error + 'static)) -> bool {
+    error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(|error| error.is_parse() || error.is_parse_too_large())
 }
 
 async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Response<Body> {
@@ -172,6 +217,7 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
         method: head.method.as_str(),
         path: &short_path(head.uri.path()),
         rule: None,
+        proposal: None,
         hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
     }
     .answer(StatusCode::SERVICE_UNAVAILABLE)

@@ -14,7 +14,7 @@ use super::credentials::Vault;
 use super::event::told;
 use super::names::Names;
 use super::policy::compile;
-use crate::link::{Saved, ToWorker};
+use crate::link::{Answer, Program, Saved, ToWorker, Unknown};
 
 /// Something to do, with the slow part done.
 pub enum Command {
@@ -42,8 +42,17 @@ pub enum Command {
     Providers(Box<Vault>),
     /// Other DNS servers.
     Resolvers(Vec<IpAddr>),
+    /// The program behind a connection.
+    Program {
+        /// Which question.
+        id: u64,
+        /// The answer.
+        found: Result<Vec<Program>, Unknown>,
+    },
     /// Whether decisions can be written down.
     Recording(bool),
+    /// The answer to a question for a person.
+    Answer(u64, Answer),
     /// Forget a sandbox.
     Release(String),
     /// End soon.
@@ -125,7 +134,9 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
             }
         },
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
+        ToWorker::Program { id, found } => Command::Program { id, found },
         ToWorker::Recording(can) => Command::Recording(can),
+        ToWorker::Answer { ticket, answer } => Command::Answer(ticket, answer),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
         ToWorker::Drain => Command::Drain,
     })

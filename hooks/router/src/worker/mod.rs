@@ -2,6 +2,7 @@
 
 pub mod addresses;
 mod answer;
+mod approve;
 mod authority;
 mod body;
 pub mod confine;
@@ -11,6 +12,7 @@ mod dial;
 mod dns;
 pub mod event;
 mod forward;
+pub mod framing;
 mod hello;
 mod http;
 mod inbox;
@@ -21,7 +23,9 @@ mod names;
 mod pass;
 mod policy;
 mod pool;
+mod program;
 mod proxy;
+mod reach;
 mod request;
 mod resolve;
 mod sandbox;
@@ -30,6 +34,7 @@ mod sink;
 mod tasks;
 mod tls;
 mod wanted;
+mod watched;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -46,7 +51,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
 use dial::Dialer;
-use proxy::{Proxy, SettingsError};
+use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
 use sandbox::Node;
 
@@ -64,7 +69,7 @@ enum StartError {
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
-    Proxy(#[from] SettingsError),
+    Proxy(#[from] Unsendable),
     #[error(transparent)]
     Confine(#[from] confine::ConfineError),
     #[error("the worker cannot be set up")]
@@ -137,7 +142,7 @@ fn serve(
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(), StartError> {
     let reader = link.try_clone()?;
-    let sink = sink::Sink::start(link)?;
+    let sink = sink::Sink::default();
     let (commands, inbox) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("from-warden".into())
@@ -148,10 +153,17 @@ fn serve(
         vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
-    runtime.block_on(serve::Worker::new(node).run(inbox));
+    runtime.block_on(async {
+        tokio::select! {
+            error = sink.deliver(&link) => log(&format!("the warden takes nothing more: {}", event::told(&error))),
+            () = serve::Worker::new(node).run(inbox) => {}
+        }
+    });
     Ok(())
 }

@@ -11,6 +11,8 @@ use tokio::time::{Instant, timeout};
 
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
+use super::program::Behind;
+use super::reach::Reach;
 use super::sandbox::Sandbox;
 use super::sink::{Bytes, Gone, Record};
 use crate::limits;
@@ -19,10 +21,18 @@ use crate::limits;
 const TLS_PORT: u16 = 443;
 
 /// Pass `client`'s connection to `name:port` through, until it ends or is no longer allowed.
-pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, port: u16) {
+pub async fn pass(
+    sandbox: Arc<Sandbox>,
+    mut client: TcpStream,
+    name: Arc<str>,
+    port: u16,
+    behind: Behind,
+) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    match policy.policy.decide(&Flow::to(&name, port)) {
+    event.pid = behind.pid;
+    let flow = Flow::to(&name, port).of(behind.program.as_deref());
+    match policy.policy.decide(&flow) {
         Verdict::Deny { reason, rule, .. } => {
             sandbox
                 .node
@@ -49,7 +59,8 @@ pub async fn pass(sandbox: Arc<Sandbox>, mut client: TcpStream, name: Arc<str>, 
     let record = Record::new(&sandbox.node.sink, event);
     let host = name.clone();
     let allowed = move |policy: &nemoclaw_policy::Policy| {
-        policy.handling(&Flow::to(&host, port)) == Handling::PassL4
+        let flow = Flow::to(&host, port).of(behind.program.as_deref());
+        policy.handling(&flow) == Handling::PassL4
     };
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
@@ -133,7 +144,11 @@ async fn carry(
     };
     sandbox.node.sink.room().await;
     record.opened().await?;
-    let dialled = sandbox.node.dialer.raw(name, port).await?;
+    let dialled = {
+        let policy = sandbox.policy.snapshot();
+        let reach = Reach::new(&policy.policy, name, port);
+        sandbox.node.dialer.raw(reach).await?
+    };
     let mut server = dialled.stream;
     let bytes = record.bytes();
     let (mut from_client, mut to_client) = client.split();

@@ -18,6 +18,8 @@ use tower_service::Service;
 
 use super::body::Body;
 use super::dial::{Alpn, DialError};
+use super::policy::InForce;
+use super::reach::Reach;
 use super::sandbox::Node;
 use super::tasks::Tasks;
 use crate::limits;
@@ -31,7 +33,7 @@ pub struct Pool {
 impl Pool {
     /// An empty pool whose connections live in `tasks`.
     #[must_use]
-    pub fn new(node: &Arc<Node>, tasks: &Tasks) -> Pool {
+    pub fn new(node: &Arc<Node>, policy: &Arc<InForce>, tasks: &Tasks) -> Pool {
         let client = |alpn| {
             Client::builder(tasks.clone())
                 .pool_timer(TokioTimer::new())
@@ -40,6 +42,7 @@ impl Pool {
                 .pool_max_idle_per_host(limits::POOL_IDLE)
                 .build(Connector {
                     node: node.clone(),
+                    policy: policy.clone(),
                     alpn,
                 })
         };
@@ -81,6 +84,7 @@ pub fn dial_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'
 #[derive(Clone)]
 struct Connector {
     node: Arc<Node>,
+    policy: Arc<InForce>,
     alpn: Alpn,
 }
 
@@ -94,18 +98,18 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let Connector { node, alpn } = self.clone();
+        let Connector { node, policy, alpn } = self.clone();
         Box::pin(async move {
             let host = uri.host().unwrap_or_default();
             let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
             let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+            let policy = policy.snapshot();
+            let reach = Reach::new(&policy.policy, host, port);
             if secure {
-                let stream = node.dialer.tls(host, port, alpn).await?;
+                let stream = node.dialer.tls(reach, alpn).await?;
                 Ok(Upstream::Tls(Box::new(TokioIo::new(stream))))
             } else {
-                Ok(Upstream::Plain(TokioIo::new(
-                    node.dialer.tcp(host, port).await?,
-                )))
+                Ok(Upstream::Plain(TokioIo::new(node.dialer.tcp(reach).await?)))
             }
         })
     }

@@ -11,6 +11,7 @@ use nemoclaw_policy::decide::NameVerdict;
 use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::approve::Waiting;
 use super::authority::Authority;
 use super::credentials::Vault;
 use super::dial::Dialer;
@@ -19,6 +20,7 @@ use super::event;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
+use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
@@ -36,8 +38,12 @@ pub struct Node {
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Requests that wait for a person.
+    pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
+    /// Questions for programs.
+    pub questions: Questions,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -55,7 +61,7 @@ pub struct Sandbox {
     /// Its name.
     pub name: Arc<str>,
     /// Its policy.
-    pub policy: InForce,
+    pub policy: Arc<InForce>,
     /// Its CA.
     pub authority: Authority,
     /// What it shares.
@@ -63,7 +69,11 @@ pub struct Sandbox {
     /// Its connections and whatever they start.
     pub tasks: Tasks,
     /// Its upstream connections.
-    pub pool: Pool,
+    pub pool: ArcSwap<Pool>,
+    /// Room for requests that wait for a person.
+    pub asking: Semaphore,
+    /// Room for questions for programs.
+    pub questions: Semaphore,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
@@ -120,18 +130,33 @@ impl Sandbox {
     #[must_use]
     pub fn new(parts: Parts, node: Arc<Node>) -> Arc<Sandbox> {
         let tasks = Tasks::default();
+        let policy = Arc::new(InForce::new(parts.policy, parts.texts, parts.generation));
         Arc::new(Sandbox {
-            policy: InForce::new(parts.policy, parts.texts, parts.generation),
             name: parts.name,
             authority: parts.authority,
-            pool: Pool::new(&node, &tasks),
+            pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
+            policy,
             tasks,
+            questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
             open: AtomicU64::new(0),
             node,
         })
+    }
+
+    /// Put another policy in force; gives its generation. Idle upstream connections go: they may lead to addresses that
+    /// it no longer lists.
+    pub fn follow(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+        let before = self.policy.snapshot().generation;
+        let generation = self.policy.replace(policy, texts);
+        if generation != before {
+            let pool = Pool::new(&self.node, &self.policy, &self.tasks);
+            self.pool.store(Arc::new(pool));
+        }
+        generation
     }
 
     /// Room for a connection, if there is any.

@@ -68,7 +68,7 @@ impl Worker {
                 };
                 self.node.sink.send(match policy {
                     Ok(policy) => {
-                        let generation = known.policy.replace(*policy, texts);
+                        let generation = known.follow(*policy, texts);
                         FromWorker::Accepted {
                             sandbox,
                             sequence,
@@ -88,7 +88,9 @@ impl Worker {
                 .dialer
                 .resolver
                 .set_servers(super::servers(&addresses)),
+            Command::Program { id, found } => self.node.questions.answer(id, found),
             Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
+            Command::Answer(ticket, answer) => self.node.waiting.answered(ticket, answer),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();

@@ -8,6 +8,7 @@ mod echo;
 mod grpc;
 mod net;
 pub mod proxy;
+pub mod recorder;
 mod sandbox;
 mod upstream;
 
@@ -20,6 +21,7 @@ use nemoclaw_api::{BoxStatus, RouterStatus, audit};
 
 pub use answer::Answer;
 pub use net::Netns;
+#[allow(unused_imports, reason = "one test file has sandboxes of its own")]
 pub use sandbox::Sandbox;
 use upstream::Upstream;
 
@@ -177,7 +179,11 @@ impl Rig {
             .join(format!("data/audit/{name}.jsonl"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("an event"))
+            .filter_map(|line| {
+                audit::record::Record::parse(line)
+                    .expect("a record")
+                    .event()
+            })
             .collect()
     }
 

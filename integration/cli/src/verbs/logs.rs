@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::record::Record;
+use nemoclaw_api::audit::{DENY, Event};
 
 use crate::args::Logs;
 use crate::direct::boxes::{self, Sandbox, State};
@@ -70,8 +71,10 @@ fn denied(node: &Node, args: &Logs, printer: Printer) -> anyhow::Result<()> {
     let names = audited(node)?;
     let name = names::find(args.name.as_deref(), &names)?;
     let show = |line: &str| {
-        let event: Event = serde_json::from_str(line)?;
-        match (event.verdict == "deny", args.json) {
+        let Some(event) = Record::parse(line)?.event() else {
+            return Ok(());
+        };
+        match (event.verdict == DENY, args.json) {
             (false, _) => Ok(()),
             (true, true) => Ok(printer.data(line)?),
             (true, false) => {
@@ -129,6 +132,9 @@ pub fn sentence(event: &Event) -> String {
         event.host,
         event.path.clone().unwrap_or_default()
     ));
+    if let Some(count) = event.count {
+        words.push(format!("({count} times)"));
+    }
     if let Some(reason) = &event.reason {
         words.push(format!("- {reason}"));
     }

@@ -1,5 +1,6 @@
 //! One file a verb: arguments in, calls of the library parts, output. Nothing else lives here.
 
+pub mod approvals;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
@@ -42,6 +43,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Rm(rm) => rm::run(&node()?, rm, args.no_input, printer),
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
+        Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
@@ -60,6 +62,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Connect(_) => "connect",
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
+        Verb::Approvals(_) => "approvals",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
         Verb::Doctor(_) | Verb::Policy(_) | Verb::Register(_) | Verb::Unregister(_) => return None,

@@ -21,6 +21,7 @@ impl State {
                 "worker {pid}: {why}, and cannot be waited for: {error}"
             )),
         }
+        self.approvals.nobody_waits();
         for held in self.boxes.values_mut() {
             held.set_connections(0);
         }
@@ -63,7 +64,7 @@ impl State {
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {
             self.hand_over(&name);
-            self.note(&name, Ok("the router's worker was started again".into()));
+            self.happened(&name, None, "the router's worker was started again");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The warden's state and what each happening does to it. One thread, one happening at a time.
 
+mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
 mod policies;
+mod programs;
 mod providers;
 mod registration;
 mod said;
@@ -18,6 +20,7 @@ use nemoclaw_api::wire::WireError;
 use nemoclaw_api::{Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
+use super::approvals::Approvals;
 use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
@@ -48,6 +51,7 @@ pub struct State {
     providers: Providers,
     post: Post,
     boxes: BTreeMap<String, Held>,
+    approvals: Approvals,
     worker: Option<Worker>,
     born: Instant,
     numbers: u64,
@@ -80,6 +84,7 @@ impl State {
             providers: Providers::new(node.providers.clone()),
             post,
             boxes: BTreeMap::new(),
+            approvals: Approvals::default(),
             worker: None,
             born: Instant::now(),
             numbers: 0,
@@ -147,7 +152,8 @@ impl State {
     /// Treat happenings until the router is told to end.
     pub fn run(&mut self, happenings: &Receiver<Happening>) {
         loop {
-            let next = [self.retry, self.audit_retry, self.ending]
+            let audit = self.disk.audit.due();
+            let next = [self.retry, self.audit_retry, self.ending, audit]
                 .into_iter()
                 .flatten()
                 .min();
@@ -164,6 +170,7 @@ impl State {
             }
             self.due();
             self.retry_audit();
+            self.work_on_logs();
             if self
                 .ending
                 .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
@@ -219,6 +226,7 @@ impl State {
                     self.disk.keep.forget(&sandbox);
                 }
             }
+            Happening::Found { question, answer } => self.found(question, answer),
             Happening::Signal => self.drain(),
         }
     }
@@ -251,7 +259,21 @@ impl State {
                     .collect();
                 reply.give(&Response::Boxes { boxes });
             }
+            Request::Approvals { sandbox } => reply.give(&Response::Approvals {
+                proposals: self.approvals.proposals(sandbox.as_deref()),
+                approvals: self.approvals.standing(sandbox.as_deref()),
+            }),
+            Request::Decide { id, decision } => self.decide(&id, decision, reply),
             Request::Status => reply.give(&Response::Router(self.status())),
+            Request::Seal => {
+                self.seal();
+                reply.give(&match self.disk.audit.fault() {
+                    None => Response::Done,
+                    Some(fault) => Response::Error {
+                        message: fault.to_owned(),
+                    },
+                });
+            }
             Request::Stop => {
                 self.stoppers.push(reply);
                 self.drain();
@@ -304,6 +326,7 @@ impl State {
         {
             log(&format!("the worker cannot be ended: {error}"));
         }
+        self.disk.audit.close_all();
         for reply in self.stoppers.drain(..) {
             reply.give(&Response::Done);
         }

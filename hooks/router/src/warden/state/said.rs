@@ -1,7 +1,7 @@
 //! What the worker says, and what it changes. A sandbox it names is looked up; it names no file and no process.
 
 use nemoclaw_api::Response;
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::{Event, OPEN};
 
 use super::State;
 use super::registration::refuse_box;
@@ -47,6 +47,19 @@ impl State {
                 }
             }
             FromWorker::Named { sandbox, entry } => self.named(&sandbox, entry),
+            FromWorker::Ask {
+                sandbox,
+                ticket,
+                question,
+                rule,
+            } => self.ask(&sandbox, ticket, question, rule),
+            FromWorker::Withdraw { ticket } => self.approvals.withdraw(ticket),
+            FromWorker::WhoIs {
+                sandbox,
+                id,
+                client,
+                local,
+            } => self.who_is(&sandbox, id, client, local),
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
@@ -105,9 +118,12 @@ impl State {
             return self.release(sandbox);
         }
         reply.give(&Response::Registered { generation, ca_pem });
-        if resumed {
-            self.note(sandbox, Ok("the router was started again".into()));
-        }
+        let began = if resumed {
+            "the router was started again"
+        } else {
+            "the sandbox is served"
+        };
+        self.happened(sandbox, Some(OPEN), began);
         self.watch_files(sandbox);
     }
 
@@ -125,8 +141,7 @@ impl State {
                 held.count(event);
                 self.write(&event.sandbox, event);
             } else if self.departed.contains(&event.sandbox) {
-                self.write(&event.sandbox, event);
-                self.disk.audit.close(&event.sandbox);
+                self.write_late(&event.sandbox, event);
             }
         }
     }

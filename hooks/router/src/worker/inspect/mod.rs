@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use nemoclaw_policy::decide::{Content, GraphqlOperation, Inspection, RpcCall};
 
+use super::body::Source;
 use crate::limits;
 
 /// What was found in a body.
@@ -68,14 +69,22 @@ pub async fn read(
 ) -> Result<(Messages, Bytes), Unread> {
     let limit = inspection.graphql.into_iter().chain(inspection.rpc).min();
     let limit = usize::try_from(limit.unwrap_or_default()).unwrap_or(usize::MAX);
-    let whole = Limited::new(body, limit).collect();
-    let bytes = match tokio::time::timeout(limits::INSPECT_TIME, whole).await {
-        Ok(Ok(whole)) => whole.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Unread::TooLong { limit }),
-        Ok(Err(error)) => return Err(Unread::Broken(error)),
-        Err(_) => return Err(Unread::Slow),
-    };
+    let bytes = whole(Source::Stream(body), limit).await?;
     Ok((messages(head, &bytes, inspection), bytes))
+}
+
+/// Read a body whole.
+///
+/// # Errors
+/// The body is longer than `limit` bytes, too slow, or broke off.
+pub async fn whole(body: Source, limit: usize) -> Result<Bytes, Unread> {
+    let whole = Limited::new(body, limit).collect();
+    match tokio::time::timeout(limits::INSPECT_TIME, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Unread::TooLong { limit }),
+        Ok(Err(error)) => Err(Unread::Broken(error)),
+        Err(_) => Err(Unread::Slow),
+    }
 }
 
 /// What the body says. Pure.
