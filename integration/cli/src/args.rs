@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
+mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
+pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -91,6 +93,9 @@ Exit code 1: a check failed.")]
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Keep credentials outside of sandboxes.
+    #[command(subcommand)]
+    Provider(Provider),
     /// Make an engine know the runtime.
     #[command(subcommand)]
     Register(Register),

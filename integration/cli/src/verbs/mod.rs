@@ -9,6 +9,7 @@ pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod provider;
 pub mod register;
 pub mod rm;
 pub mod router;
@@ -44,6 +45,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
+        Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
@@ -63,6 +65,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
         Verb::Approvals(_) => "approvals",
+        Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
         Verb::Doctor(_) | Verb::Policy(_) | Verb::Register(_) | Verb::Unregister(_) => return None,
