@@ -65,7 +65,7 @@ impl DevicePattern {
     }
 
     /// What both entries name.
-    fn meet(&self, other: &DevicePattern) -> Option<DevicePattern> {
+    pub(crate) fn meet(&self, other: &DevicePattern) -> Option<DevicePattern> {
         match (&self.name, &other.name) {
             _ if self.kind != other.kind => None,
             (None, _) => Some(other.clone()),
@@ -110,6 +110,11 @@ impl Devices {
         self.ceiling.as_deref()
     }
 
+    /// Whether each of the policies that were met lists devices: one that lists none gives none.
+    pub(crate) fn gives(&self) -> bool {
+        self.complete
+    }
+
     /// Whether the box may have `device`, as far as this policy says.
     pub fn allow(&self, device: &DeviceName) -> bool {
         self.ceiling
@@ -121,7 +126,8 @@ impl Devices {
     #[must_use]
     pub fn meet(&self, other: &Devices) -> Devices {
         let ceiling = match (&self.ceiling, &other.ceiling) {
-            (None, one) | (one, None) => one.clone(),
+            (None, None) => None,
+            (None, Some(one)) | (Some(one), None) => Some(common(one, one)),
             (Some(a), Some(b)) => Some(common(a, b)),
         };
         let complete = self.complete && other.complete;

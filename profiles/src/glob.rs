@@ -4,6 +4,7 @@
 //! itself. Percent escapes in the pattern and in the path are decoded before they are compared, so `/caf%C3%A9` and
 //! `/café` are one pattern.
 
+use crate::automaton::{ByteSet, Line};
 use crate::path::escape;
 
 /// The longest pattern, in bytes; matching costs at most its product with the path's length.
@@ -97,6 +98,27 @@ impl Glob {
     /// Whether the whole of `path` (decoded bytes) is covered.
     pub fn matches(&self, path: &[u8]) -> bool {
         matches(&self.tokens, path)
+    }
+
+    /// In the form in which patterns are compared.
+    pub fn line(&self) -> Line {
+        let mut line = Line::new();
+        for token in &self.tokens {
+            match token {
+                Token::Many => line.star(ByteSet::ALL),
+                one => line.one(ByteSet::that(|byte| one.covers(byte))),
+            }
+        }
+        line
+    }
+
+    /// The same as an endpoint's `path`.
+    pub fn tree_line(&self) -> Line {
+        let mut line = self.line();
+        if let [.., Token::Byte(b'/'), Token::Many] = self.tokens.as_slice() {
+            line.end_early(2);
+        }
+        line
     }
 
     /// How much a pattern says: one without wildcards says more than any with, then the more literal one.

@@ -3,6 +3,7 @@
 //! This crate imports no other crate of the workspace. Everything in it is pure: text and values in, values out;
 //! only `node` and `resolve` read files, and only those the operator named.
 
+mod automaton;
 pub mod builtin;
 pub mod decide;
 pub mod device;

@@ -16,6 +16,7 @@ use crate::yaml::{self, View};
 
 mod audit;
 mod cdi;
+mod metrics;
 mod proxy;
 mod selectable;
 
@@ -48,10 +49,10 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
-    /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
-    pub providers: PathBuf,
     /// `audit`.
     pub audit: AuditConfig,
+    /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
+    pub providers: PathBuf,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -95,8 +96,8 @@ impl Default for NodeConfig {
             egress_hook: None,
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
-            providers: crate::provider::DEFAULT_PATH.into(),
             audit: AuditConfig::default(),
+            providers: crate::provider::DEFAULT_PATH.into(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -159,8 +160,8 @@ impl NodeConfig {
             "egress_hook",
             "capture",
             "router",
-            "providers",
             "audit",
+            "providers",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
         let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
@@ -261,15 +262,8 @@ fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
 }
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
-    let known = [
-        "socket",
-        "user",
-        "resolvers",
-        "hosts",
-        "extra_ca",
-        "metrics",
-    ];
-    let known = [known.as_slice(), &proxy::KEYS].concat();
+    let known = ["socket", "user", "resolvers", "hosts", "extra_ca"];
+    let known = [known.as_slice(), &proxy::KEYS, &[metrics::KEY]].concat();
     let fields = view.fields(&known, &["limits", "listen"])?;
     if let Some(view) = fields.get("socket") {
         router.socket = absolute(&view)?;
@@ -314,23 +308,8 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
             .collect::<Result<_, _>>()?;
     }
     router.upstream_proxy = proxy::read(&fields)?;
-    router.metrics = fields
-        .get("metrics")
-        .map(|view| loopback(&view))
-        .transpose()?;
+    router.metrics = metrics::read(&fields)?;
     Ok(())
-}
-
-/// An address and port that only this machine can reach.
-fn loopback(view: &View<'_>) -> Result<SocketAddr, Box<Diagnostic>> {
-    let text = view.text()?;
-    let address = text.parse().ok();
-    let fitting = address.filter(|at: &SocketAddr| at.ip().is_loopback() && at.port() != 0);
-    fitting.ok_or_else(|| {
-        view.fault(format!(
-            "`{text}` is no loopback address with a port, such as 127.0.0.1:9464"
-        ))
-    })
 }
 
 /// An account's name, or a number that is not root's.

@@ -4,6 +4,8 @@
 //! character of a segment, `[a-z]` and `[!a-z]` one of a class. All else stands for itself. A value without
 //! separators is one segment.
 
+use crate::automaton::{ByteSet, Line};
+
 /// The longest pattern, in bytes; matching costs at most its product with the value's length.
 const MAX_PATTERN: usize = 1024;
 
@@ -99,6 +101,22 @@ impl SegmentGlob {
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.tokens == [Token::Everything]
+    }
+
+    /// In the form in which patterns are compared.
+    pub(crate) fn line(&self) -> Line {
+        let mut line = Line::new();
+        for token in &self.tokens {
+            match token {
+                Token::Many => line.star(ByteSet::but(self.separator)),
+                Token::Everything => {
+                    line.one(ByteSet::ALL);
+                    line.star(ByteSet::ALL);
+                }
+                one => line.one(ByteSet::that(|byte| one.covers(byte, self.separator))),
+            }
+        }
+        line
     }
 
     /// Whether the whole of `value` is covered.

@@ -161,7 +161,7 @@ pub const PROGRAM_PINS: usize = 4096;
 pub const PROGRAM_CGROUPS: usize = 64;
 /// A search longer than this is followed by a rest of the same length, so that a sandbox cannot have the router work for
 /// it without a pause.
-pub const PROGRAM_REST: Duration = Duration::from_millis(50);
+pub const PROGRAM_REST: Duration = Duration::from_millis(5);
 
 /// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.
 pub const SETTLE: Duration = Duration::from_millis(8);

@@ -122,9 +122,11 @@ fn a_connection_that_is_passed_through_asks_for_its_program_too() {
     std::fs::copy("/bin/bash", &copy).expect("copy");
     let refused = bash(&sandbox, copy.to_str().expect("text"), greeting);
     assert!(refused.stdout.is_empty(), "{refused:?}");
-    let event = rig.audited("a", |event| event.verdict == "deny" && event.kind == "tcp");
-    let path = copy.display().to_string();
-    assert!(event.reason.is_some_and(|reason| reason.contains(&path)));
+    let path = format!("not for `{}`", copy.display());
+    rig.audited("a", |event| {
+        let reason = event.reason.as_deref().unwrap_or_default();
+        event.kind == "tcp" && event.verdict == "deny" && reason.contains(&path)
+    });
 }
 
 #[test]
@@ -203,15 +205,18 @@ fn a_new_connection_costs_little_more_where_a_rule_names_programs() {
     rig.wait_until("the edit is in force", || rig.boxed("a").generation == 2);
     let with = latency(&sandbox);
     eprintln!(
-        "connection and first answer, median of 200: {without} us without programs, {with} us with, {} us more",
-        with - without
+        "connection and first answer, best tenth and median of 200: {without:?} us without programs, {with:?} us with"
     );
-    // Built without optimisation and on a busy machine; what is promised is printed above.
-    assert!(with - without < 10_000);
+    // What the machine's other work adds is not the question's cost.
+    let most = match cfg!(debug_assertions) {
+        true => 10_000,
+        false => 1_000,
+    };
+    assert!(with.0 - without.0 < most);
 }
 
-/// Microseconds of a connection with its first request, median.
-fn latency(sandbox: &Sandbox) -> i64 {
+/// Microseconds of a connection with its first request: best tenth and median.
+fn latency(sandbox: &Sandbox) -> (i64, i64) {
     let address = sandbox.address("api.test").to_string();
     let script = "import socket, sys, time\n\
         def once():\n\
@@ -220,12 +225,18 @@ fn latency(sandbox: &Sandbox) -> i64 {
         \x20   s.sendall(b'GET / HTTP/1.1\\r\\nHost: api.test\\r\\n\\r\\n')\n\
         \x20   assert b'200' in s.recv(4096)\n\
         \x20   return time.perf_counter() - begin\n\
-        print(int(sorted(once() for _ in range(200))[100] * 1000000))\n";
+        times = sorted(once() for _ in range(200))\n\
+        print(int(times[20] * 1000000), int(times[100] * 1000000))\n";
     let mut command = Command::new("python3");
     command.args(["-c", script, &address]);
     let output = sandbox
         .netns
         .within(move || command.output().expect("python"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.trim().parse().unwrap_or_else(|_| panic!("{output:?}"))
+    let times: Vec<i64> = text
+        .split_whitespace()
+        .filter_map(|time| time.parse().ok())
+        .collect();
+    assert_eq!(times.len(), 2, "{output:?}");
+    (times[0], times[1])
 }

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
+mod audit;
 mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
+pub use audit::{Audit, Verify};
 pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
@@ -96,6 +98,9 @@ Exit code 1: a check failed.")]
     /// Keep credentials outside of sandboxes.
     #[command(subcommand)]
     Provider(Provider),
+    /// Show and verify what the router recorded.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make an engine know the runtime.
     #[command(subcommand)]
     Register(Register),

@@ -154,7 +154,7 @@ fn doctor_s_json_has_a_version_and_a_level_for_each_check() {
 #[test]
 fn every_help_ends_with_examples_and_is_data() {
     let place = Place::new();
-    let verbs: [&[&str]; 24] = [
+    let verbs: [&[&str]; 26] = [
         &["run"],
         &["list"],
         &["status"],
@@ -169,6 +169,8 @@ fn every_help_ends_with_examples_and_is_data() {
         &["router", "start"],
         &["router", "stop"],
         &["router", "status"],
+        &["audit", "show"],
+        &["audit", "verify"],
         &["register", "docker"],
         &["register", "containerd"],
         &["register", "podman"],

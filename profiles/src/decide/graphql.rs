@@ -12,7 +12,7 @@ struct Known<'a> {
 
 impl GraphqlMatcher {
     /// Kind and name match, and every root field does. A stored document counts as what is registered of it.
-    pub(super) fn admits(
+    pub(crate) fn admits(
         &self,
         persisted: &PersistedQueries,
         operation: &GraphqlOperation,
@@ -28,7 +28,7 @@ impl GraphqlMatcher {
 
     /// Kind and name match, and one root field does. A stored document that nobody registered is hit by no rule, and
     /// admitted by none.
-    pub(super) fn hits(&self, persisted: &PersistedQueries, operation: &GraphqlOperation) -> bool {
+    pub(crate) fn hits(&self, persisted: &PersistedQueries, operation: &GraphqlOperation) -> bool {
         let Some(known) = known(persisted, operation) else {
             return false;
         };

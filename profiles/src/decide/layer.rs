@@ -242,7 +242,7 @@ impl Endpoint {
     }
 
     /// Whether a WebSocket's texts are looked at as GraphQL.
-    pub(super) fn has_graphql(&self) -> bool {
+    pub(crate) fn has_graphql(&self) -> bool {
         self.rules
             .iter()
             .chain(&self.deny_rules)
@@ -319,7 +319,7 @@ impl Endpoint {
     }
 
     /// Whether every request passes, whatever its method.
-    fn is_unbounded(&self) -> bool {
+    pub(crate) fn is_unbounded(&self) -> bool {
         self.open
             || self
                 .rules

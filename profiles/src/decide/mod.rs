@@ -22,6 +22,7 @@ pub use question::{AddressVerdict, Handling, NameVerdict};
 pub(crate) use readings::Readings;
 
 pub use crate::policy::RuleRef;
+pub(crate) use rpc::{ANSWER, MCP_METHODS, lawful};
 
 use self::words::{closed, unconfined};
 use crate::policy::{Binding, Mode, Policy};

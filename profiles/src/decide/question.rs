@@ -163,12 +163,12 @@ fn least(a: Option<u32>, b: Option<u32>) -> Option<u32> {
 
 impl NetworkLayer {
     fn address_verdict(&self, host: &str, port: u16, address: IpAddr) -> AddressVerdict {
-        if self
-            .resolve
-            .get(host)
-            .is_some_and(|fixed| fixed.contains(&address))
-        {
-            return AddressVerdict::Listed;
+        // A name with addresses of its own has no others, so that what two layers say of it meets in what both say.
+        if let Some(fixed) = self.resolve.get(host) {
+            return match fixed.contains(&address) {
+                true => AddressVerdict::Listed,
+                false => AddressVerdict::Refused,
+            };
         }
         let found = self.on(host, port);
         let lists = |endpoint: &Endpoint| {

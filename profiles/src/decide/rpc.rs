@@ -5,7 +5,7 @@ use crate::index::Candidate;
 use crate::policy::{Matcher, RpcMatcher, RpcMethod, TOOLS_CALL};
 
 /// What MCP defines for a client to send (revisions 2025-03-26, 2025-06-18, 2025-11-25).
-const MCP_METHODS: &[&str] = &[
+pub(crate) const MCP_METHODS: &[&str] = &[
     "initialize",
     "ping",
     "logging/setLevel",
@@ -32,7 +32,7 @@ const MCP_METHODS: &[&str] = &[
 /// The longest strict tool name, in characters.
 const MAX_TOOL: usize = 128;
 /// The word by which a rule names answers to the server's requests.
-const ANSWER: &str = "response";
+pub(crate) const ANSWER: &str = "response";
 
 /// Whether an allow rule matches. A call of a tool whose name is missing, or is not strict where it must be, matches
 /// none.
@@ -68,7 +68,7 @@ fn parts(call: &RpcCall) -> (&str, Option<&str>) {
     }
 }
 
-fn lawful(method: &str, name: Option<&str>, strict: bool) -> bool {
+pub(crate) fn lawful(method: &str, name: Option<&str>, strict: bool) -> bool {
     if method != TOOLS_CALL || !strict {
         return true;
     }

@@ -64,26 +64,4 @@ mod tests {
             assert!(parsed(keys).is_err(), "{keys}");
         }
     }
-
-    #[test]
-    fn metrics_are_served_to_this_machine_alone() {
-        let address = |text: &str| {
-            parsed(&format!("router: {{ metrics: '{text}' }}\n"))
-                .map(|config| config.router.metrics)
-        };
-        for good in ["127.0.0.1:9464", "[::1]:9464"] {
-            assert_eq!(address(good), Ok(Some(good.parse().unwrap())));
-        }
-        for bad in [
-            "0.0.0.0:9464",
-            "192.0.2.1:9464",
-            "[::]:9464",
-            "127.0.0.1:0",
-            "127.0.0.1",
-            "9464",
-        ] {
-            let fault = address(bad).unwrap_err();
-            assert!(fault.contains("loopback"), "{bad}: {fault}");
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::HostPattern;
+use crate::automaton::{ByteSet, Line};
 
 /// A whole name, as in the DNS.
 const MAX_NAME: usize = 253;
@@ -78,6 +79,33 @@ impl HostPattern {
     /// The pattern in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// In the form in which patterns are compared.
+    pub(crate) fn line(&self) -> Line {
+        let inside = ByteSet::but(b'.');
+        let mut line = Line::new();
+        for (i, label) in self.0.split('.').enumerate() {
+            if i > 0 {
+                line.text(b".");
+            }
+            match label {
+                "**" => line.star(ByteSet::ALL),
+                "*" => {
+                    line.one(inside);
+                    line.star(inside);
+                }
+                _ => {
+                    for (i, part) in label.split('*').enumerate() {
+                        if i > 0 {
+                            line.star(inside);
+                        }
+                        line.text(part.as_bytes());
+                    }
+                }
+            }
+        }
+        line
     }
 
     /// What follows the last label with a wildcard: every covered name ends with it.

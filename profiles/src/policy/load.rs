@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Budgets, Filesystem, Identity, Landlock, Mode, NetworkLayer, Policy, Process, Resources,
-    budgets, filesystem, network, options, resources,
+    Budgets, Filesystem, Identity, Landlock, Mode, NetworkLayer, Places, Policy, Process,
+    Resources, budgets, filesystem, network, options, resources,
 };
 use crate::device::{DevicePattern, Devices};
 use crate::source::{Diagnostic, Source};
@@ -125,7 +125,7 @@ pub(super) fn load(
         .unwrap_or(&source.name)
         .to_owned();
     let policy = if mode == Mode::Unconfined {
-        unconfined(name)
+        unconfined(name, Places::of(&root))
     } else {
         let mut entries = match fields.get("network_policies") {
             Some(view) => network::entries(&view, &mut warnings)?,
@@ -149,6 +149,7 @@ pub(super) fn load(
             budgets: budgets::load(fields.get("budgets"))?,
             ports: fields.get("ports").map(|view| ports(&view)).transpose()?,
             network: vec![NetworkLayer::new(name.clone(), entries, fixed)],
+            places: Places::of(&root),
             name,
         }
     };
@@ -156,7 +157,7 @@ pub(super) fn load(
 }
 
 /// No wall of ours: everything readable and writable, no layer of network rules.
-fn unconfined(name: String) -> Policy {
+fn unconfined(name: String, places: Places) -> Policy {
     Policy {
         name,
         mode: Mode::Unconfined,
@@ -175,6 +176,7 @@ fn unconfined(name: String) -> Policy {
         budgets: Budgets::default(),
         ports: None,
         network: Vec::new(),
+        places,
     }
 }
 

@@ -7,6 +7,7 @@ mod host;
 mod load;
 mod network;
 mod options;
+mod places;
 mod request;
 mod resources;
 mod rule;
@@ -25,8 +26,9 @@ pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
 pub use options::is_provider_name;
+pub use places::Places;
 pub use request::TOOLS_CALL;
-pub use resources::{Disk, Resources};
+pub use resources::{Disk, Resources, size_words};
 pub use rule::{
     GraphqlMatcher, HttpMatcher, Matcher, OperationKind, QueryMatcher, RpcMatcher, RpcMethod, Rule,
     RuleRef, WEBSOCKET_BINARY, WEBSOCKET_TEXT,
@@ -55,6 +57,8 @@ pub struct Policy {
     pub ports: Option<Vec<u16>>,
     /// Rules for traffic. Every layer must allow a flow: a policy from one file has one layer, `meet` joins them.
     pub network: Vec<NetworkLayer>,
+    /// Where its keys stand.
+    pub places: Places,
 }
 
 /// What kind of box.

@@ -233,7 +233,8 @@ impl Providers {
 }
 
 /// The providers that some endpoint of every layer of the policy binds, by name or by `*`; one layer at least by name.
-fn bound(policy: &Policy) -> BTreeSet<Arc<str>> {
+#[must_use]
+pub fn bound(policy: &Policy) -> BTreeSet<Arc<str>> {
     let layers: Vec<(BTreeSet<Arc<str>>, bool)> = policy
         .network
         .iter()

@@ -180,6 +180,7 @@ mod tests {
             budgets: nemoclaw_policy::policy::Budgets::default(),
             ports: None,
             network: Vec::new(),
+            places: nemoclaw_policy::policy::Places::default(),
         };
         let rules = PathRules::new(&filesystem, Path::new("/"));
         let host = HostFacts {

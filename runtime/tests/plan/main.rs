@@ -6,8 +6,10 @@
 
 mod bundle;
 mod cdi;
+mod disk;
 mod exec;
 mod refusals;
+mod resources;
 mod snapshots;
 mod volumes;
 
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use nemoclaw_policy::handover::PolicyText;
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
+use nemoclaw_policy::provider::Providers;
 use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
     SourceKind,
@@ -40,6 +43,7 @@ struct World {
     host: HostFacts,
     rootfs: RootfsFacts,
     policy_path: Option<PathBuf>,
+    providers: Providers,
 }
 
 impl World {
@@ -53,6 +57,7 @@ impl World {
             host: host(&spec),
             rootfs: rootfs(),
             policy_path: None,
+            providers: Providers::default(),
         }
     }
 
@@ -73,6 +78,7 @@ impl World {
             policy: &self.policy,
             texts: &texts,
             node: &node(),
+            providers: &self.providers,
             host: &self.host,
             rootfs: &self.rootfs,
             bundle: Path::new("/run/engine/box1"),
@@ -100,6 +106,7 @@ fn directory(path: &str) -> SourceFacts {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        capacity: None,
     }
 }
 
@@ -118,10 +125,9 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
-        resources: nemoclaw_policy::policy::Resources::default(),
-        budgets: nemoclaw_policy::policy::Budgets::default(),
-        ports: None,
         network: Vec::new(),
+        places: nemoclaw_policy::policy::Places::default(),
+        ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
     }
 }
 

@@ -118,6 +118,9 @@ pub enum VerifyError {
     /// There are no lines.
     #[error("there is no record in the audit log")]
     Empty,
+    /// There are none, but there were.
+    #[error("all {0} records are missing: the files are gone, or empty")]
+    Gone(u64),
     /// The head that was kept apart is not the router's.
     #[error("the head of the audit log of `{sandbox}` is not signed by the router")]
     Head {
@@ -344,7 +347,10 @@ impl<'a> Walk<'a> {
 
     fn end(mut self) -> Result<Report, VerifyError> {
         let (Some(first), Some(last), Some(next)) = (&self.first, &self.before, self.next) else {
-            return Err(VerifyError::Empty);
+            return Err(match self.against.head {
+                Some(head) => VerifyError::Gone(head.next.sequence - 1),
+                None => VerifyError::Empty,
+            });
         };
         let removed = self.report.removed_through;
         if self.against.whole && self.report.first > removed + 1 {

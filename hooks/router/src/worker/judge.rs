@@ -12,7 +12,7 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 use super::approve;
 use super::body::{Body, Source};
 use super::credentials::{Carried, Misuse};
-use super::denial::Denial;
+use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
 use super::framing::Fault;
 use super::http::Inspected;
@@ -43,6 +43,7 @@ pub struct Refusal {
     rule: Option<String>,
     proposal: Option<String>,
     hint: String,
+    tongue: Tongue,
 }
 
 /// What does not pass, with what is left of its body.
@@ -70,18 +71,28 @@ pub async fn judge(
                 Source::whole(bytes)
             }
             Err(unread) => {
-                let refusal = unreadable(event, &wanted.path, &unread);
+                let mut refusal = unreadable(event, &wanted.path, &unread);
+                refusal.tongue = Tongue::of(&wanted.messages, inspection);
                 return Err((refusal, None));
             }
         }
     } else {
         Source::Stream(body)
     };
-    match decide(&policy, wanted, event) {
+    let tongue = Tongue::of(&wanted.messages, inspection);
+    let unclear = wanted.messages.unclear();
+    let judged = match decide(&policy, wanted, event) {
         Decided::Passes(allowed) => Ok((*allowed, body)),
         Decided::Refused(refusal) => Err((refusal, body.into_stream())),
         Decided::Asked(asked) => approved(connection, *asked, body).await,
-    }
+    };
+    judged.map_err(|(mut refusal, rest)| {
+        refusal.tongue = tongue;
+        if let (Some(why), Some(reason)) = (unclear, &mut refusal.event.reason) {
+            reason.push_str(&format!(": {why}"));
+        }
+        (refusal, rest)
+    })
 }
 
 /// A request about which a person is asked.
@@ -250,7 +261,7 @@ impl Refusal {
             proposal: self.proposal.clone(),
             hint: self.hint.clone(),
         }
-        .answer(self.status)
+        .answer_in(&self.tongue, self.status)
     }
 }
 
@@ -333,5 +344,6 @@ fn refusal(
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
         hint,
+        tongue: Tongue::Http,
     })
 }

@@ -16,7 +16,7 @@ pub mod framing;
 mod hello;
 mod http;
 mod inbox;
-mod inspect;
+pub mod inspect;
 mod judge;
 mod listen;
 mod names;

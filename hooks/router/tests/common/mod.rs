@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use nemoclaw_api::audit::chain::{Head, Keys};
+use nemoclaw_api::audit::verify::{Against, Report, verify};
 use nemoclaw_api::client::Client;
 use nemoclaw_api::{BoxStatus, RouterStatus, audit};
 
@@ -185,6 +187,29 @@ impl Rig {
                     .event()
             })
             .collect()
+    }
+
+    /// Let the router sign its logs, and hold one against what was signed.
+    pub fn verified(&self, name: &str) -> Report {
+        self.client().seal().expect("sealed");
+        let data = self.seen("data");
+        let keys = std::fs::read_to_string(Keys::path(&data)).expect("keys");
+        let head = std::fs::read(Head::path(&data, name)).expect("head");
+        let against = Against {
+            keys: &Keys::parse(&keys).expect("keys"),
+            head: Some(&serde_json::from_slice(&head).expect("a head")),
+            whole: true,
+            live: true,
+        };
+        let current = data.join(format!("audit/{name}.jsonl"));
+        let older = (1..9)
+            .rev()
+            .map(|number| current.with_extension(format!("jsonl.{number}")));
+        let files: Vec<PathBuf> = older
+            .chain([current.clone()])
+            .filter(|path| path.exists())
+            .collect();
+        verify(&files, &against).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Wait for an audit event.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use nemoclaw_router::link::Program;
 use nemoclaw_router::warden::program::{Answer, Finder, Question};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::common::Netns;
 
@@ -98,7 +100,7 @@ pub struct Place {
     init: Child,
     finder: Finder,
     answers: Receiver<Answer>,
-    group: Option<PathBuf>,
+    groups: Vec<PathBuf>,
 }
 
 impl Place {
@@ -151,7 +153,7 @@ impl Place {
             init,
             finder,
             answers,
-            group: None,
+            groups: Vec::new(),
         }
     }
 
@@ -190,16 +192,18 @@ impl Place {
 
     /// Start a program of the sandbox and take its connection.
     pub fn client(&mut self, command: &mut Command) -> Client {
-        if let Some(group) = &self.group {
-            let entry = format!("echo $$ >{}/cgroup.procs && exec \"$@\"", group.display());
-            let mut grouped = Command::new("sh");
-            grouped
-                .args(["-c", &entry, "sh"])
-                .arg(command.get_program())
-                .args(command.get_args());
-            return self.accepted(spawn(&self.netns, &mut grouped));
-        }
-        let process = spawn(&self.netns, command);
+        let process = match self.groups.last() {
+            Some(group) => {
+                let entry = format!("echo $$ >{}/cgroup.procs && exec \"$@\"", group.display());
+                let mut grouped = Command::new("sh");
+                grouped
+                    .args(["-c", &entry, "sh"])
+                    .arg(command.get_program())
+                    .args(command.get_args());
+                spawn(&self.netns, &mut grouped)
+            }
+            None => spawn(&self.netns, command),
+        };
         self.accepted(process)
     }
 
@@ -254,7 +258,7 @@ impl Place {
         };
         self.finder.ask(question).expect("asked");
         self.answers
-            .recv_timeout(Duration::from_secs(10))
+            .recv_timeout(Duration::from_secs(60))
             .expect("an answer")
     }
 
@@ -285,16 +289,24 @@ impl Place {
 
     /// Put the sandbox into a control group of its own, where the machine has one. Whether it has.
     pub fn make_group(&mut self) -> bool {
-        let name = format!("nrp-{}", std::process::id());
-        let group = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"]
+        if !self.other_group() {
+            return false;
+        }
+        let group = self.groups.last().expect("a group");
+        std::fs::write(group.join("cgroup.procs"), self.init.id().to_string()).expect("group");
+        (self.finder, self.answers) = find(&self.netns, &self.init);
+        true
+    }
+
+    /// Begin clients in another control group from now on, as those of another container are. Whether the machine has one.
+    pub fn other_group(&mut self) -> bool {
+        let name = format!("nrp-{}-{}", std::process::id(), self.groups.len());
+        let made = ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"]
             .into_iter()
             .map(|mount| Path::new(mount).join(&name))
             .find(|group| std::fs::create_dir(group).is_ok());
-        let Some(group) = group else { return false };
-        std::fs::write(group.join("cgroup.procs"), self.init.id().to_string()).expect("group");
-        self.group = Some(group);
-        (self.finder, self.answers) = find(&self.netns, &self.init);
-        true
+        self.groups.extend(made.clone());
+        made.is_some()
     }
 
     /// The next connection's question, timed.
@@ -312,14 +324,17 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        // Children of clients that were killed wait for a minute otherwise.
+        let list = said(Command::new("ip").args(["netns", "pids", &self.netns.name]));
+        for pid in list.lines().filter_map(|line| line.parse().ok()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
         let _ = self.init.kill();
         let _ = self.init.wait();
-        if let Some(group) = &self.group {
-            for _ in 0..100 {
-                if std::fs::remove_dir(group).is_ok() {
-                    return;
-                }
-                std::thread::sleep(Duration::from_millis(10));
+        for group in &self.groups {
+            let begin = Instant::now();
+            while std::fs::remove_dir(group).is_err() && begin.elapsed() < Duration::from_secs(2) {
+                std::thread::sleep(Duration::from_millis(5));
             }
         }
     }

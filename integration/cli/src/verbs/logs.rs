@@ -17,7 +17,7 @@ use crate::direct::names;
 use crate::fault::Fault;
 use crate::node::Node;
 use crate::printer::Printer;
-use crate::verbs::pick;
+use crate::verbs::{audit, pick};
 
 /// How often a followed file is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -92,26 +92,10 @@ fn denied(node: &Node, args: &Logs, printer: Printer) -> anyhow::Result<()> {
     }
 }
 
-/// Names with an audit file, and direct sandboxes without one yet.
+/// Names with an audit log, and direct sandboxes without one yet.
 fn audited(node: &Node) -> anyhow::Result<Vec<String>> {
     let mut names = boxes::names(node)?;
-    let directory = node.config.data_dir.join("audit");
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
-        Err(error) => {
-            return Err(Fault::new(format!("cannot read `{}`", directory.display()))
-                .because(error)
-                .into());
-        }
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if let Some(name) = stem.filter(|_| path.extension().is_some_and(|end| end == "jsonl")) {
-            names.push(name.to_owned());
-        }
-    }
+    names.extend(audit::names(node)?);
     names.sort();
     names.dedup();
     Ok(names)

@@ -1,6 +1,7 @@
 //! One file a verb: arguments in, calls of the library parts, output. Nothing else lives here.
 
 pub mod approvals;
+pub mod audit;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
@@ -47,6 +48,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
+        Verb::Audit(audit) => audit::run(&node()?, audit, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
         Verb::Unregister(engine) => register::unregister(engine, printer),
@@ -68,7 +70,11 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
-        Verb::Doctor(_) | Verb::Policy(_) | Verb::Register(_) | Verb::Unregister(_) => return None,
+        Verb::Audit(_)
+        | Verb::Doctor(_)
+        | Verb::Policy(_)
+        | Verb::Register(_)
+        | Verb::Unregister(_) => return None,
     })
 }
 

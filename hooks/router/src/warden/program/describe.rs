@@ -1,12 +1,13 @@
 //! From a process to its program: executable, script, ancestors, each held against the hash that was first seen.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::rc::Rc;
 
 use super::handle::{FileId, Handle};
 use super::interpreter::{self, FirstLine, Runs};
-use super::pins::{Hash, NoHash, Pins, digits, text};
+use super::pins::{Hash, NoHash, NoPin, Pins, digits, text};
 use super::root::{Found, Root};
 use super::territory::Territory;
 use crate::limits;
@@ -51,7 +52,7 @@ impl<'a> Describer<'a> {
         Ok(Describer {
             pins,
             territory,
-            init: Root::of(init)?,
+            init: Root::of(init, Vec::new())?,
             seen: HashMap::new(),
         })
     }
@@ -118,7 +119,9 @@ impl<'a> Describer<'a> {
         if self.init.shared_with(top) {
             return Ok(None);
         }
-        Root::of(top).map(Some).map_err(|_| Unknown::NoHolder)
+        // Another container of a pod, with files of its own; its control group is named after it.
+        let name = top.read("cgroup").map_err(ended)?;
+        Root::of(top, name).map(Some).map_err(ended)
     }
 
     fn describe(
@@ -195,23 +198,30 @@ impl Looking<'_> {
         let runs = self.process.behind("exe").map_err(ended)?;
         let elsewhere = |path: &[u8]| Unknown::Elsewhere(text(path));
         let path = self.root.inside(&link).ok_or_else(|| elsewhere(&link))?;
-        let hash = self
-            .pins
-            .hash(&file, limits::PROGRAM_BYTES)
-            .map_err(|why| match why {
-                NoHash::TooLarge => Unknown::TooLarge(text(&path)),
-                NoHash::Unreadable(error) => Unknown::System(format!("`{}`: {error}", text(&path))),
-            })?;
         if self.leads_to(&path, runs) {
-            self.pins.pin(&path, hash)?;
-            return Ok((path, hash));
+            let hash = self.hash(&file, &path)?;
+            return match self.pins.pin(self.root.key(&path), hash) {
+                Ok(()) => Ok((path, hash)),
+                Err(NoPin::Changed) => Err(Unknown::Changed(text(&path))),
+                Err(NoPin::Full) => Err(Unknown::TooManyPrograms),
+            };
         }
         // Removed, replaced, or hidden: it counts as what it was if that is known.
         let path = path.strip_suffix(REMOVED).unwrap_or(&path).to_vec();
-        if self.pins.first(&path) == Some(hash) {
-            return Ok((path, hash));
+        let first = self.pins.first(&self.root.key(&path));
+        let first = first.ok_or_else(|| elsewhere(&path))?;
+        match self.hash(&file, &path)? == first {
+            true => Ok((path, first)),
+            false => Err(elsewhere(&path)),
         }
-        Err(elsewhere(&path))
+    }
+
+    fn hash(&mut self, file: &File, path: &[u8]) -> Result<Hash, Unknown> {
+        let hash = self.pins.hash(file, limits::PROGRAM_BYTES);
+        hash.map_err(|why| match why {
+            NoHash::TooLarge => Unknown::TooLarge(text(path)),
+            NoHash::Unreadable(error) => Unknown::System(format!("`{}`: {error}", text(path))),
+        })
     }
 
     fn leads_to(&self, path: &[u8], file: FileId) -> bool {
@@ -250,7 +260,7 @@ impl Looking<'_> {
             names.push(place);
         }
         for name in names {
-            match self.pins.pin(&name, hash) {
+            match self.pins.pin(self.root.key(&name), hash) {
                 Ok(()) => described.scripts.push(name),
                 Err(_) => described.changed.push(name),
             }

@@ -131,7 +131,11 @@ impl Handle {
         Ok(false)
     }
 
-    fn read(&self, name: &str) -> io::Result<Vec<u8>> {
+    /// One of its files, as much as fits in [`limits::PROGRAM_WORDS`].
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let file = File::from(openat(&self.directory, name, READ, Mode::empty())?);
         let mut bytes = Vec::new();
         file.take(limits::PROGRAM_WORDS).read_to_end(&mut bytes)?;

@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::handle::FileId;
 use crate::limits;
-use crate::link::Unknown;
 
 /// A file that changed less than this before it was read may change again without another time of change.
 const YOUNG: Duration = Duration::from_millis(100);
@@ -50,6 +49,15 @@ pub enum NoHash {
     Unreadable(io::Error),
 }
 
+/// Why a path does not stand for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPin {
+    /// Another hash was first.
+    Changed,
+    /// No room for one more path.
+    Full,
+}
+
 /// The hashes of one sandbox's programs.
 #[derive(Default)]
 pub struct Pins {
@@ -85,26 +93,26 @@ impl Pins {
         Ok(hash)
     }
 
-    /// Whether `hash` is the first that was seen under `path`; it is when there was none.
+    /// Whether `hash` is the first that was seen under `key`; it is when there was none.
     ///
     /// # Errors
     /// It is not, or there is no room for one more path.
-    pub fn pin(&mut self, path: &[u8], hash: Hash) -> Result<(), Unknown> {
-        match self.first.get(path) {
+    pub fn pin(&mut self, key: Vec<u8>, hash: Hash) -> Result<(), NoPin> {
+        match self.first.get(&key) {
             Some(first) if *first == hash => Ok(()),
-            Some(_) => Err(Unknown::Changed(text(path))),
-            None if self.first.len() >= limits::PROGRAM_PINS => Err(Unknown::TooManyPrograms),
+            Some(_) => Err(NoPin::Changed),
+            None if self.first.len() >= limits::PROGRAM_PINS => Err(NoPin::Full),
             None => {
-                self.first.insert(path.to_vec(), hash);
+                self.first.insert(key, hash);
                 Ok(())
             }
         }
     }
 
-    /// The first hash that was seen under `path`.
+    /// The first hash that was seen under `key`.
     #[must_use]
-    pub fn first(&self, path: &[u8]) -> Option<Hash> {
-        self.first.get(path).copied()
+    pub fn first(&self, key: &[u8]) -> Option<Hash> {
+        self.first.get(key).copied()
     }
 }
 

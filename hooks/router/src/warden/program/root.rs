@@ -25,7 +25,6 @@ const KERNELS: &[u32] = &[
     libc::BPF_FS_MAGIC as u32,
     libc::NSFS_MAGIC as u32,
     libc::SELINUX_MAGIC as u32,
-    libc::FUSE_SUPER_MAGIC as u32,
 ];
 
 /// A file in the tree.
@@ -40,14 +39,15 @@ pub struct Root {
     directory: OwnedFd,
     prefix: Vec<u8>,
     mounts: FileId,
+    name: Vec<u8>,
 }
 
 impl Root {
-    /// That of `process`.
+    /// That of `process`, as one of several with this `name`.
     ///
     /// # Errors
     /// It is gone.
-    pub fn of(process: &Handle) -> io::Result<Root> {
+    pub fn of(process: &Handle, name: Vec<u8>) -> io::Result<Root> {
         let mut prefix = process.link("root")?;
         if prefix == b"/" {
             prefix.clear();
@@ -56,6 +56,7 @@ impl Root {
             directory: process.root()?,
             prefix,
             mounts: process.behind("ns/mnt")?,
+            name,
         })
     }
 
@@ -65,6 +66,12 @@ impl Root {
         process
             .behind("ns/mnt")
             .is_ok_and(|mounts| mounts == self.mounts)
+    }
+
+    /// What a path in this tree is remembered by, where other trees have the same paths.
+    #[must_use]
+    pub fn key(&self, path: &[u8]) -> Vec<u8> {
+        [self.name.as_slice(), path].concat()
     }
 
     /// A path of the kernel's, which begins at the root of the mounts, as a path in this tree.

@@ -21,8 +21,6 @@ use crate::link::Unknown;
 const MOUNTS: &str = "/sys/fs/cgroup";
 /// Where they mount version 2 beside version 1.
 const UNIFIED: &str = "unified";
-/// Links of a control group's directory without groups below it.
-const LEAF_LINKS: u64 = 2;
 
 /// The processes of one sandbox.
 pub struct Territory {
@@ -126,7 +124,8 @@ fn members(group: &Path, pids: &mut Vec<i32>) {
         pids.extend(list.lines().filter_map(|line| line.parse::<i32>().ok()));
     }
     let below = File::open(group).and_then(|group| Ok(fstat(group)?.st_nlink));
-    if below.is_ok_and(|links| links == LEAF_LINKS) {
+    // A directory without others in it has two links.
+    if below.is_ok_and(|links| links == 2) {
         return;
     }
     let Ok(entries) = fs::read_dir(group) else {

@@ -1,18 +1,18 @@
-//! Narrowing: what two policies both allow.
-//!
-//! Laws, held by property tests: commutative and idempotent in effect, and never wider than either.
+//! What two policies both allow.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::policy::{Filesystem, Identity, Landlock, Level, Mode, NetworkLayer, Policy, Process};
+use crate::policy::{
+    Endpoint, Filesystem, Landlock, Level, Mode, NetworkEntry, NetworkLayer, Policy, Process, Rule,
+};
 
 /// What joins the names of policies that were met.
 const JOINT: &str = " & ";
 
 /// The policy that allows exactly what both allow.
 ///
-/// Two different accounts for the first process have nothing in common: ask [`identity_conflict`] first and start no
+/// Two different accounts for the first process have nothing in common: ask [`super::identity_conflict`] first and start no
 /// box then. Here the greater number is kept (any of both is lawful for the router, which has no use for it).
 pub fn meet(a: &Policy, b: &Policy) -> Policy {
     let mode = a.mode.min(b.mode);
@@ -30,29 +30,14 @@ pub fn meet(a: &Policy, b: &Policy) -> Policy {
         budgets: a.budgets.meet(&b.budgets),
         ports: ports(a.ports.as_ref(), b.ports.as_ref()),
         network: layers(&a.network, &b.network),
+        places: a.places.join(&b.places),
     }
 }
 
-/// Why no account can satisfy both policies, if they name different ones.
-pub fn identity_conflict(a: &Policy, b: &Policy) -> Option<&'static str> {
-    let differ = |a: Option<Identity>, b: Option<Identity>| a.is_some() && b.is_some() && a != b;
-    if differ(a.process.run_as_user, b.process.run_as_user) {
-        Some("run_as_user")
-    } else if differ(a.process.run_as_group, b.process.run_as_group) {
-        Some("run_as_group")
-    } else {
-        None
-    }
-}
-
+/// Each name once, in order, so that it does not matter who was met first.
 fn join_names(a: &str, b: &str) -> String {
-    let mut names: Vec<&str> = a.split(JOINT).collect();
-    for name in b.split(JOINT) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(JOINT)
+    let names: BTreeSet<&str> = a.split(JOINT).chain(b.split(JOINT)).collect();
+    names.into_iter().collect::<Vec<_>>().join(JOINT)
 }
 
 /// The level at any path is the lesser of both. The paths that either lists suffice: between two listed paths neither
@@ -107,19 +92,78 @@ fn ports(a: Option<&Vec<u16>>, b: Option<&Vec<u16>>) -> Option<Vec<u16>> {
 }
 
 fn capabilities(a: &Process, b: &Process) -> Vec<String> {
-    a.capabilities
-        .iter()
-        .filter(|name| b.capabilities.contains(name))
-        .cloned()
-        .collect()
+    let of =
+        |process: &Process| -> BTreeSet<String> { process.capabilities.iter().cloned().collect() };
+    of(a).intersection(&of(b)).cloned().collect()
 }
 
+/// Each layer once, in the order of their names; of two with one name the order of what they say.
 fn layers(a: &[NetworkLayer], b: &[NetworkLayer]) -> Vec<NetworkLayer> {
-    let mut layers: Vec<NetworkLayer> = Vec::with_capacity(a.len() + b.len());
+    let mut layers: Vec<&NetworkLayer> = Vec::with_capacity(a.len() + b.len());
     for layer in a.iter().chain(b) {
-        if !layers.contains(layer) {
-            layers.push(layer.clone());
+        if !layers.contains(&layer) {
+            layers.push(layer);
         }
     }
-    layers
+    layers.sort_by(|a, b| a.policy.cmp(&b.policy));
+    if layers.windows(2).any(|two| two[0].policy == two[1].policy) {
+        layers.sort_by_cached_key(|layer| (layer.policy.clone(), content(layer)));
+    }
+    layers.into_iter().cloned().collect()
+}
+
+/// What a layer says, without the places where it says so.
+fn content(layer: &NetworkLayer) -> String {
+    let NetworkLayer {
+        policy: _,
+        entries,
+        resolve,
+        index: _,
+    } = layer;
+    let mut text = format!("{resolve:?}");
+    for entry in entries {
+        let NetworkEntry {
+            key,
+            name,
+            endpoints,
+            binaries,
+        } = entry;
+        text.push_str(&format!("{key}{name:?}{binaries:?}"));
+        for endpoint in endpoints {
+            text.push_str(&endpoint_content(endpoint));
+        }
+    }
+    text
+}
+
+fn endpoint_content(endpoint: &Endpoint) -> String {
+    let Endpoint {
+        host,
+        ports,
+        protocol,
+        tls,
+        enforcement,
+        path,
+        open,
+        rules,
+        deny_rules,
+        allowed_ips,
+        encoded_slash,
+        credentials,
+        max_body,
+        mcp,
+        persisted,
+        at: _,
+    } = endpoint;
+    let matchers = |rules: &[Rule]| -> Vec<String> {
+        rules
+            .iter()
+            .map(|rule| format!("{:?}", rule.matcher))
+            .collect()
+    };
+    format!(
+        "{host}{ports:?}{protocol:?}{tls:?}{enforcement:?}{path:?}{open}{:?}{:?}{allowed_ips:?}{encoded_slash}{credentials:?}{max_body}{mcp:?}{persisted:?}",
+        matchers(rules),
+        matchers(deny_rules)
+    )
 }
