@@ -52,10 +52,10 @@ enum Upgrade {
 }
 
 impl Upgrade {
-    fn of(wanted: &Wanted, policy: &Policy) -> Upgrade {
+    fn of(wanted: &Wanted, carried: &Carried, policy: &Policy) -> Upgrade {
         match wanted.upgrade {
             false => Upgrade::No,
-            true if wanted.is_open(policy) => Upgrade::Open,
+            true if carried.texts.is_none() && wanted.is_open(policy) => Upgrade::Open,
             true => Upgrade::Texts,
         }
     }
@@ -75,6 +75,7 @@ pub async fn forward(
         connection: connection.clone(),
         upgrade: Upgrade::of(
             &allowed.wanted,
+            &allowed.carried,
             &connection.sandbox.policy.snapshot().policy,
         ),
         wanted: Arc::new(allowed.wanted),
@@ -247,7 +248,7 @@ impl Underway {
     }
 
     fn came_back(
-        &self,
+        mut self,
         (mut response, lease): Answered,
         upgrading: Option<OnUpgrade>,
         record: Record,
@@ -282,6 +283,7 @@ impl Underway {
             let socket = Socket {
                 connection: self.connection.clone(),
                 wanted: self.wanted.clone(),
+                texts: self.carried.texts.take(),
                 record,
             };
             tasks.spawn(socket.serve(client, server, revoked));

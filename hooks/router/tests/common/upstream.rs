@@ -164,6 +164,9 @@ async fn answer(
     {
         return Ok(grpc::answer(request));
     }
+    if request.uri().path() == "/echo/ws" {
+        return Ok(echo::socket(request));
+    }
     if request.headers().contains_key("upgrade") {
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
