@@ -98,6 +98,14 @@ Exit code 1: a check failed.")]
     /// Keep credentials outside of sandboxes.
     #[command(subcommand)]
     Provider(Provider),
+    /// Watch the sandboxes: connections, decisions, traffic, the latest refusals. `q` ends it.
+    #[command(after_help = "Examples:
+  nemoclaw top
+  nemoclaw top --interval 5
+  nemoclaw top --once
+
+Keys: q or Ctrl-C ends, s changes the order, the arrows move.")]
+    Top(Top),
     /// Show and verify what the router recorded.
     #[command(subcommand)]
     Audit(Audit),
@@ -185,6 +193,17 @@ pub struct Logs {
     /// The recorded lines as they stand, one JSON value a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `top`.
+#[derive(Debug, Arguments)]
+pub struct Top {
+    /// Print one picture as text, and end; needs no terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub interval: u64,
 }
 
 /// `exec`.

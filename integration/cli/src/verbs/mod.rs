@@ -17,6 +17,7 @@ pub mod router;
 pub mod run;
 pub mod status;
 pub mod stop;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
+        Verb::Top(top) => top::run(&node()?, top, printer),
         Verb::Audit(audit) => audit::run(&node()?, audit, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
@@ -70,6 +72,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
+        Verb::Top(_) => "top",
         Verb::Audit(_)
         | Verb::Doctor(_)
         | Verb::Policy(_)
