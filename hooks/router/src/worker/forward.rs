@@ -113,7 +113,9 @@ pub async fn forward(
         if body.is_end_stream() {
             return none();
         }
-        Passing::new(body, Way::Out, record.clone(), revoked.again(), None).boxed_unsync()
+        Passing::new(body, Way::Out, record.clone(), revoked.again(), None)
+            .charged(&connection.sandbox)
+            .boxed_unsync()
     });
     let pool = connection.sandbox.pool.load_full();
     let begun = Instant::now();
