@@ -14,7 +14,7 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+.PHONY: help setup build try test conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-router lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -65,6 +65,11 @@ check-aarch64: ## Whether the four binaries compile for 64-bit ARM (DGX Spark, G
 bench-lifecycle: build ## How long create, start, exec, delete take, beside crun and runc: ROUNDS=50 (needs root and a machine at rest)
 	@integration/tests/benches/setup.sh
 	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench lifecycle -- --rounds $(ROUNDS)
+
+bench-router: ROUNDS := 7
+bench-router: build ## What a request costs through the router, beside haproxy, nginx and Envoy: ROUNDS=7 (needs root and a machine at rest)
+	@integration/tests/benches/setup-router.sh
+	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench router -- --rounds $(ROUNDS)
 
 lint: ## Clippy without warnings, formatting
 	@cargo clippy --workspace --all-targets -- -D warnings
