@@ -72,6 +72,10 @@ bench-lifecycle: build ## How long create, start, exec, delete take, beside crun
 
 bench-policy: ## What a decision of a policy costs, with 1, 100 and 10,000 endpoints; fails above a microsecond
 	@cargo bench --quiet --package nemoclaw-policy --bench decide
+bench-router: ROUNDS := 7
+bench-router: build ## What a request costs through the router, beside haproxy, nginx and Envoy: ROUNDS=7 (needs root and a machine at rest)
+	@integration/tests/benches/setup-router.sh
+	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench router -- --rounds $(ROUNDS)
 
 lint: ## Clippy without warnings, formatting
 	@cargo clippy --workspace --all-targets -- -D warnings

@@ -194,6 +194,8 @@ pub mod tests {
             since: "2026-01-01T00:00:00Z".into(),
             audit_dir: "/audit".into(),
             audit_fault: None,
+            providers: 0,
+            providers_fault: None,
         }
     }
 
