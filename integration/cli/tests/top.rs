@@ -79,6 +79,8 @@ fn router() -> RouterStatus {
         since: "2026-01-01T00:00:00Z".into(),
         audit_dir: "/audit".into(),
         audit_fault: None,
+        providers: Vec::new(),
+        providers_fault: None,
     }
 }
 

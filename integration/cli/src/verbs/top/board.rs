@@ -194,7 +194,7 @@ pub mod tests {
             since: "2026-01-01T00:00:00Z".into(),
             audit_dir: "/audit".into(),
             audit_fault: None,
-            providers: 0,
+            providers: Vec::new(),
             providers_fault: None,
         }
     }
