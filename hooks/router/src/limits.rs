@@ -171,8 +171,8 @@ pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 pub const PROGRAM_PINS: usize = 4096;
 /// Control groups of one sandbox that are looked through: its own, and those of containers that share its network.
 pub const PROGRAM_CGROUPS: usize = 64;
-/// A search longer than this is followed by a rest of the same length, so that a sandbox cannot have the router work for
-/// it without a pause.
+/// A search that takes more of a processor than this is followed by a rest of the same length, so that a sandbox cannot
+/// have the router work for it without a pause.
 pub const PROGRAM_REST: Duration = Duration::from_millis(5);
 
 /// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.

@@ -154,6 +154,8 @@ fn arch() -> Result<TargetArch, ConfineError> {
 /// System calls that an event loop over sockets needs, with any argument.
 const UNCONDITIONAL: &[i64] = &[
     // The sockets themselves, and the link to the warden.
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_write,

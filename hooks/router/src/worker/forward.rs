@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -51,10 +52,10 @@ enum Upgrade {
 }
 
 impl Upgrade {
-    fn of(wanted: &Wanted, policy: &Policy) -> Upgrade {
+    fn of(wanted: &Wanted, carried: &Carried, policy: &Policy) -> Upgrade {
         match wanted.upgrade {
             false => Upgrade::No,
-            true if wanted.is_open(policy) => Upgrade::Open,
+            true if carried.texts.is_none() && wanted.is_open(policy) => Upgrade::Open,
             true => Upgrade::Texts,
         }
     }
@@ -74,6 +75,7 @@ pub async fn forward(
         connection: connection.clone(),
         upgrade: Upgrade::of(
             &allowed.wanted,
+            &allowed.carried,
             &connection.sandbox.policy.snapshot().policy,
         ),
         wanted: Arc::new(allowed.wanted),
@@ -111,9 +113,12 @@ pub async fn forward(
         if body.is_end_stream() {
             return none();
         }
-        Passing::new(body, Way::Out, record.clone(), revoked.again(), None).boxed_unsync()
+        Passing::new(body, Way::Out, record.clone(), revoked.again(), None)
+            .charged(&connection.sandbox)
+            .boxed_unsync()
     });
     let pool = connection.sandbox.pool.load_full();
+    let begun = Instant::now();
     let sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(origin, outgoing, alpn));
     let Some(sent) = unless(&mut revoked, sent).await else {
         record.deny("the policy no longer allows it");
@@ -125,6 +130,9 @@ pub async fn forward(
             "run `nemoclaw status` to see the policy in force",
         );
     };
+    if let Ok(Ok(_)) = &sent {
+        connection.sandbox.node.meters.answered(begun.elapsed());
+    }
     match sent {
         Ok(Ok(answered)) => underway.came_back(answered, upgrading, record, revoked),
         Ok(Err(error)) => underway.no_answer(&error, record),
@@ -242,7 +250,7 @@ impl Underway {
     }
 
     fn came_back(
-        &self,
+        mut self,
         (mut response, lease): Answered,
         upgrading: Option<OnUpgrade>,
         record: Record,
@@ -277,6 +285,7 @@ impl Underway {
             let socket = Socket {
                 connection: self.connection.clone(),
                 wanted: self.wanted.clone(),
+                texts: self.carried.texts.take(),
                 record,
             };
             tasks.spawn(socket.serve(client, server, revoked));
@@ -359,6 +368,7 @@ impl Underway {
             path: &self.wanted.path,
             rule: None,
             proposal: None,
+            budget: None,
             hint: hint.to_owned(),
         }
         .answer(status)

@@ -45,6 +45,15 @@ impl Refused {
         )
     }
 
+    /// A frame of the server's in which a credential could not be found.
+    #[must_use]
+    pub fn unseen() -> Refused {
+        Refused::new(
+            CloseCode::Policy,
+            "the connection carries a credential, and a message of the server's cannot be looked at",
+        )
+    }
+
     /// The policy changed.
     #[must_use]
     pub fn no_longer() -> Refused {
@@ -110,6 +119,27 @@ impl Socket {
         let messages = Messages::Unread;
         self.decide(&policy, &self.wanted.binary(), length, &messages)
             .await
+    }
+
+    /// A text that may pass with its placeholders resolved.
+    ///
+    /// # Errors
+    /// One stands where it must not.
+    pub async fn resolved(&self, text: String) -> Result<String, Refused> {
+        let Some(texts) = &self.texts else {
+            return Ok(text);
+        };
+        let length = text.len() as u64;
+        match texts.outgoing(text) {
+            Ok(text) => Ok(text),
+            Err(misuse) => {
+                let policy = self.connection.sandbox.policy.snapshot();
+                let reason = format!("credential: {misuse}");
+                Err(self
+                    .refused(&policy, WEBSOCKET_TEXT, length, &reason, None)
+                    .await)
+            }
+        }
     }
 
     async fn decide(

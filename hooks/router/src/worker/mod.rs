@@ -5,23 +5,25 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod budget;
 mod carry;
 pub mod confine;
 mod credentials;
 mod denial;
 mod dial;
-mod dns;
+pub mod dns;
 pub mod event;
 mod forward;
 mod frames;
 pub mod framing;
-mod hello;
+pub mod hello;
 mod http;
 mod inbox;
 pub mod inspect;
 mod judge;
 mod listen;
 mod message;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
@@ -54,6 +56,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
@@ -160,6 +163,8 @@ fn serve(
         pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
         questions: program::Questions::default(),
     });

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::budget::Exceeded;
 use super::carry::{Activity, Tally, one_way};
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
@@ -29,7 +30,7 @@ pub async fn pass(
 ) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    event.pid = behind.pid;
+    behind.mark(&mut event);
     let flow = Flow::to(&name, port).of(behind.program.as_deref());
     match policy.policy.decide(&flow) {
         Verdict::Deny { reason, rule, .. } => {
@@ -61,9 +62,11 @@ pub async fn pass(
         let flow = Flow::to(&host, port).of(behind.program.as_deref());
         policy.handling(&flow) == Handling::PassL4
     };
+    let bytes = record.bytes();
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
+        exceeded = sandbox.budget.watch(&sandbox.policy, &bytes.out) => Err(exceeded.into()),
     };
     match done {
         Ok(()) => {}
@@ -111,6 +114,8 @@ enum Ended {
     Idle,
     #[error("the policy no longer allows it")]
     Revoked,
+    #[error(transparent)]
+    Spent(#[from] Exceeded),
     #[error(transparent)]
     Unrecorded(#[from] Gone),
     #[error("the connection broke")]

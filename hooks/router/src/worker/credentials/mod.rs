@@ -33,6 +33,8 @@ pub struct Carried {
     pub target: Option<Zeroizing<String>>,
     /// What must not come back with the answer.
     pub scrub: Option<Arc<Scrub>>,
+    /// For the texts of the WebSocket that it becomes.
+    pub texts: Option<Texts>,
 }
 
 /// Put secrets in the place of the placeholders of an allowed request.
@@ -54,7 +56,12 @@ pub async fn apply(
     match done.await {
         Ok((target, body)) => {
             let scrub = resolver.finish(&mut head);
-            allowed.carried = Carried { target, scrub };
+            let texts = Texts::of(connection, &allowed, scrub.as_deref());
+            allowed.carried = Carried {
+                target,
+                scrub,
+                texts,
+            };
             Ok((allowed, head, body))
         }
         Err(misuse) => Err((judge::misused(allowed, &misuse), head)),

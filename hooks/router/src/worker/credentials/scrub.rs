@@ -20,7 +20,7 @@ use super::super::body::{Body, BodyError};
 use super::body::in_json;
 
 /// Secrets in every spelling in which they were or may have been sent, each with what stands for it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Scrub {
     pairs: Vec<(Zeroizing<Vec<u8>>, Vec<u8>)>,
 }
@@ -103,14 +103,18 @@ impl Scrub {
         Ok(Response::from_parts(head, body.boxed_unsync()))
     }
 
+    /// A whole text without the secrets.
+    #[must_use]
+    pub fn clean_whole(&self, bytes: &[u8]) -> Bytes {
+        self.replace(&mut Zeroizing::new(bytes.to_vec()), End::Reached)
+    }
+
     fn clean_fields(&self, headers: &mut HeaderMap) {
         for value in headers.values_mut() {
             if self.first(value.as_bytes()).is_none() {
                 continue;
             }
-            let mut bytes = Zeroizing::new(value.as_bytes().to_vec());
-            let clean = self.replace(&mut bytes, End::Reached);
-            *value = HeaderValue::from_maybe_shared(clean)
+            *value = HeaderValue::from_maybe_shared(self.clean_whole(value.as_bytes()))
                 .unwrap_or_else(|_| HeaderValue::from_static(""));
         }
     }
