@@ -149,7 +149,7 @@ pub struct BoxStatus {
 }
 
 /// The router itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterStatus {
     /// Crate version.
     pub version: String,
@@ -168,4 +168,10 @@ pub struct RouterStatus {
     /// Why the audit log cannot be written, so that nothing new passes; `None` when it can.
     #[serde(default)]
     pub audit_fault: Option<String>,
+    /// Providers whose credentials are held.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// Why providers or credentials on disk are not those in force; `None` when they are.
+    #[serde(default)]
+    pub providers_fault: Option<String>,
 }

@@ -12,13 +12,14 @@ use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
 
 use crate::meters::Measured;
+use crate::secret::Secret;
 
-/// From the warden.
-#[derive(Debug, Serialize, Deserialize)]
+/// From the warden. It may hold secrets, so it has no printed form.
+#[derive(Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message, before the worker confines itself.
     Settings(Box<Settings>),
-    /// Take a sandbox. Comes with two descriptors: listener, DNS socket.
+    /// Take a sandbox. Comes with three descriptors: listener, DNS socket, the file of what it has spent.
     Register {
         /// Its name.
         sandbox: String,
@@ -40,6 +41,15 @@ pub enum ToWorker {
     },
     /// The host's DNS servers changed.
     Resolvers(Vec<IpAddr>),
+    /// The node's provider entries, and the secrets that could be read.
+    Providers {
+        /// The file's name, for its faults.
+        name: String,
+        /// Its text.
+        text: String,
+        /// By provider.
+        secrets: BTreeMap<String, Secret>,
+    },
     /// Forget a sandbox and cut what it has open.
     Release {
         /// Its name.

@@ -143,6 +143,17 @@ pub(super) fn size(view: &View<'_>) -> Result<u64, Fault> {
         .ok_or_else(|| no_size(view, text))
 }
 
+/// A number of bytes for people: `512 MiB` where that is exact, else `1000000 bytes`.
+#[must_use]
+pub fn size_words(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = |shift: u32| bytes > 0 && bytes.trailing_zeros() >= shift;
+    match units.into_iter().find(|(shift, _)| whole(*shift)) {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 fn no_size(view: &View<'_>, text: &str) -> Fault {
     view.fault(format!("`{text}` is no size"))
         .with_hint("write a number with a unit, such as `512Mi` or `2G`")

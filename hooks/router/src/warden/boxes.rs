@@ -1,7 +1,7 @@
 //! A sandbox as the warden holds it: everything that must outlive a worker.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_api::audit::{CLOSE, Event};
@@ -182,7 +182,11 @@ impl Held {
 
     /// The message that gives it to a worker, with its descriptors.
     #[must_use]
-    pub fn registration(&self, sandbox: &str) -> (ToWorker, [BorrowedFd<'_>; 2]) {
+    pub fn registration<'a>(
+        &'a self,
+        sandbox: &str,
+        spent: &'a OwnedFd,
+    ) -> (ToWorker, [BorrowedFd<'a>; 3]) {
         let message = ToWorker::Register {
             sandbox: sandbox.to_owned(),
             texts: self.in_force.clone(),
@@ -194,6 +198,7 @@ impl Held {
             [
                 self.descriptors.listener.as_fd(),
                 self.descriptors.dns.as_fd(),
+                spent.as_fd(),
             ],
         )
     }

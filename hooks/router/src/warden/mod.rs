@@ -8,6 +8,7 @@ mod files;
 mod keep;
 mod metrics;
 pub mod program;
+mod providers;
 mod resume;
 mod settings;
 mod signals;

@@ -12,6 +12,8 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
+use super::budget::Exceeded;
+use super::credentials::{Carried, Misuse};
 use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
 use super::framing::Fault;
@@ -28,6 +30,8 @@ pub struct Allowed {
     pub wanted: Wanted,
     /// Whose credentials it may carry.
     pub grant: Grant,
+    /// What it carries of them.
+    pub carried: Carried,
     /// What is recorded when it ends.
     pub event: Event,
 }
@@ -40,6 +44,7 @@ pub struct Refusal {
     path: String,
     rule: Option<String>,
     proposal: Option<String>,
+    spent: Option<Exceeded>,
     hint: String,
     tongue: Tongue,
 }
@@ -196,7 +201,7 @@ fn wanted(
     let wanted = Wanted {
         host: connection.host.clone(),
         port: connection.port,
-        program: connection.program.clone(),
+        program: connection.behind.program.clone(),
         method: head.method.as_str().to_owned(),
         other_methods: asked.other_methods,
         path,
@@ -243,6 +248,7 @@ fn decide(policy: &Compiled, wanted: Wanted, mut event: Event) -> Decided {
     Decided::Passes(Box::new(Allowed {
         wanted,
         grant,
+        carried: Carried::default(),
         event,
     }))
 }
@@ -259,6 +265,7 @@ impl Refusal {
             path: &self.path,
             rule: self.rule.clone(),
             proposal: self.proposal.clone(),
+            budget: self.spent,
             hint: self.hint.clone(),
         }
         .answer_in(&self.tongue, self.status)
@@ -266,9 +273,7 @@ impl Refusal {
 }
 
 fn blank(connection: &Inspected, head: &Parts) -> Event {
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = connection.event("http");
     event.method = Some(short_path(head.method.as_str()));
     event.path = Some(short_path(head.uri.path()));
     event
@@ -302,6 +307,32 @@ fn unreadable(event: Event, path: &str, unread: &inspect::Unread) -> Box<Refusal
     refusal
 }
 
+/// A request with a placeholder that must not pass.
+#[must_use]
+pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
+    let reason = format!("credential: {misuse}");
+    let mut refusal = refusal(
+        allowed.event,
+        &allowed.wanted.path,
+        reason,
+        None,
+        misuse.hint(),
+    );
+    refusal.status = misuse.status();
+    refusal
+}
+
+/// A request for which a budget has nothing left.
+#[must_use]
+pub fn spent(allowed: Allowed, exceeded: Exceeded) -> Box<Refusal> {
+    let hint = format!("try again in {} s", exceeded.again);
+    let reason = exceeded.to_string();
+    let mut refusal = refusal(allowed.event, &allowed.wanted.path, reason, None, hint);
+    refusal.status = StatusCode::TOO_MANY_REQUESTS;
+    refusal.spent = Some(exceeded);
+    refusal
+}
+
 /// A request for which there is no room.
 #[must_use]
 pub fn crowded(allowed: Allowed) -> Box<Refusal> {
@@ -328,6 +359,7 @@ fn refusal(
         path: path.to_owned(),
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
+        spent: None,
         hint,
         tongue: Tongue::Http,
     })

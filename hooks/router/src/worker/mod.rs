@@ -5,12 +5,16 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod budget;
+mod carry;
 pub mod confine;
+mod credentials;
 mod denial;
 mod dial;
 mod dns;
 pub mod event;
 mod forward;
+mod frames;
 pub mod framing;
 mod hello;
 mod http;
@@ -18,6 +22,7 @@ mod inbox;
 pub mod inspect;
 mod judge;
 mod listen;
+mod message;
 mod metrics;
 mod names;
 mod pass;
@@ -35,6 +40,7 @@ mod tasks;
 mod tls;
 mod wanted;
 mod watched;
+mod websocket;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -44,6 +50,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -150,8 +157,10 @@ fn serve(
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
+        vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         meters: Meters::default(),

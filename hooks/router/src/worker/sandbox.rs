@@ -13,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::approve::Waiting;
 use super::authority::Authority;
+use super::budget::Budget;
+use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
@@ -33,10 +35,14 @@ pub struct Node {
     pub dialer: Dialer,
     /// The way to the warden.
     pub sink: Sink,
+    /// Providers and their credentials.
+    pub vault: ArcSwap<Vault>,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Room for pipes that carry bulk.
+    pub pipes: Semaphore,
     /// Requests that wait for a person.
     pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
@@ -73,6 +79,8 @@ pub struct Sandbox {
     pub tasks: Tasks,
     /// Its upstream connections.
     pub pool: ArcSwap<Pool>,
+    /// What it has spent.
+    pub budget: Budget,
     /// Room for requests that wait for a person.
     pub asking: Semaphore,
     /// Room for questions for programs.
@@ -80,6 +88,8 @@ pub struct Sandbox {
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    /// Room for the texts of its WebSockets, bytes.
+    pub texts: Arc<Semaphore>,
     open: AtomicU64,
 }
 
@@ -126,6 +136,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Names it has.
     pub names: Names,
+    /// What it has spent.
+    pub budget: Budget,
 }
 
 impl Sandbox {
@@ -142,9 +154,11 @@ impl Sandbox {
             tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            budget: parts.budget,
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
+            texts: Arc::new(Semaphore::new(limits::WEBSOCKET_TEXTS)),
             open: AtomicU64::new(0),
             node,
         })
@@ -213,6 +227,8 @@ impl Sandbox {
         if !address {
             return plain(Answer::Nothing);
         }
+        let policy = self.policy.snapshot();
+        let budget = policy.policy.budgets.wildcard_names.unwrap_or(u64::MAX);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.address(name) {
             return plain(Answer::Address(known));
@@ -220,7 +236,7 @@ impl Sandbox {
         match names.assign(
             &self.name,
             name,
-            verdict == NameVerdict::Wildcard,
+            (verdict == NameVerdict::Wildcard).then_some(budget),
             clock::unix_seconds(),
         ) {
             Ok(entry) => Named {

@@ -85,6 +85,7 @@ impl Worker {
                     },
                 });
             }
+            Command::Providers(vault) => self.node.vault.store(Arc::from(vault)),
             Command::Resolvers(addresses) => self
                 .node
                 .dialer
@@ -136,6 +137,7 @@ impl Worker {
             generation: new.generation,
             authority: new.authority,
             names: new.names,
+            budget: new.budget,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
         sandbox

@@ -61,6 +61,7 @@ impl State {
         if self.disk.audit.fault().is_some() {
             self.tell(&ToWorker::Recording(false));
         }
+        self.tell_providers();
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {
             self.hand_over(&name);

@@ -7,6 +7,7 @@ mod lifecycle;
 mod numbers;
 mod policies;
 mod programs;
+mod providers;
 mod registration;
 mod said;
 
@@ -25,6 +26,7 @@ use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
 use super::keep::Keep;
+use super::providers::Held as Providers;
 use super::settings::RESOLV_CONF;
 use super::socket::Reply;
 use super::watch::Watch;
@@ -49,6 +51,7 @@ pub struct State {
     follow_resolv_conf: bool,
     disk: Disk,
     watch: Watch,
+    providers: Providers,
     post: Post,
     boxes: BTreeMap<String, Held>,
     approvals: Approvals,
@@ -85,6 +88,7 @@ impl State {
             follow_resolv_conf: node.router.resolvers.is_empty(),
             disk,
             watch,
+            providers: Providers::new(node.providers.clone()),
             post,
             boxes: BTreeMap::new(),
             approvals: Approvals::default(),
@@ -131,7 +135,10 @@ impl State {
                 Ok(Happening::Said {
                     message: FromWorker::Ready,
                     ..
-                }) => return Ok(()),
+                }) => {
+                    self.look_at_providers();
+                    return Ok(());
+                }
                 Ok(Happening::Said {
                     message: FromWorker::Unfit(sentence),
                     ..
@@ -299,6 +306,8 @@ impl State {
             since: self.since.clone(),
             audit_dir: self.disk.audit.directory().to_owned(),
             audit_fault: self.disk.audit.fault().map(str::to_owned),
+            providers: self.providers.names(),
+            providers_fault: self.providers.fault(),
         }
     }
 
