@@ -16,6 +16,7 @@ pub mod node;
 pub mod path;
 pub mod policy;
 pub mod resolve;
+pub mod schema;
 pub mod seccomp;
 pub mod segments;
 pub mod source;

@@ -26,6 +26,7 @@ pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
 pub use places::Places;
+pub(crate) use request::METHODS;
 pub use request::TOOLS_CALL;
 pub use resources::{Disk, Resources};
 pub use rule::{
