@@ -10,11 +10,12 @@ TARGET := x86_64-unknown-linux-musl
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DIST := target/dist
 ROUNDS ?= 50
+SECONDS ?= 60
 BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-policy docs lint fmt install uninstall clean
+.PHONY: help setup build try test fuzz conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-policy bench-router docs lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -47,6 +48,9 @@ conformance-peers: build test-setup ## The checks of conformance on Debian's run
 
 soak: ## What tests repeat, ten times as often: kills at every call, 10,000 boxes, 500 at once (needs root; a quarter of an hour)
 	@NEMOCLAW_SOAK=1 cargo test --package nemoclaw-runtime --test boxes -- --nocapture --test-threads 1 soak::
+
+fuzz: ## Every fuzz target for SECONDS=60 each; what is found stays in fuzz/artifacts (`fuzz/run 600 dns` runs one)
+	@fuzz/run $(SECONDS)
 
 test-vm: ## The tests of cgroups on version 2, in virtual machines with kernels of Debian (a minute)
 	@integration/tests/vm/run.sh

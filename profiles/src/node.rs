@@ -4,7 +4,7 @@
 //! write it.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,10 +14,13 @@ use crate::source::{Diagnostic, Source};
 use crate::trust::{self, TrustError};
 use crate::yaml::{self, View};
 
+mod audit;
 mod cdi;
+mod metrics;
 mod proxy;
 mod selectable;
 
+pub use audit::AuditConfig;
 pub use cdi::CdiConfig;
 pub use proxy::UpstreamProxy;
 pub use selectable::Selectable;
@@ -46,6 +49,10 @@ pub struct NodeConfig {
     pub capture: Capture,
     /// `router`.
     pub router: RouterConfig,
+    /// `audit`.
+    pub audit: AuditConfig,
+    /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
+    pub providers: PathBuf,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -67,6 +74,8 @@ pub struct RouterConfig {
     pub extra_ca: Vec<PathBuf>,
     /// `upstream_proxy`, with `upstream_proxy_credentials` and `no_proxy`; the outside is dialled directly when omitted.
     pub upstream_proxy: Option<UpstreamProxy>,
+    /// `metrics`: the loopback address and port where numbers about the router are served; none when omitted.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What may be selected on a node whose configuration does not say: none of these widens, since all are met with the
@@ -87,6 +96,8 @@ impl Default for NodeConfig {
             egress_hook: None,
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
+            audit: AuditConfig::default(),
+            providers: crate::provider::DEFAULT_PATH.into(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -103,6 +114,7 @@ impl RouterConfig {
             hosts: BTreeMap::new(),
             extra_ca: Vec::new(),
             upstream_proxy: None,
+            metrics: None,
         }
     }
 }
@@ -148,10 +160,11 @@ impl NodeConfig {
             "egress_hook",
             "capture",
             "router",
+            "audit",
+            "providers",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
-        let fields = View::root(source, &file, &tree)
-            .fields(&known, &["providers", "namespaces", "ceiling"])?;
+        let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
         fields.need("version")?.number(1, 1)?;
         let mut config = NodeConfig::default();
         if let Some(view) = fields.get("default_policy") {
@@ -168,6 +181,7 @@ impl NodeConfig {
             ("policy_dir", &mut config.policy_dir),
             ("state_dir", &mut config.state_dir),
             ("data_dir", &mut config.data_dir),
+            ("providers", &mut config.providers),
         ] {
             if let Some(view) = fields.get(key) {
                 *slot = absolute(&view)?;
@@ -188,6 +202,9 @@ impl NodeConfig {
         config.router = RouterConfig::below(&config.state_dir);
         if let Some(view) = fields.get("router") {
             router(&view, &mut config.router)?;
+        }
+        if let Some(view) = fields.get("audit") {
+            config.audit = audit::read(&view)?;
         }
         config.cdi = cdi::read(&fields)?;
         Ok(config)
@@ -246,7 +263,7 @@ fn absolute(view: &View<'_>) -> Result<PathBuf, Box<Diagnostic>> {
 
 fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnostic>> {
     let known = ["socket", "user", "resolvers", "hosts", "extra_ca"];
-    let known = [known.as_slice(), &proxy::KEYS].concat();
+    let known = [known.as_slice(), &proxy::KEYS, &[metrics::KEY]].concat();
     let fields = view.fields(&known, &["limits", "listen"])?;
     if let Some(view) = fields.get("socket") {
         router.socket = absolute(&view)?;
@@ -291,6 +308,7 @@ fn router(view: &View<'_>, router: &mut RouterConfig) -> Result<(), Box<Diagnost
             .collect::<Result<_, _>>()?;
     }
     router.upstream_proxy = proxy::read(&fields)?;
+    router.metrics = metrics::read(&fields)?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use nemoclaw_policy::decide::{
     RpcCall,
 };
 use nemoclaw_policy::narrow::meet;
-use nemoclaw_policy::policy::{Binding, OperationKind, WEBSOCKET_TEXT};
+use nemoclaw_policy::policy::{Binding, OperationKind, WEBSOCKET_BINARY, WEBSOCKET_TEXT};
 use nemoclaw_policy::{Flow, HttpRequest, Policy, Source, Verdict};
 
 fn load(text: &str) -> Policy {
@@ -249,6 +249,123 @@ fn graphql_over_a_websocket_decides_each_operation() {
     assert!(!passes(&policy, HttpRequest::new(WEBSOCKET_TEXT, "/ws")));
     let flow = Flow::to("a.b", 443).with(HttpRequest::new(WEBSOCKET_TEXT, "/ws"));
     assert_eq!(policy.inspection(&flow).graphql, Some(65_536));
+}
+
+#[test]
+fn messages_that_keep_a_graphql_websocket_going_need_no_rule_and_its_binary_messages_have_none() {
+    let policy = endpoint(
+        "protocol: websocket, rules: [{ allow: { method: GET, path: /ws } }, { allow: { operation_type: query } }]",
+    );
+    let message = |method, content| HttpRequest {
+        content,
+        ..HttpRequest::new(method, "/ws")
+    };
+    assert!(passes(&policy, message(WEBSOCKET_TEXT, Content::Nothing)));
+    for content in [Content::Unread, Content::Unreadable] {
+        assert!(!passes(&policy, message(WEBSOCKET_TEXT, content)));
+    }
+    let full =
+        endpoint("protocol: websocket, access: full, deny_rules: [{ operation_type: mutation }]");
+    for content in [Content::Unread, Content::Nothing] {
+        assert!(
+            !passes(&full, message(WEBSOCKET_BINARY, content)),
+            "a server may read GraphQL out of it"
+        );
+    }
+    let query = [document(OperationKind::Query, None, &["a"])];
+    let mutation = [document(OperationKind::Mutation, None, &["a"])];
+    assert!(passes(
+        &full,
+        message(WEBSOCKET_TEXT, Content::Graphql(&query))
+    ));
+    assert!(!passes(
+        &full,
+        message(WEBSOCKET_TEXT, Content::Graphql(&mutation))
+    ));
+}
+
+#[test]
+fn binary_messages_of_a_websocket_pass_where_everything_may() {
+    let binary =
+        |fields: &str| passes(&endpoint(fields), HttpRequest::new(WEBSOCKET_BINARY, "/ws"));
+    assert!(binary("protocol: websocket, access: full"));
+    assert!(binary(
+        "protocol: websocket, rules: [{ allow: { method: \"*\", path: /ws } }]"
+    ));
+    assert!(binary("protocol: rest, access: full"));
+    assert!(!binary("protocol: websocket, access: read-write"));
+    assert!(!binary("protocol: rest, access: read-write"));
+    assert!(!binary(
+        "protocol: websocket, access: full, deny_rules: [{ method: \"*\", path: /ws }]"
+    ));
+}
+
+#[test]
+fn texts_pass_where_both_met_policies_let_them_pass() {
+    let open = endpoint("protocol: rest, access: full");
+    let graphql = endpoint(
+        "protocol: websocket, rules: [{ allow: { method: GET, path: /ws } }, { allow: { operation_type: query } }]",
+    );
+    let plain = endpoint("protocol: websocket, access: read-write");
+    let read = endpoint("protocol: websocket, access: read-only");
+    let query = [document(OperationKind::Query, None, &["a"])];
+    let text = HttpRequest {
+        content: Content::Graphql(&query),
+        ..HttpRequest::new(WEBSOCKET_TEXT, "/ws")
+    };
+    assert!(passes(&meet(&open, &graphql), text) && passes(&meet(&plain, &graphql), text));
+    let going = HttpRequest {
+        content: Content::Nothing,
+        ..text
+    };
+    assert!(passes(&meet(&plain, &graphql), going));
+    for content in [text.content, going.content, Content::Unread] {
+        let text = HttpRequest { content, ..text };
+        assert!(!passes(&meet(&read, &graphql), text) && !passes(&read, text));
+    }
+}
+
+#[test]
+fn a_request_without_a_body_is_a_stream_for_mcp_only() {
+    let policy = load(
+        "network_policies:\n  e:\n    endpoints:\n      - { host: a.b, port: 443, protocol: mcp, rules: [{ allow: { method: ping } }] }\n      - { host: a.b, port: 443, protocol: rest, rules: [{ allow: { method: GET, path: /x } }] }\n",
+    );
+    let empty = |method, path| HttpRequest {
+        content: Content::Nothing,
+        ..HttpRequest::new(method, path)
+    };
+    assert!(passes(&policy, empty("DELETE", "/mcp")));
+    assert!(
+        !passes(&policy, empty("PUT", "/x")),
+        "the endpoint beside it allows GET alone"
+    );
+}
+
+#[test]
+fn the_request_for_a_websocket_is_not_read_as_the_protocol_beside_it() {
+    let policy = load(
+        "network_policies:\n  e:\n    endpoints:\n      - { host: a.b, port: 443, protocol: graphql, access: read-only }\n      - { host: a.b, port: 443, protocol: websocket, access: read-only }\n",
+    );
+    let upgrade = HttpRequest {
+        upgrade: true,
+        ..HttpRequest::new("GET", "/graphql")
+    };
+    assert!(
+        !policy
+            .inspection(&Flow::to("a.b", 443).with(upgrade))
+            .is_needed()
+    );
+    assert!(passes(&policy, upgrade));
+    let query = HttpRequest {
+        upgrade: false,
+        ..upgrade
+    };
+    assert!(
+        policy
+            .inspection(&Flow::to("a.b", 443).with(query))
+            .is_needed()
+    );
+    assert!(!passes(&policy, query));
 }
 
 #[test]

@@ -265,7 +265,6 @@ fn hosts_and_ports_follow_the_table() {
         "\"**.example.com\"",
         "LOCALHOST",
         "10.1.2.3",
-        "\"2001:db8::1\"",
     ] {
         good_endpoint(&format!("host: {host}, port: 1"));
     }
@@ -277,6 +276,7 @@ fn hosts_and_ports_follow_the_table() {
         "\"a.**.example.com\"",
         "\"\"",
         "\"[::1]\"",
+        "\"2001:db8::1\"",
         "\"a:443\"",
     ] {
         bad_endpoint(&format!("host: {host}, port: 1"), "p.yaml:5:17: ");

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::approvals::{Approval, Decision, Proposal};
 use crate::wire::{self, WireError};
 use crate::{BoxStatus, RegisterFds, Request, Response, RouterStatus};
 
@@ -148,6 +149,55 @@ impl Client {
             (Response::Router(status), _) => Ok(status),
             (_, socket) => Err(ClientError::Unexpected { socket }),
         }
+    }
+
+    /// What waits for a person, and what stands.
+    ///
+    /// # Errors
+    /// The router refuses or does not answer.
+    pub fn approvals(
+        self,
+        sandbox: Option<&str>,
+    ) -> Result<(Vec<Proposal>, Vec<Approval>), ClientError> {
+        let sandbox = sandbox.map(str::to_owned);
+        match self.ask(&Request::Approvals { sandbox }, &[])? {
+            (
+                Response::Approvals {
+                    proposals,
+                    approvals,
+                },
+                _,
+            ) => Ok((proposals, approvals)),
+            (_, socket) => Err(ClientError::Unexpected { socket }),
+        }
+    }
+
+    /// Answer a proposal, or end an approval.
+    ///
+    /// # Errors
+    /// There is none of this id, or the router does not answer.
+    pub fn decide(self, id: &str, decision: Decision) -> Result<(), ClientError> {
+        let id = id.to_owned();
+        self.expect_done(&Request::Decide { id, decision })
+    }
+
+    /// Numbers about the router and its boxes, as OpenMetrics text.
+    ///
+    /// # Errors
+    /// The router refuses or does not answer.
+    pub fn metrics(self) -> Result<String, ClientError> {
+        match self.ask(&Request::Metrics, &[])? {
+            (Response::Metrics { text }, _) => Ok(text),
+            (_, socket) => Err(ClientError::Unexpected { socket }),
+        }
+    }
+
+    /// Let the router sign every audit log now.
+    ///
+    /// # Errors
+    /// The logs cannot be written, or the router does not answer.
+    pub fn seal(self) -> Result<(), ClientError> {
+        self.expect_done(&Request::Seal)
     }
 
     /// Let the router drain and end.

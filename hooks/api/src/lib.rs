@@ -3,6 +3,7 @@
 //! One connection carries one request and one answer: a 32-bit little-endian length, then that many bytes of JSON.
 //! Descriptors (SCM_RIGHTS) ride on the first byte of a `register` request, in the order of [`RegisterFds`].
 
+pub mod approvals;
 pub mod audit;
 pub mod client;
 mod descriptors;
@@ -43,6 +44,22 @@ pub enum Request {
     List,
     /// The router itself.
     Status,
+    /// What waits for a person, and what stands.
+    Approvals {
+        /// Of this sandbox only.
+        sandbox: Option<String>,
+    },
+    /// A person's answer.
+    Decide {
+        /// The proposal's id, or that of a standing approval.
+        id: String,
+        /// The answer.
+        decision: approvals::Decision,
+    },
+    /// Numbers about the router and its boxes.
+    Metrics,
+    /// Sign every audit log now, so that none has a record without a signature.
+    Seal,
     /// Drain and end.
     Stop,
 }
@@ -68,15 +85,27 @@ pub enum Response {
         /// The box's CA certificate, PEM.
         ca_pem: String,
     },
-    /// To `release` and `stop`.
+    /// To `release`, `decide`, `seal` and `stop`.
     Done,
     /// To `list`.
     Boxes {
         /// Sorted by name.
         boxes: Vec<BoxStatus>,
     },
+    /// To `approvals`.
+    Approvals {
+        /// Not yet answered, the oldest first.
+        proposals: Vec<approvals::Proposal>,
+        /// What stands.
+        approvals: Vec<approvals::Approval>,
+    },
     /// To `status`.
     Router(RouterStatus),
+    /// To `metrics`.
+    Metrics {
+        /// OpenMetrics text.
+        text: String,
+    },
     /// Any request that failed: one sentence.
     Error {
         /// The sentence.
@@ -107,6 +136,12 @@ pub struct BoxStatus {
     pub denied: u64,
     /// Open connections.
     pub connections: u64,
+    /// Bytes from the box, of flows that have ended.
+    #[serde(default)]
+    pub bytes_out: u64,
+    /// Bytes to the box.
+    #[serde(default)]
+    pub bytes_in: u64,
     /// The last refusal.
     pub last_denial: Option<audit::Event>,
     /// RFC 3339.
@@ -133,4 +168,10 @@ pub struct RouterStatus {
     /// Why the audit log cannot be written, so that nothing new passes; `None` when it can.
     #[serde(default)]
     pub audit_fault: Option<String>,
+    /// Providers whose credentials are held.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// Why providers or credentials on disk are not those in force; `None` when they are.
+    #[serde(default)]
+    pub providers_fault: Option<String>,
 }

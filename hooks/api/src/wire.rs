@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{self, ControlMessage, MsgFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::{MAX_MESSAGE, sys};
 
@@ -48,12 +49,22 @@ pub enum WireError {
 /// # Errors
 /// The value is too long or cannot be JSON.
 pub fn encode(value: &impl Serialize) -> Result<Vec<u8>, WireError> {
-    let mut bytes = vec![0; HEADER];
-    serde_json::to_writer(&mut bytes, value).map_err(WireError::Form)?;
-    let length = bytes.len() - HEADER;
-    let header = checked_length(length)?.to_le_bytes();
-    bytes[..HEADER].copy_from_slice(&header);
+    let mut bytes = Vec::new();
+    append(&mut bytes, value)?;
     Ok(bytes)
+}
+
+/// The same behind what is in `bytes`.
+///
+/// # Errors
+/// As [`encode`].
+pub fn append(bytes: &mut Vec<u8>, value: &impl Serialize) -> Result<(), WireError> {
+    let begin = bytes.len();
+    bytes.extend_from_slice(&[0; HEADER]);
+    serde_json::to_writer(&mut *bytes, value).map_err(WireError::Form)?;
+    let header = checked_length(bytes.len() - begin - HEADER)?.to_le_bytes();
+    bytes[begin..begin + HEADER].copy_from_slice(&header);
+    Ok(())
 }
 
 /// The length that a header announces.
@@ -86,7 +97,8 @@ pub fn send(
     if descriptors.len() > MAX_DESCRIPTORS {
         return Err(WireError::TooManyDescriptors);
     }
-    let bytes = encode(value)?;
+    // A message may hold a secret: no copy of it is left behind.
+    let bytes = Zeroizing::new(encode(value)?);
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let controls = if raw.is_empty() {
@@ -119,7 +131,7 @@ pub fn receive<T: DeserializeOwned>(stream: &UnixStream) -> Result<(T, Vec<Owned
     (&mut &*stream)
         .read_exact(&mut header[read..])
         .map_err(ended_or_failed)?;
-    let mut body = vec![0; body_length(header)?];
+    let mut body = Zeroizing::new(vec![0; body_length(header)?]);
     (&mut &*stream)
         .read_exact(&mut body)
         .map_err(ended_or_failed)?;

@@ -4,18 +4,22 @@
 //! are bounded, no path ever comes from it.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use nemoclaw_api::approvals::Question;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
 
-/// From the warden.
-#[derive(Debug, Serialize, Deserialize)]
+use crate::meters::Measured;
+use crate::secret::Secret;
+
+/// From the warden. It may hold secrets, so it has no printed form.
+#[derive(Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message, before the worker confines itself.
     Settings(Box<Settings>),
-    /// Take a sandbox. Comes with two descriptors: listener, DNS socket.
+    /// Take a sandbox. Comes with three descriptors: listener, DNS socket, the file of what it has spent.
     Register {
         /// Its name.
         sandbox: String,
@@ -37,15 +41,55 @@ pub enum ToWorker {
     },
     /// The host's DNS servers changed.
     Resolvers(Vec<IpAddr>),
+    /// The node's provider entries, and the secrets that could be read.
+    Providers {
+        /// The file's name, for its faults.
+        name: String,
+        /// Its text.
+        text: String,
+        /// By provider.
+        secrets: BTreeMap<String, Secret>,
+    },
     /// Forget a sandbox and cut what it has open.
     Release {
         /// Its name.
         sandbox: String,
     },
+    /// The answer to [`FromWorker::WhoIs`].
+    Program {
+        /// Which question.
+        id: u64,
+        /// Every process that holds the connection (at least one), or why they are not known.
+        found: Result<Vec<Program>, Unknown>,
+    },
     /// Whether decisions can be written to disk; nothing new passes while they cannot.
     Recording(bool),
+    /// The answer to [`FromWorker::Ask`]; [`Answer::Waiting`] comes first where a person must say.
+    Answer {
+        /// Which question.
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Serve the port for metrics, a listener that comes with this message.
+    ServeMetrics,
+    /// The page that [`FromWorker::MetricsAsked`] asks for.
+    Metrics(String),
     /// Take no new connection and end when those open are done, or soon.
     Drain,
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It waits for a person under this proposal.
+    Waiting(String),
+    /// It may pass, by this proposal.
+    Allowed(String),
+    /// It may not, by this proposal.
+    Refused(String),
+    /// Too many wait already.
+    Crowded,
 }
 
 /// What the worker must know before it closes the door behind it.
@@ -76,7 +120,7 @@ pub struct ProxySettings {
     pub port: u16,
     /// `USER:PASSWORD`.
     pub credentials: Option<String>,
-    /// Patterns of hosts that are dialled without it.
+    /// Names that are dialled without it, each with all names below it.
     pub direct: Vec<String>,
 }
 
@@ -126,6 +170,71 @@ pub struct SavedName {
     pub wildcard: bool,
 }
 
+/// The program of a process that holds a connection. Paths are those that the sandbox's first process would use.
+///
+/// Attribution, not a boundary: what a process says of itself (its arguments) it can change, and a program can be made to
+/// act for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// Pid on the host.
+    pub pid: i32,
+    /// User of the connection's socket, as the host numbers it.
+    pub uid: u32,
+    /// The executable: the file at this path is the one that runs, or has the hash that was first seen there.
+    pub exe: String,
+    /// SHA-256 of the executable, hexadecimal.
+    pub sha256: String,
+    /// The script that it interprets, absolute: as it was named, and where that leads.
+    pub scripts: Vec<String>,
+    /// The module that it runs instead of a script (`python3 -m pip`).
+    pub module: Option<String>,
+    /// Executables and scripts of its ancestors in the sandbox, the nearest first.
+    pub ancestors: Vec<String>,
+    /// Scripts and ancestors that are not what was first seen under their path, and so stand nowhere above.
+    pub changed: Vec<String>,
+}
+
+/// Why the program behind a connection is not known. A rule that asks for one then holds for none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Unknown {
+    /// No socket, or one without an owner.
+    #[error("the connection was closed before its program was found")]
+    Closed,
+    /// Nobody in the sandbox has the socket.
+    #[error(
+        "no process of the sandbox holds the connection: it ended, or gave the connection away"
+    )]
+    NoHolder,
+    /// Another hash than the first.
+    #[error("`{0}` is not the program that was first seen under this path")]
+    Changed(String),
+    /// The path names no file, or another one.
+    #[error("`{0}` is not the file that runs: it was removed or replaced, or is hidden by a mount")]
+    Elsewhere(String),
+    /// [`limits::PROGRAM_BYTES`](crate::limits::PROGRAM_BYTES).
+    #[error("`{0}` is too large to be told by its hash")]
+    TooLarge(String),
+    /// [`limits::PROGRAM_PINS`](crate::limits::PROGRAM_PINS).
+    #[error("the sandbox has run too many programs to tell one more")]
+    TooManyPrograms,
+    /// [`limits::PROGRAM_PROCESSES`](crate::limits::PROGRAM_PROCESSES).
+    #[error("too many processes hold the connection, or stand above its process")]
+    TooManyProcesses,
+    /// A rule cannot hold for one and not for the other.
+    #[error("`{0}` and `{1}` both hold the connection")]
+    Several(String, String),
+    /// [`limits::PROGRAM_SCAN`](crate::limits::PROGRAM_SCAN) or [`limits::PROGRAM_TIME`](crate::limits::PROGRAM_TIME).
+    #[error("the program was not found in time")]
+    Late,
+    /// [`limits::PROGRAM_QUESTIONS`](crate::limits::PROGRAM_QUESTIONS).
+    #[error("too many connections of the sandbox wait for their program")]
+    Busy,
+    /// The kernel refuses what is needed.
+    #[error("the router cannot look for the program: {0}")]
+    System(String),
+}
+
 /// From the worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum FromWorker {
@@ -172,8 +281,39 @@ pub enum FromWorker {
         /// The name.
         entry: SavedName,
     },
+    /// A person must say whether a request may pass.
+    Ask {
+        /// The sandbox.
+        sandbox: String,
+        /// Comes back with the answers.
+        ticket: u64,
+        /// What is asked.
+        question: Question,
+        /// The endpoint that asks, with its place.
+        rule: String,
+    },
+    /// Nobody waits for an answer any more.
+    Withdraw {
+        /// Which question.
+        ticket: u64,
+    },
     /// Decisions.
     Audit(Vec<Event>),
+    /// Which program is behind a connection? The answer is [`ToWorker::Program`].
+    WhoIs {
+        /// The sandbox.
+        sandbox: String,
+        /// Comes back with the answer.
+        id: u64,
+        /// Where the connection comes from.
+        client: SocketAddr,
+        /// Where it goes to.
+        local: SocketAddr,
+    },
+    /// How long things took since the last such message.
+    Measured(Measured),
+    /// Somebody asks for the metrics.
+    MetricsAsked,
     /// Open connections, where they changed.
     Connections(Vec<(String, u64)>),
 }

@@ -68,7 +68,7 @@ fn websockets_count_as_requests_and_the_next_one_is_told_so() {
         return;
     }
     let rig = Rig::start(HOSTS);
-    let sandbox = Sandbox::new(&rig, "a", 80, &policy("read-only"));
+    let sandbox = Sandbox::new(&rig, "a", 80, &policy("full"));
     let address = sandbox.address("api.test");
     let head =
         "GET /ws HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";

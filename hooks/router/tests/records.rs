@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use common::{Rig, Sandbox, able};
 use hickory_proto::rr::RecordType;
+use nemoclaw_api::audit::record::Record;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -199,6 +200,71 @@ fn while_the_log_cannot_be_written_nothing_new_passes_and_the_status_says_why() 
     for line in text.lines() {
         let whole: Result<serde_json::Value, _> = serde_json::from_str(line);
         assert!(whole.is_ok(), "a torn line: {line}");
+    }
+    let report = rig.verified("a");
+    assert_eq!((report.first, report.resumed_over), (1, 0), "{report:?}");
+}
+
+#[test]
+fn a_flood_of_refused_names_is_counted_and_pushes_nothing_out() {
+    if !able() {
+        return;
+    }
+    let rig = Rig::start_with(HOSTS, "audit: { max_bytes: 65536, keep: 8 }\n", "true");
+    let sandbox = Sandbox::new(&rig, "a", 443, RAW);
+    sandbox.ask("first.test", RecordType::A);
+    for number in 0..1500 {
+        sandbox.ask(&format!("flood{number}.test"), RecordType::A);
+    }
+    assert_eq!(rig.boxed("a").denied, 1501, "each counts in the status");
+    rig.client().release("a").expect("release");
+    let mut lines = Vec::new();
+    for end in [
+        "jsonl.8", "jsonl.7", "jsonl.6", "jsonl.5", "jsonl.4", "jsonl.3", "jsonl.2", "jsonl.1",
+        "jsonl",
+    ] {
+        let text =
+            std::fs::read_to_string(rig.seen(&format!("data/audit/a.{end}"))).unwrap_or_default();
+        let events = text
+            .lines()
+            .map(|line| Record::parse(line).expect("a record").event());
+        lines.extend(events.flatten().filter(|event| event.verdict == "deny"));
+    }
+    assert!(lines.iter().any(|event| event.host == "first.test"));
+    assert!(lines.len() < 400, "{} lines", lines.len());
+    let all: u64 = lines.iter().map(|event| event.count.unwrap_or(1)).sum();
+    assert_eq!(all, 1501, "a refusal is in no line");
+    let report = rig.verified("a");
+    assert_eq!((report.first, report.removed_through), (1, 0), "{report:?}");
+}
+
+#[test]
+fn a_log_goes_on_whole_over_a_killed_router_and_a_sandbox_of_the_same_name() {
+    if !able() {
+        return;
+    }
+    let mut rig = Rig::start(HOSTS);
+    let first = Sandbox::new(&rig, "a", 443, RAW);
+    first.ask("one.test", RecordType::A);
+    rig.audited("a", |event| event.host == "one.test");
+    rig.client().release("a").expect("release");
+    drop(first);
+    let second = Sandbox::new(&rig, "a", 443, RAW);
+    second.ask("two.test", RecordType::A);
+    rig.audited("a", |event| event.host == "two.test");
+    rig.kill_and_start();
+    second.register_again(&rig);
+    second.ask("three.test", RecordType::A);
+    rig.audited("a", |event| event.host == "three.test");
+    let report = rig.verified("a");
+    assert_eq!(report.first, 1);
+    assert!(
+        report.resumed_over > 0,
+        "what was not signed when it was killed is told: {report:?}"
+    );
+    let names: Vec<String> = rig.audit("a").into_iter().map(|event| event.host).collect();
+    for name in ["one.test", "two.test", "three.test"] {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
     }
 }
 

@@ -6,8 +6,14 @@ use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
+mod approvals;
+mod audit;
+mod provider;
 mod register;
 
+pub use approvals::{Allow, Approvals};
+pub use audit::{Audit, Verify};
+pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -83,9 +89,26 @@ Exit code 1: a check failed.")]
     /// Check policies.
     #[command(subcommand)]
     Policy(Policy),
+    /// See what waits for a person, and answer it.
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Keep credentials outside of sandboxes.
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Watch the sandboxes: connections, decisions, traffic, the latest refusals. `q` ends it.
+    #[command(after_help = "Examples:
+  nemoclaw top
+  nemoclaw top --interval 5
+  nemoclaw top --once
+
+Keys: q or Ctrl-C ends, s changes the order, the arrows move.")]
+    Top(Top),
+    /// Show and verify what the router recorded.
+    #[command(subcommand)]
+    Audit(Audit),
     /// Make an engine know the runtime.
     #[command(subcommand)]
     Register(Register),
@@ -172,6 +195,17 @@ pub struct Logs {
     pub json: bool,
 }
 
+/// `top`.
+#[derive(Debug, Arguments)]
+pub struct Top {
+    /// Print one picture as text, and end; needs no terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub interval: u64,
+}
+
 /// `exec`.
 #[derive(Debug, Arguments)]
 pub struct Exec {
@@ -255,6 +289,12 @@ pub enum Router {
     #[command(after_help = "Examples:
   nemoclaw router stop")]
     Stop,
+    /// Print numbers about the router and its sandboxes, as OpenMetrics text.
+    #[command(after_help = "Examples:
+  nemoclaw router metrics
+
+`router.metrics: 127.0.0.1:9464` in the node's configuration serves them at http://127.0.0.1:9464/metrics.")]
+    Metrics,
     /// Show the router. Exit code 1 when it does not answer.
     #[command(after_help = "Examples:
   nemoclaw router status")]

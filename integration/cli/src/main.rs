@@ -8,6 +8,7 @@ mod kubernetes;
 mod node;
 mod printer;
 mod probe;
+mod providers;
 mod sys;
 mod verbs;
 
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Policy, Verb};
+use crate::args::{Args, Audit, Policy, Verb};
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
@@ -35,6 +36,7 @@ fn usual_code(verb: &Verb) -> u8 {
     match verb {
         Verb::Run(_) | Verb::Exec(_) | Verb::Connect(_) => fault::OURS,
         Verb::Policy(Policy::Check(_)) => verbs::policy::CANNOT_TELL,
+        Verb::Audit(Audit::Verify(_)) => verbs::audit::CANNOT_TELL,
         _ => 1,
     }
 }

@@ -36,12 +36,14 @@ impl Node {
         self.config.state_dir.join("runtime")
     }
 
-    /// The audit file of a sandbox.
+    /// The directory of the audit files.
+    pub fn audits(&self) -> PathBuf {
+        self.config.data_dir.join("audit")
+    }
+
+    /// The audit file of a sandbox that is written to.
     pub fn audit(&self, sandbox: &str) -> PathBuf {
-        self.config
-            .data_dir
-            .join("audit")
-            .join(format!("{sandbox}.jsonl"))
+        self.audits().join(format!("{sandbox}.jsonl"))
     }
 
     /// The router's output when the command started it.

@@ -11,6 +11,9 @@ mod place;
 
 use std::path::Path;
 
+use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::chain::Link;
+use nemoclaw_api::audit::record::event_line;
 use serde_json::Value;
 
 use place::Place;
@@ -107,9 +110,19 @@ fn denied_shows_refusals_only() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("data/audit")).unwrap();
     let event = |verdict: &str| {
-        format!(
-            "{{\"time\":\"t\",\"sandbox\":\"w\",\"kind\":\"http\",\"host\":\"a.example\",\"port\":443,\"method\":\"POST\",\"path\":\"/x\",\"verdict\":\"{verdict}\",\"reason\":\"no rule\",\"generation\":1,\"bytes_out\":0,\"bytes_in\":0}}\n"
-        )
+        let event = Event {
+            time: "t".into(),
+            sandbox: "w".into(),
+            kind: "http".into(),
+            host: "a.example".into(),
+            port: 443,
+            method: Some("POST".into()),
+            path: Some("/x".into()),
+            verdict: verdict.into(),
+            reason: Some("no rule".into()),
+            ..Event::default()
+        };
+        event_line(&event, Link::FIRST).unwrap() + "\n"
     };
     place.write(
         "data/audit/w.jsonl",

@@ -7,7 +7,8 @@ use super::words::closed;
 use super::{Content, Flow, Grant, GraphqlOperation, HttpRequest, RpcCall, Verdict};
 use crate::index::{Candidate, Candidates};
 use crate::policy::{
-    Endpoint, Enforcement, Matcher, NetworkLayer, Protocol, Rule, RuleRef, WEBSOCKET_TEXT,
+    Endpoint, Enforcement, Matcher, NetworkLayer, Protocol, Rule, RuleRef, WEBSOCKET_BINARY,
+    WEBSOCKET_TEXT,
 };
 
 /// One message of a request's body, or the request where no rule asks for its body.
@@ -17,7 +18,7 @@ pub(super) enum Message<'a> {
     Whole,
     /// The body was asked for and cannot be read.
     Unreadable,
-    /// Opens or ends a stream of messages.
+    /// Opens or ends a stream of messages, or keeps one going.
     Stream,
     /// One of its GraphQL operations.
     Graphql(&'a GraphqlOperation),
@@ -270,7 +271,7 @@ impl Endpoint {
             return Some(&rule.name);
         }
         let open = self.open
-            || (self.protocol == Protocol::Mcp && matches!(seen.message, Message::Stream))
+            || (matches!(seen.message, Message::Stream) && self.streams())
             || self.knows(seen, chosen.as_slice());
         open.then_some(&self.at)
     }
@@ -278,20 +279,42 @@ impl Endpoint {
     /// Whether this endpoint's protocol is that of what is seen.
     fn fits(&self, seen: &Seen<'_>) -> bool {
         let text = seen.http.method == WEBSOCKET_TEXT;
+        let frame = text || seen.http.method == WEBSOCKET_BINARY;
         match (self.protocol, seen.message) {
             (Protocol::Tcp, _) => true,
             // An upgraded connection is no request any more: only who may send anything may have one.
-            (Protocol::Rest, _) => !text && (!seen.http.upgrade || self.is_unbounded()),
-            (Protocol::Websocket, Message::Graphql(_)) => text && self.has_graphql(),
-            (Protocol::Websocket, Message::Whole) => {
-                (text && (self.open || !self.has_graphql())) || (!text && seen.http.upgrade)
+            (Protocol::Rest, _) => !(frame || seen.http.upgrade) || self.is_unbounded(),
+            // Servers read GraphQL out of binary messages too, where nobody could look.
+            (Protocol::Websocket, message) if frame && self.has_graphql() => {
+                text && matches!(message, Message::Graphql(_) | Message::Stream)
             }
-            (Protocol::Websocket, _) => false,
-            _ if text || seen.http.upgrade => false,
+            // Whatever another endpoint makes of a text, here it is one.
+            (Protocol::Websocket, message) => {
+                frame || (seen.http.upgrade && matches!(message, Message::Whole))
+            }
+            _ if frame || seen.http.upgrade => false,
             (Protocol::Graphql, message) => matches!(message, Message::Graphql(_)),
             (Protocol::Mcp | Protocol::JsonRpc, Message::Rpc(_)) => seen.http.method == "POST",
             (Protocol::Mcp, Message::Stream) => matches!(seen.http.method, "GET" | "DELETE"),
             _ => false,
+        }
+    }
+
+    /// Whether its protocol has messages that carry nothing but the stream itself, which need no rule.
+    fn streams(&self) -> bool {
+        match self.protocol {
+            Protocol::Mcp => true,
+            Protocol::Websocket => self.has_graphql(),
+            _ => false,
+        }
+    }
+
+    /// Whether rules look at what a message is, not only at its method and path.
+    fn reads_bodies(&self) -> bool {
+        match self.protocol {
+            Protocol::Rest => false,
+            Protocol::Websocket => self.has_graphql(),
+            _ => true,
         }
     }
 
@@ -320,7 +343,7 @@ impl Rule {
     fn admits(&self, endpoint: &Endpoint, seen: &Seen<'_>) -> bool {
         match (&self.matcher, seen.message) {
             (Matcher::Http(rule), message)
-                if matches!(message, Message::Whole) || endpoint.protocol == Protocol::Rest =>
+                if matches!(message, Message::Whole) || !endpoint.reads_bodies() =>
             {
                 rule.names(seen.http.method)
                     && seen.readings.all(|path| rule.glob.matches(path))

@@ -19,6 +19,7 @@ mod words;
 pub use content::{Content, GraphqlOperation, Inspection, RpcCall};
 pub use program::Program;
 pub use question::{AddressVerdict, Handling, NameVerdict};
+pub(crate) use readings::Readings;
 
 pub use crate::policy::RuleRef;
 pub(crate) use rpc::{ANSWER, MCP_METHODS, lawful};
@@ -67,10 +68,11 @@ impl<'a> Flow<'a> {
     }
 }
 
-/// One HTTP request, or one text of a WebSocket.
+/// One HTTP request, or one message of a WebSocket.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpRequest<'a> {
-    /// Method, upper case; [`crate::policy::WEBSOCKET_TEXT`] for a text.
+    /// Method, upper case; [`crate::policy::WEBSOCKET_TEXT`] or [`crate::policy::WEBSOCKET_BINARY`] for a message of a
+    /// WebSocket.
     pub method: &'a str,
     /// Normalised path without query.
     pub path: &'a str,

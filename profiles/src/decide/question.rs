@@ -103,6 +103,17 @@ impl Policy {
             .map(Vec::as_slice)
     }
 
+    /// Whether some layer has a list of addresses for `host:port`.
+    pub fn limits_addresses(&self, host: &str, port: u16) -> bool {
+        self.network.iter().any(|layer| {
+            layer.resolve.contains_key(host)
+                || layer
+                    .on(host, port)
+                    .iter()
+                    .any(|(_, endpoint)| !endpoint.allowed_ips.is_empty())
+        })
+    }
+
     /// Whether `address` may be dialled for `host:port`. Every layer must take it; the endpoints of one host and port
     /// count together, since connections are shared between requests.
     pub fn address_verdict(&self, host: &str, port: u16, address: IpAddr) -> AddressVerdict {
@@ -183,7 +194,8 @@ impl NetworkLayer {
         let Some(http) = &flow.http else {
             return inspection;
         };
-        if matches!(http.content, Content::Nothing) {
+        // The request for a WebSocket has no body; what it becomes is looked at message by message.
+        if http.upgrade || matches!(http.content, Content::Nothing) {
             return inspection;
         }
         let Some(readings) = super::readings::Readings::of(http.path) else {

@@ -17,8 +17,8 @@ pub struct UpstreamProxy {
     pub port: u16,
     /// `upstream_proxy_credentials`: a file with one line `USER:PASSWORD`, for root alone.
     pub credentials: Option<PathBuf>,
-    /// `no_proxy`: hosts that are dialled without it, as are those under `hosts`.
-    pub direct: Vec<HostPattern>,
+    /// `no_proxy`: names that are dialled without it, each with all names below it, as are those under `hosts`.
+    pub direct: Vec<String>,
 }
 
 /// The keys below `router`.
@@ -39,7 +39,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<Option<UpstreamProxy>, Box<Dia
         .map(|view| absolute(&view))
         .transpose()?;
     let direct = match fields.get("no_proxy") {
-        Some(view) => view.list()?.iter().map(pattern).collect::<Result<_, _>>()?,
+        Some(view) => view.list()?.iter().map(name).collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
     Ok(Some(UpstreamProxy {
@@ -81,15 +81,23 @@ fn place(view: &View<'_>) -> Result<(String, u16), Box<Diagnostic>> {
     {
         return Ok((address.to_string(), port));
     }
-    let name = HostPattern::parse(host).map_err(|message| view.fault(message))?;
-    if name.is_wildcard() {
-        return Err(form());
-    }
-    Ok((name.as_str().to_owned(), port))
+    Ok((single(view, host)?, port))
 }
 
-fn pattern(view: &View<'_>) -> Result<HostPattern, Box<Diagnostic>> {
-    HostPattern::parse(view.text()?).map_err(|message| view.fault(message))
+/// One name, in lower case; a dot before it changes nothing.
+fn name(view: &View<'_>) -> Result<String, Box<Diagnostic>> {
+    let text = view.text()?;
+    single(view, text.strip_prefix('.').unwrap_or(text))
+}
+
+fn single(view: &View<'_>, text: &str) -> Result<String, Box<Diagnostic>> {
+    let name = HostPattern::parse(text).map_err(|message| view.fault(message))?;
+    if name.is_wildcard() {
+        return Err(view.fault(format!(
+            "`{text}` is a pattern; write a name, which in `no_proxy` covers all names below it"
+        )));
+    }
+    Ok(name.as_str().to_owned())
 }
 
 #[cfg(test)]
@@ -108,14 +116,14 @@ mod tests {
     #[test]
     fn a_proxy_has_a_place_a_file_and_exceptions() {
         let keys = "  upstream_proxy: http://Proxy.lan:3128/\n  upstream_proxy_credentials: /etc/nemoclaw/proxy\n  \
-                    no_proxy: [git.lan, '**.corp.example']\n";
+                    no_proxy: [LAN, .corp.example]\n";
         let proxy = parsed(keys).unwrap().unwrap();
         assert_eq!((proxy.host.as_str(), proxy.port), ("proxy.lan", 3128));
         assert_eq!(
             proxy.credentials.as_deref(),
             Some(std::path::Path::new("/etc/nemoclaw/proxy"))
         );
-        assert!(proxy.direct[1].matches("a.b.corp.example"));
+        assert_eq!(proxy.direct, ["lan", "corp.example"]);
         assert_eq!(parsed("  user: nobody\n").unwrap(), None);
     }
 
@@ -140,7 +148,7 @@ mod tests {
             ("http://proxy.lan", "http://HOST:PORT"),
             ("http://proxy.lan:0", "http://HOST:PORT"),
             ("http://proxy.lan:3128/path", "http://HOST:PORT"),
-            ("http://*.proxy.lan:3128", "http://HOST:PORT"),
+            ("http://*.proxy.lan:3128", "write a name"),
             ("http://[10.0.0.1]:3128", "10.0.0.1"),
         ] {
             let fault = parsed(&format!("  upstream_proxy: \"{value}\"\n")).unwrap_err();

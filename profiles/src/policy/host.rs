@@ -11,11 +11,8 @@ const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 impl HostPattern {
-    /// Check and fold a pattern.
-    ///
-    /// # Errors
-    /// A message without a place.
-    pub fn parse(text: &str) -> Result<HostPattern, String> {
+    /// Check and fold a pattern. `Err` is a message without a place.
+    pub(crate) fn parse(text: &str) -> Result<HostPattern, String> {
         let folded = text.to_ascii_lowercase();
         if folded.is_empty() {
             return Err("the host is empty".into());
@@ -23,8 +20,14 @@ impl HostPattern {
         if folded.len() > MAX_NAME {
             return Err(format!("the host is longer than {MAX_NAME} characters"));
         }
-        if let Ok(address) = folded.parse::<std::net::IpAddr>() {
-            return Ok(HostPattern(address.to_string()));
+        match folded.parse::<std::net::IpAddr>() {
+            Ok(std::net::IpAddr::V4(address)) => return Ok(HostPattern(address.to_string())),
+            Ok(std::net::IpAddr::V6(_)) => {
+                return Err(format!(
+                    "`{text}` is an IPv6 address, which no sandbox can dial; name the host"
+                ));
+            }
+            Err(_) => {}
         }
         if !folded.is_ascii() {
             return Err(format!(

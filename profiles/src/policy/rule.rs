@@ -50,6 +50,9 @@ pub enum Matcher {
 
 /// The method of a rule that is about the client's WebSocket texts.
 pub const WEBSOCKET_TEXT: &str = "WEBSOCKET_TEXT";
+/// The method as which the client's other WebSocket messages are decided. No rule can name it: `*` and
+/// `access: full` cover it.
+pub const WEBSOCKET_BINARY: &str = "WEBSOCKET_BINARY";
 
 /// Requests by method, path and query.
 #[derive(Debug, Clone)]

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use nemoclaw_policy::handover::{Handover, PolicyText};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;
+use nemoclaw_policy::provider::Providers;
 use oci_spec::runtime::{Hook, LinuxSeccomp, PosixRlimit, Spec};
 use serde::{Deserialize, Serialize};
 
 mod added;
 mod annotations;
 mod devices;
+mod disk;
 mod environment;
 mod exec;
 mod facts;
@@ -32,6 +34,7 @@ mod privileged;
 mod process;
 mod refuse;
 mod request;
+mod resources;
 mod sources;
 mod sysctl;
 mod trust;
@@ -51,8 +54,9 @@ pub use make::make;
 pub use paths::paths_of_interest;
 pub use refuse::Refusal;
 pub use request::policy_request;
+pub use resources::{CpuTime, ResourceLimits};
 pub use trust::RESOLV_CONF;
-pub use update::{ResourceLimits, meet_resources};
+pub use update::meet_resources;
 
 /// All that a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +71,8 @@ pub struct Inputs<'a> {
     pub texts: &'a [PolicyText],
     /// The node's configuration.
     pub node: &'a NodeConfig,
+    /// The node's providers, where the policy binds any.
+    pub providers: &'a Providers,
     /// This machine.
     pub host: &'a HostFacts,
     /// The image.
@@ -163,11 +169,17 @@ pub struct Confinement {
     pub capabilities: Option<Vec<String>>,
     /// Variables set in init and merged into every exec's environment (CA variables, `HOME` when forced).
     pub environment: Vec<(String, String)>,
+    /// Placeholders of credentials, by variable: for processes that have no such variable of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<(String, String)>,
     /// User and group that the policy forces, on every exec too.
     #[serde(deserialize_with = "Option::deserialize")]
     pub user: Option<(u32, u32)>,
     /// Limits of init, which an exec without its own gets too.
     pub rlimits: Vec<PosixRlimit>,
+    /// The most open files that an exec's own limits may say, by the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nofile: Option<u32>,
 }
 
 /// Landlock rules, most general first.

@@ -6,17 +6,20 @@
 
 mod bundle;
 mod cdi;
+mod disk;
 mod exec;
 mod refusals;
+mod resources;
 mod snapshots;
 mod volumes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use nemoclaw_policy::handover::{Capture, PolicyText};
-use nemoclaw_policy::node::{CdiConfig, NodeConfig, RouterConfig};
+use nemoclaw_policy::handover::PolicyText;
+use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
+use nemoclaw_policy::provider::Providers;
 use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
     SourceKind,
@@ -40,6 +43,7 @@ struct World {
     host: HostFacts,
     rootfs: RootfsFacts,
     policy_path: Option<PathBuf>,
+    providers: Providers,
 }
 
 impl World {
@@ -53,6 +57,7 @@ impl World {
             host: host(&spec),
             rootfs: rootfs(),
             policy_path: None,
+            providers: Providers::default(),
         }
     }
 
@@ -73,6 +78,7 @@ impl World {
             policy: &self.policy,
             texts: &texts,
             node: &node(),
+            providers: &self.providers,
             host: &self.host,
             rootfs: &self.rootfs,
             bundle: Path::new("/run/engine/box1"),
@@ -100,6 +106,7 @@ fn directory(path: &str) -> SourceFacts {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        capacity: None,
     }
 }
 
@@ -118,10 +125,9 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
-        resources: nemoclaw_policy::policy::Resources::default(),
-        budgets: nemoclaw_policy::policy::Budgets::default(),
-        ports: None,
         network: Vec::new(),
+        places: nemoclaw_policy::policy::Places::default(),
+        ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
     }
 }
 
@@ -185,22 +191,8 @@ fn rootfs() -> RootfsFacts {
 
 fn node() -> NodeConfig {
     NodeConfig {
-        default_policy: "default".to_owned(),
         selectable: Vec::new(),
-        policy_dir: "/etc/nemoclaw/policies".into(),
-        state_dir: "/run/nemoclaw".into(),
-        data_dir: "/var/lib/nemoclaw".into(),
-        egress_hook: None,
-        capture: Capture::Auto,
-        router: RouterConfig {
-            socket: "/run/nemoclaw/router.sock".into(),
-            user: "nobody".to_owned(),
-            resolvers: Vec::new(),
-            hosts: BTreeMap::new(),
-            extra_ca: Vec::new(),
-        },
-        cdi: CdiConfig::default(),
-        path: None,
+        ..NodeConfig::default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! The worker as the warden sees it: a process, a link, and a thread that listens.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use nemoclaw_api::audit::Event;
 use nemoclaw_api::wire::{self, WireError};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Happening, Post, log};
 use crate::limits;
@@ -82,9 +84,15 @@ impl Worker {
 }
 
 fn listen(number: u64, link: &UnixStream, post: &Post) {
+    let mut next = None;
     loop {
-        let message = match wire::receive::<FromWorker>(link) {
-            Ok((message, _)) => message,
+        let message = match next.take().unwrap_or_else(|| receive(link)) {
+            Ok(FromWorker::Audit(events)) => {
+                let (events, behind) = gather(link, events);
+                next = behind;
+                FromWorker::Audit(events)
+            }
+            Ok(message) => message,
             Err(WireError::Ended) => break,
             Err(error) => {
                 log(&format!(
@@ -104,4 +112,29 @@ fn listen(number: u64, link: &UnixStream, post: &Post) {
     }
     // When the warden ends first, nobody needs to know.
     let _ = post.send(Happening::WorkerGone { worker: number });
+}
+
+fn receive(link: &UnixStream) -> Result<FromWorker, WireError> {
+    wire::receive(link).map(|(message, _)| message)
+}
+
+/// Decisions come thick: those of a moment are taken together, so that a busy worker does not wake the warden for each.
+/// They are safe meanwhile, in the kernel's memory and out of the worker's reach. Gives what came behind them, too.
+fn gather(
+    link: &UnixStream,
+    mut events: Vec<Event>,
+) -> (Vec<Event>, Option<Result<FromWorker, WireError>>) {
+    std::thread::sleep(limits::AUDIT_GATHER);
+    while events.len() < limits::AUDIT_QUEUE && readable(link) {
+        match receive(link) {
+            Ok(FromWorker::Audit(more)) => events.extend(more),
+            other => return (events, Some(other)),
+        }
+    }
+    (events, None)
+}
+
+fn readable(link: &UnixStream) -> bool {
+    let mut asked = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
+    poll(&mut asked, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }

@@ -1,10 +1,14 @@
 //! The warden: root, small, and deaf to networks. It holds what must outlive a worker.
 
+mod approvals;
 mod audit;
 mod boxes;
 mod child;
 mod files;
 mod keep;
+mod metrics;
+pub mod program;
+mod providers;
 mod resume;
 mod settings;
 mod signals;
@@ -46,6 +50,11 @@ enum Happening {
     Unserved { sandbox: String, sentence: String },
     /// A sandbox that outlived the last router ended before it could be served again.
     Missed { sandbox: String },
+    /// A worker's question for a program has its answer.
+    Found {
+        question: program::Question,
+        answer: program::Answer,
+    },
     /// SIGTERM or SIGINT.
     Signal,
 }
@@ -98,9 +107,26 @@ pub enum WardenError {
         /// The directory.
         path: PathBuf,
     },
+    /// A file that should hold the key of the audit log.
+    #[error("`{}` is no ed25519 key: move it away, and a new one is made", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+    },
     /// Its memory cannot be hidden.
     #[error("the warden cannot keep its memory out of core dumps")]
     Hide(#[source] nix::Error),
+    /// The port for metrics.
+    #[error(
+        "the port for metrics cannot be opened on {address}: change or leave out `router.metrics`"
+    )]
+    Port {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// Another router.
     #[error("a router is already running on `{}`: stop it with `nemoclaw router stop`", socket.display())]
     Running {
@@ -139,16 +165,18 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     hide_memory().map_err(WardenError::Hide)?;
     let settings = settings::gather(&node.router)?;
     let disk = state::Disk {
-        audit: audit::AuditLog::open(&node.data_dir.join("audit"))?,
+        audit: audit::AuditLog::open(&node.data_dir, node.audit)?,
         keep: keep::Keep::open(&node.state_dir)?,
     };
     let keep = disk.keep.clone();
     let hook = resume::hook(&node)?;
     let listener = socket::bind(&node.router.socket)?;
+    let port = metrics_port(&node)?;
     let (post, happenings) = sync_channel(limits::LINK_QUEUE);
     signals::listen(post.clone())?;
     let watch = watch::Watch::new(post.clone())?;
     let mut state = state::State::new(&node, settings, disk, watch, post.clone());
+    state.set_port(port);
     state.begin(&happenings)?;
     let living = keep.living();
     socket::serve(listener, post.clone())?;
@@ -157,6 +185,14 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     state.run(&happenings);
     socket::unlink(&node.router.socket);
     Ok(())
+}
+
+/// The port for metrics, where the node has one.
+fn metrics_port(node: &NodeConfig) -> Result<Option<std::net::TcpListener>, WardenError> {
+    let bind = |address| {
+        std::net::TcpListener::bind(address).map_err(|source| WardenError::Port { address, source })
+    };
+    node.router.metrics.map(bind).transpose()
 }
 
 /// The sandboxes' keys are in this process: no core dump, and no look into it but by a root with all rights.

@@ -64,12 +64,11 @@ pub fn gather(router: &RouterConfig) -> Result<Settings, WardenError> {
 }
 
 fn proxy(proxy: &UpstreamProxy) -> Result<ProxySettings, WardenError> {
-    let direct = proxy.direct.iter().map(ToString::to_string).collect();
     Ok(ProxySettings {
         host: proxy.host.clone(),
         port: proxy.port,
         credentials: proxy.credentials.as_deref().map(secret).transpose()?,
-        direct,
+        direct: proxy.direct.clone(),
     })
 }
 

@@ -31,6 +31,14 @@ impl Reply {
         }
     }
 
+    /// Who asks.
+    #[must_use]
+    pub fn uid(&self) -> Option<u32> {
+        getsockopt(&self.0, PeerCredentials)
+            .ok()
+            .map(|peer| peer.uid())
+    }
+
     /// Refuse with a sentence.
     pub fn refuse(self, message: impl Into<String>) {
         self.give(&Response::Error {

@@ -15,6 +15,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::proxy::{Proxy, ProxyError};
+use super::reach::Reach;
 use super::resolve::{ResolveError, Resolver};
 use crate::limits;
 
@@ -129,18 +130,18 @@ impl Dialer {
     ///
     /// # Errors
     /// No address, none that answers, or too slow.
-    pub async fn raw(&self, host: &str, port: u16) -> Result<Dialled, DialError> {
-        timeout(limits::CONNECT_TIME, self.connect(host, port))
+    pub async fn raw(&self, reach: Reach<'_>) -> Result<Dialled, DialError> {
+        timeout(limits::CONNECT_TIME, self.connect(reach))
             .await
-            .map_err(|_| DialError::Slow(host.to_owned()))?
+            .map_err(|_| DialError::Slow(reach.host.to_owned()))?
     }
 
     /// A connection to `host`, where the client speaks first.
     ///
     /// # Errors
     /// As [`Dialer::raw`].
-    pub async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, DialError> {
-        quiet(self.raw(host, port).await?, host)
+    pub async fn tcp(&self, reach: Reach<'_>) -> Result<TcpStream, DialError> {
+        quiet(self.raw(reach).await?, reach.host)
     }
 
     /// A TLS connection to `host`, its certificate checked.
@@ -149,10 +150,10 @@ impl Dialer {
     /// As [`Dialer::tcp`], or no TLS.
     pub async fn tls(
         &self,
-        host: &str,
-        port: u16,
+        reach: Reach<'_>,
         alpn: Alpn,
     ) -> Result<TlsStream<TcpStream>, DialError> {
+        let host = reach.host;
         let connector = match alpn {
             Alpn::Any => &self.any,
             Alpn::Http1 => &self.http1,
@@ -162,7 +163,7 @@ impl Dialer {
             source,
         })?;
         let work = async {
-            let stream = quiet(self.connect(host, port).await?, host)?;
+            let stream = quiet(self.connect(reach).await?, host)?;
             connector
                 .connect(name, stream)
                 .await
@@ -173,9 +174,10 @@ impl Dialer {
             .map_err(|_| DialError::Slow(host.to_owned()))?
     }
 
-    async fn connect(&self, host: &str, port: u16) -> Result<Dialled, DialError> {
-        let Some(proxy) = self.way(host) else {
-            let addresses = self.resolver.addresses(host).await?;
+    async fn connect(&self, reach: Reach<'_>) -> Result<Dialled, DialError> {
+        let Reach { host, port, .. } = reach;
+        let Some(proxy) = self.way(reach) else {
+            let addresses = self.resolver.addresses(reach).await?;
             return Ok(Dialled {
                 stream: first(&addresses, host, port).await?,
                 early: Bytes::new(),
@@ -193,10 +195,12 @@ impl Dialer {
         Ok(proxy.tunnel(stream, host, port).await?)
     }
 
-    /// The proxy, if the way to `host` leads through it. What the operator gave an address is dialled there.
-    fn way(&self, host: &str) -> Option<&Proxy> {
+    /// The proxy, if the way to `host` leads through it. What the operator gave an address is dialled there, and where
+    /// the policy has a list of addresses no proxy chooses one.
+    fn way(&self, reach: Reach<'_>) -> Option<&Proxy> {
         let proxy = self.proxy.as_ref()?;
-        (!self.resolver.is_fixed(host) && proxy.covers(host)).then_some(proxy)
+        let direct = self.resolver.is_fixed(reach.host) || reach.is_particular();
+        (!direct && proxy.covers(reach.host)).then_some(proxy)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Audit events and the words in them.
 
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::{ALLOW, DENY, Event};
 use nemoclaw_policy::decide::RuleRef;
 
 use crate::{clock, limits};
@@ -11,26 +11,19 @@ pub fn blank(sandbox: &str, kind: &str, host: &str, port: u16, generation: u64) 
     Event {
         time: clock::now(),
         sandbox: sandbox.to_owned(),
-        pid: None,
         kind: kind.to_owned(),
         host: host.to_owned(),
         port,
-        method: None,
-        path: None,
-        verdict: "allow".to_owned(),
-        phase: None,
-        rule: None,
-        reason: None,
+        verdict: ALLOW.to_owned(),
         generation,
-        bytes_out: 0,
-        bytes_in: 0,
+        ..Event::default()
     }
 }
 
 /// The same, refused.
 #[must_use]
 pub fn denied(mut event: Event, reason: impl Into<String>, rule: Option<&RuleRef>) -> Event {
-    event.verdict = "deny".to_owned();
+    event.verdict = DENY.to_owned();
     event.reason = Some(cut(&reason.into()).to_owned());
     event.rule = rule.map(rule_text);
     event

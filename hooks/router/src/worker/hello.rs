@@ -66,6 +66,8 @@ pub enum HelloError {
 /// It is absent or another.
 pub fn agree(said: Option<&str>, dialled: &str) -> Result<(), HelloError> {
     match said {
+        // An address has no name that a hello could say.
+        None if dialled.parse::<std::net::IpAddr>().is_ok() => Ok(()),
         None => Err(HelloError::NoName),
         Some(said) if said.trim_end_matches('.').eq_ignore_ascii_case(dialled) => Ok(()),
         Some(said) => Err(HelloError::OtherName {

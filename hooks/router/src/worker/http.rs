@@ -10,17 +10,24 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use nemoclaw_policy::decide::{Flow, Handling, Program};
+use nemoclaw_api::audit::Event;
+use nemoclaw_policy::decide::{Flow, Handling};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
+use super::budget::Axis;
+use super::credentials;
 use super::denial::Denial;
-use super::event::short_path;
+use super::event::{self, short_path};
 use super::forward;
+use super::framing::Found;
 use super::judge::{self, Refusal};
+use super::pool::Origin;
+use super::program::Behind;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
+use super::watched::Watched;
 use crate::limits;
 
 /// An inspected connection.
@@ -33,8 +40,20 @@ pub struct Inspected {
     pub port: u16,
     /// With or without TLS.
     pub scheme: Scheme,
-    /// The program behind it, where a rule asks for it.
-    pub program: Option<Arc<Program>>,
+    /// Where its requests go; `None` where no request can name the host.
+    pub origin: Option<Origin>,
+    /// Who is behind it, where a rule asks for it.
+    pub behind: Behind,
+}
+
+impl Inspected {
+    /// An audit event of this connection.
+    #[must_use]
+    pub fn event(&self, kind: &str) -> Event {
+        let mut event = self.sandbox.event(kind, &self.host, self.port);
+        self.behind.mark(&mut event);
+        event
+    }
 }
 
 /// Which HTTP the client speaks on this connection.
@@ -59,17 +78,18 @@ pub async fn serve(
     let _owned = Owned(tasks.clone());
     let connection = Arc::new(connection);
     let server = builder(tasks, dialect);
+    let (io, found) = Watched::new(io, dialect);
     let shared = connection.clone();
     let service = service_fn(move |request| {
-        let connection = shared.clone();
-        async move { Ok::<_, Infallible>(answer(connection, request).await) }
+        let (connection, found) = (shared.clone(), found.clone());
+        async move { Ok::<_, Infallible>(take(connection, found.as_deref(), request).await) }
     });
     let served = server.serve_connection_with_upgrades(TokioIo::new(io), service);
     tokio::pin!(served);
     let sandbox = &connection.sandbox;
     let place = connection.clone();
     let revoked = sandbox.policy.revoked(move |policy| {
-        let flow = Flow::to(&place.host, place.port).of(place.program.as_deref());
+        let flow = Flow::to(&place.host, place.port).of(place.behind.program.as_deref());
         policy.handling(&flow) != Handling::Refuse
     });
     let mut draining = sandbox.node.draining.subscribe();
@@ -80,8 +100,11 @@ pub async fn serve(
     };
     tokio::pin!(revoked, drain);
     tokio::select! {
-        // How a client's connection ends is its own affair; each request has its record.
-        _ = served.as_mut() => {}
+        // How a client's connection ends is its own affair, and each request has its record; but one that hyper could not
+        // read has none yet.
+        ended = served.as_mut() => if ended.is_err_and(|error| is_unreadable(error.as_ref())) {
+            unreadable(&connection).await;
+        },
         () = revoked => {
             // The bodies on their way fail by the same change. They say so in their protocol first: a connection that
             // is simply gone would let some clients take half an answer for a whole one.
@@ -117,6 +140,46 @@ fn builder(tasks: Tasks, dialect: Dialect) -> auto::Builder<Tasks> {
     }
 }
 
+/// Answer a request, if it is certain where it begins and ends.
+async fn take(
+    connection: Arc<Inspected>,
+    found: Option<&Found>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(found) = found else {
+        return answer(connection, request).await;
+    };
+    let mut response = match found.hand_over() {
+        Ok(()) => answer(connection, request).await,
+        Err(fault) => {
+            let (head, _) = request.into_parts();
+            let refusal = judge::unframed(&connection, &head, fault);
+            refuse(&connection, &head, refusal, None).await
+        }
+    };
+    if found.is_last() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let close = header::HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    response
+}
+
+/// Record a request that hyper refused, which it answers itself.
+async fn unreadable(connection: &Inspected) {
+    let event = event::denied(
+        connection.event("http"),
+        "the request's head cannot be read",
+        None,
+    );
+    connection.sandbox.node.sink.refusal(event).await;
+}
+
+fn is_unreadable(error: &(dyn std::error::Error + 'static)) -> bool {
+    error
+        .downcast_ref::<hyper::Error>()
+        .is_some_and(|error| error.is_parse() || error.is_parse_too_large())
+}
+
 async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Response<Body> {
     connection.sandbox.node.sink.room().await;
     let (head, body) = request.into_parts();
@@ -126,10 +189,22 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {
         Ok((allowed, body)) => {
+            let sandbox = &connection.sandbox;
+            let budget = &sandbox.budget;
+            let bytes = budget.spend(&sandbox.policy, Axis::BytesOut, 0);
+            let spent = bytes.and_then(|()| budget.spend(&sandbox.policy, Axis::Requests, 1));
+            if let Err(exceeded) = spent {
+                return refuse(&connection, &head, judge::spent(allowed, exceeded), None).await;
+            }
             let Some(room) = connection.sandbox.begin() else {
                 return refuse(&connection, &head, judge::crowded(allowed), None).await;
             };
-            forward::forward(&connection, allowed, head, body, room).await
+            match credentials::apply(&connection, allowed, head, body).await {
+                Ok((allowed, head, body)) => {
+                    forward::forward(&connection, allowed, head, body, room).await
+                }
+                Err((refusal, head)) => refuse(&connection, &head, refusal, None).await,
+            }
         }
         Err((refusal, rest)) => {
             let rest = rest.filter(|_| !expects);
@@ -166,6 +241,8 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
         method: head.method.as_str(),
         path: &short_path(head.uri.path()),
         rule: None,
+        proposal: None,
+        budget: None,
         hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
     }
     .answer(StatusCode::SERVICE_UNAVAILABLE)

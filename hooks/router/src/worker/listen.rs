@@ -3,14 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use nemoclaw_policy::decide::{Flow, Handling, Verdict};
+use nemoclaw_policy::decide::{Flow, Handling, NameVerdict, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::budget::Axis;
 use super::event::{denied, told};
 use super::hello::HANDSHAKE;
 use super::http::{Dialect, Inspected, serve as serve_http};
 use super::pass::{pass, reset};
+use super::pool::Origin;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tls;
@@ -27,7 +29,7 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
         // One that is refused leaves a line too: more wait in the backlog until there is room.
         sandbox.node.sink.room().await;
         match accepted {
-            Ok((client, _)) => take(&sandbox, client),
+            Ok((client, from)) => take(&sandbox, client, from),
             Err(error) => {
                 super::log(&format!(
                     "sandbox {}: cannot take a connection: {error}",
@@ -39,26 +41,30 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
     }
 }
 
-fn take(sandbox: &Arc<Sandbox>, client: TcpStream) {
-    let Some(permit) = sandbox.admit() else {
+fn take(sandbox: &Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
+    let turn_away = |reason: &str| {
         let place = client
             .local_addr()
             .map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
         let event = sandbox.event("tcp", &place.0, place.1);
-        sandbox
-            .node
-            .sink
-            .event(denied(event, "too many open connections", None));
-        return reset(&client);
+        sandbox.node.sink.event(denied(event, reason, None));
+        reset(&client);
     };
+    let Some(permit) = sandbox.admit() else {
+        return turn_away("too many open connections");
+    };
+    let budget = &sandbox.budget;
+    if let Err(exceeded) = budget.spend(&sandbox.policy, Axis::Connections, 1) {
+        return turn_away(&exceeded.to_string());
+    }
     let shared = sandbox.clone();
     sandbox.tasks.spawn(async move {
-        treat(shared, client).await;
+        treat(shared, client, from).await;
         drop(permit);
     });
 }
 
-async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
+async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
     let dialled = match client
         .local_addr()
         .and_then(|at| client.set_nodelay(true).map(|()| at))
@@ -72,16 +78,18 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
     }
     let Some(name) = name(&sandbox, dialled) else {
         let event = sandbox.event("tcp", &dialled.ip().to_string(), dialled.port());
-        let reason = "direct connection to an address: only hosts that were looked up by name can be reached";
+        let reason = "direct connection to an address that no rule names: only hosts that were looked up by name can be reached";
         sandbox.node.sink.refusal(denied(event, reason, None)).await;
         return reset(&client);
     };
     let port = dialled.port();
     let policy = sandbox.policy.snapshot();
-    let flow = Flow::to(&name, port);
+    let behind = sandbox.behind(&policy.policy, &name, from, dialled).await;
+    let flow = Flow::to(&name, port).of(behind.program.as_deref());
     match policy.policy.handling(&flow) {
         Handling::Refuse => {
-            let event = sandbox.event("tcp", &name, port);
+            let mut event = sandbox.event("tcp", &name, port);
+            behind.mark(&mut event);
             let (reason, rule) = match policy.policy.decide(&flow) {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
                 _ => ("no rule names this host and port".to_owned(), None),
@@ -89,44 +97,53 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream) {
             sandbox
                 .node
                 .sink
-                .refusal(denied(event, reason, rule.as_ref()))
+                .refusal(denied(event, behind.reason(reason), rule.as_ref()))
                 .await;
             reset(&client);
         }
-        Handling::PassL4 => pass(sandbox, client, name, port).await,
-        Handling::InspectHttp => inspect(sandbox, client, name, port).await,
+        Handling::PassL4 => pass(sandbox, client, name, port, behind).await,
+        Handling::InspectHttp => {
+            let connection = |scheme| Inspected {
+                sandbox: sandbox.clone(),
+                host: name.clone(),
+                port,
+                scheme,
+                origin: Origin::new(&name, port, scheme).ok(),
+                behind: behind.clone(),
+            };
+            inspect(client, connection).await;
+        }
     }
 }
 
 fn name(sandbox: &Sandbox, dialled: SocketAddr) -> Option<Arc<str>> {
-    match dialled.ip().to_canonical() {
-        IpAddr::V4(address) => sandbox.name_of(address),
-        IpAddr::V6(_) => None,
-    }
+    let IpAddr::V4(address) = dialled.ip().to_canonical() else {
+        return None;
+    };
+    sandbox.name_of(address).or_else(|| {
+        let text = address.to_string();
+        let verdict = sandbox.policy.snapshot().policy.name_verdict(&text);
+        (verdict == NameVerdict::Exact).then(|| Arc::from(text))
+    })
 }
 
-async fn inspect(sandbox: Arc<Sandbox>, client: TcpStream, host: Arc<str>, port: u16) {
+async fn inspect(client: TcpStream, connection: impl Fn(Scheme) -> Inspected) {
     let mut first = [0; 1];
     let speech = match timeout(limits::HEAD_TIME, client.peek(&mut first)).await {
         Ok(Ok(1)) => first[0],
         // It closed, broke, or said nothing in time.
         Ok(_) | Err(_) => return,
     };
-    let connection = |scheme| Inspected {
-        sandbox: sandbox.clone(),
-        host: host.clone(),
-        port,
-        scheme,
-        program: None,
-    };
     if speech != HANDSHAKE {
         return serve_http(connection(Scheme::Http), client, Dialect::One).await;
     }
-    match tls::open(&sandbox, client, &host).await {
-        Ok((stream, dialect)) => serve_http(connection(Scheme::Https), stream, dialect).await,
+    let connection = connection(Scheme::Https);
+    match tls::open(&connection.sandbox, client, &connection.host).await {
+        Ok((stream, dialect)) => serve_http(connection, stream, dialect).await,
         Err(error) => {
-            let event = sandbox.event("tls", &host, port);
-            sandbox
+            let event = connection.event("tls");
+            connection
+                .sandbox
                 .node
                 .sink
                 .refusal(denied(event, told(&error), None))

@@ -2,25 +2,35 @@
 
 pub mod addresses;
 mod answer;
+mod approve;
 mod authority;
 mod body;
+mod budget;
+mod carry;
 pub mod confine;
+mod credentials;
 mod denial;
 mod dial;
-mod dns;
+pub mod dns;
 pub mod event;
 mod forward;
-mod hello;
+mod frames;
+pub mod framing;
+pub mod hello;
 mod http;
 mod inbox;
-mod inspect;
+pub mod inspect;
 mod judge;
 mod listen;
+mod message;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
 mod pool;
+mod program;
 mod proxy;
+mod reach;
 mod request;
 mod resolve;
 mod sandbox;
@@ -29,6 +39,8 @@ mod sink;
 mod tasks;
 mod tls;
 mod wanted;
+mod watched;
+mod websocket;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -38,13 +50,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
-use proxy::{Proxy, SettingsError};
+use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
 use sandbox::Node;
 
@@ -62,7 +76,7 @@ enum StartError {
     #[error("TLS cannot be set up")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
-    Proxy(#[from] SettingsError),
+    Proxy(#[from] Unsendable),
     #[error(transparent)]
     Confine(#[from] confine::ConfineError),
     #[error("the worker cannot be set up")]
@@ -135,7 +149,7 @@ fn serve(
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(), StartError> {
     let reader = link.try_clone()?;
-    let sink = sink::Sink::start(link)?;
+    let sink = sink::Sink::default();
     let (commands, inbox) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("from-warden".into())
@@ -143,12 +157,23 @@ fn serve(
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
+        vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
+        waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
+        questions: program::Questions::default(),
     });
     sink.send(FromWorker::Ready);
-    runtime.block_on(serve::Worker::new(node).run(inbox));
+    runtime.block_on(async {
+        tokio::select! {
+            error = sink.deliver(&link) => log(&format!("the warden takes nothing more: {}", event::told(&error))),
+            () = serve::Worker::new(node).run(inbox) => {}
+        }
+    });
     Ok(())
 }

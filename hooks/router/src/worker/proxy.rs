@@ -12,24 +12,16 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use nemoclaw_policy::policy::HostPattern;
 use tokio::net::TcpStream;
 
 use super::dial::Dialled;
 use crate::limits;
 use crate::link::ProxySettings;
 
-/// Why the settings cannot be used.
+/// A user or a password with characters that no header carries.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
-    /// A user or a password with characters that no header carries.
-    #[error("the proxy's user and password cannot be sent")]
-    Credentials,
-    /// A pattern.
-    #[error("`router.no_proxy`: {0}")]
-    Direct(String),
-}
+#[error("the proxy's user and password cannot be sent")]
+pub struct Unsendable;
 
 /// Why the proxy opened no way. It does not say where the proxy is: that is no affair of a sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -64,35 +56,29 @@ pub struct Proxy {
     host: String,
     port: u16,
     authorization: Option<HeaderValue>,
-    direct: Vec<HostPattern>,
+    direct: Vec<String>,
 }
 
 impl Proxy {
     /// As the operator set it up.
     ///
     /// # Errors
-    /// Credentials or patterns that cannot be used.
-    pub fn new(settings: ProxySettings) -> Result<Proxy, SettingsError> {
+    /// Credentials that cannot be sent.
+    pub fn new(settings: ProxySettings) -> Result<Proxy, Unsendable> {
         let authorization = settings
             .credentials
             .map(|credentials| {
                 let text = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-                let mut value =
-                    HeaderValue::try_from(text).map_err(|_| SettingsError::Credentials)?;
+                let mut value = HeaderValue::try_from(text).map_err(|_| Unsendable)?;
                 value.set_sensitive(true);
                 Ok(value)
             })
             .transpose()?;
-        let direct = settings
-            .direct
-            .iter()
-            .map(|text| HostPattern::parse(text).map_err(SettingsError::Direct))
-            .collect::<Result<_, _>>()?;
         Ok(Proxy {
             host: settings.host,
             port: settings.port,
             authorization,
-            direct,
+            direct: settings.direct,
         })
     }
 
@@ -105,7 +91,11 @@ impl Proxy {
     /// Whether the way to `host` leads through it.
     #[must_use]
     pub fn covers(&self, host: &str) -> bool {
-        !self.direct.iter().any(|pattern| pattern.matches(host))
+        let below = |name: &String| {
+            host.strip_suffix(name.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        !self.direct.iter().any(below)
     }
 
     /// Ask, over `stream`, for a way to `host`.
@@ -185,14 +175,22 @@ mod tests {
             host: "proxy.lan".into(),
             port: 3128,
             credentials: Some("me:s3cret".into()),
-            direct: vec!["**.lan".into()],
+            direct: vec!["lan".into()],
         })
         .expect("proxy")
     }
 
     #[test]
     fn exceptions_are_dialled_without_it() {
-        assert!(proxy().covers("api.example.com") && !proxy().covers("git.lan"));
+        for (host, covered) in [
+            ("api.example.com", true),
+            ("lan.example.com", true),
+            ("wlan", true),
+            ("lan", false),
+            ("a.git.lan", false),
+        ] {
+            assert_eq!(proxy().covers(host), covered, "{host}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
 
+use super::framing::Fault;
+
 /// With or without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheme {
@@ -15,16 +17,9 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As in a URI.
+    /// The port that need not be named.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    fn port(self) -> u16 {
+    pub fn port(self) -> u16 {
         match self {
             Scheme::Http => 80,
             Scheme::Https => 443,
@@ -83,9 +78,9 @@ pub enum Improper {
         /// The name and port that were dialled.
         dialled: String,
     },
-    /// Request smuggling.
-    #[error("the request states the length of its body in two ways")]
-    Length,
+    /// Request smuggling: where it ends could be read in two ways.
+    #[error(transparent)]
+    Framing(#[from] Fault),
     /// An upgrade to anything but a WebSocket.
     #[error("the request asks for an upgrade that is not a WebSocket")]
     Upgrade,
@@ -186,13 +181,12 @@ fn agree(said: &Authority, target: Target<'_>) -> Result<(), Improper> {
     })
 }
 
-/// The sender of two lengths hopes that two readers take one each. hyper already takes a length out that stands beside
-/// chunks, and closes; what is left of such requests ends here, and what passes is framed anew.
+/// Requests of HTTP/1.1 with two lengths do not come this far (see [`super::framing`]); this holds for every kind.
 fn lengths(headers: &HeaderMap) -> Result<(), Improper> {
     let count = headers.get_all(header::CONTENT_LENGTH).iter().count();
     let chunked = headers.get_all(header::TRANSFER_ENCODING).iter().count();
     if count > 1 || chunked > 1 || (count > 0 && chunked > 0) {
-        return Err(Improper::Length);
+        return Err(Fault::TwoLengths.into());
     }
     Ok(())
 }
@@ -376,7 +370,8 @@ mod tests {
                 ("transfer-encoding", "identity"),
             ],
         ] {
-            assert_eq!(h1("/", &[host, pair[0], pair[1]]), Err(Improper::Length));
+            let two = Err(Improper::Framing(Fault::TwoLengths));
+            assert_eq!(h1("/", &[host, pair[0], pair[1]]), two);
         }
     }
 

@@ -12,7 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use nemoclaw_policy::decide::AddressVerdict;
+
 use super::addresses;
+use super::reach::Reach;
 use crate::limits;
 
 /// Why a name has no address that may be dialled.
@@ -31,6 +34,17 @@ pub enum ResolveError {
         /// What kind.
         why: &'static str,
     },
+}
+
+/// Why an address is refused that a policy's list leaves out.
+const OUTSIDE: &str = "outside the policy's `allowed_ips`";
+
+fn inside(name: &str, address: IpAddr, why: &'static str) -> ResolveError {
+    ResolveError::Inside {
+        name: name.to_owned(),
+        address,
+        why,
+    }
 }
 
 /// Addresses with the time until which they hold.
@@ -67,10 +81,25 @@ impl Resolver {
     ///
     /// # Errors
     /// There is none that may be dialled.
-    pub async fn addresses(&self, name: &str) -> Result<Arc<[IpAddr]>, ResolveError> {
-        if let Some(list) = self.hosts.get(name) {
-            return Ok(Arc::from(list.as_slice()));
+    pub async fn addresses(&self, reach: Reach<'_>) -> Result<Vec<IpAddr>, ResolveError> {
+        if let Some(list) = self.hosts.get(reach.host) {
+            let permitted = |address: &&IpAddr| reach.verdict(**address) != AddressVerdict::Refused;
+            let usable: Vec<IpAddr> = list.iter().filter(permitted).copied().collect();
+            return match (usable.is_empty(), list.first()) {
+                (false, _) => Ok(usable),
+                (true, Some(address)) => Err(inside(reach.host, *address, OUTSIDE)),
+                (true, None) => Err(ResolveError::Nothing(reach.host.to_owned())),
+            };
         }
+        let found = match reach.fixed() {
+            Some(fixed) => Arc::from(fixed),
+            None => self.looked_up(reach.host).await?,
+        };
+        self.usable(reach, &found)
+    }
+
+    /// What DNS servers say, which nobody has checked.
+    async fn looked_up(&self, name: &str) -> Result<Arc<[IpAddr]>, ResolveError> {
         if let Some(found) = self.cached(name) {
             return Ok(found);
         }
@@ -79,15 +108,15 @@ impl Resolver {
             .ok()
             .flatten()
             .ok_or_else(|| ResolveError::Nothing(name.to_owned()))?;
-        let usable = self.usable(name, &found)?;
+        let found: Arc<[IpAddr]> = Arc::from(found);
         let keep = keep.clamp(limits::RESOLVE_KEEP.0, limits::RESOLVE_KEEP.1);
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.len() >= limits::RESOLVED_NAMES {
             cache.clear();
         }
         let until = Instant::now() + Duration::from_secs(u64::from(keep));
-        cache.insert(name.to_owned(), (until, usable.clone()));
-        Ok(usable)
+        cache.insert(name.to_owned(), (until, found.clone()));
+        Ok(found)
     }
 
     /// Whether the operator gave `name` its addresses.
@@ -120,18 +149,18 @@ impl Resolver {
         (*until > Instant::now()).then(|| found.clone())
     }
 
-    /// Those that may be dialled. An address that the operator wrote under `hosts` is the operator's own word.
-    fn usable(&self, name: &str, found: &[IpAddr]) -> Result<Arc<[IpAddr]>, ResolveError> {
+    /// Those that may be dialled. An address that the operator wrote under `hosts` is the operator's own word; the node's
+    /// own addresses are nobody else's.
+    fn usable(&self, reach: Reach<'_>, found: &[IpAddr]) -> Result<Vec<IpAddr>, ResolveError> {
         let named = |address: &IpAddr| self.hosts.values().flatten().any(|known| known == address);
-        let refused = |address: &IpAddr| {
-            if named(address) {
-                None
-            } else {
-                addresses::refused(*address)
-                    .or_else(|| addresses::own(*address).then_some("the node's own"))
-            }
+        let refused = |address: &IpAddr| match reach.verdict(*address) {
+            AddressVerdict::Refused => Some(OUTSIDE),
+            _ if named(address) => None,
+            verdict => addresses::refused(*address)
+                .filter(|_| verdict != AddressVerdict::Listed)
+                .or_else(|| addresses::own(*address).then_some("the node's own")),
         };
-        let usable: Arc<[IpAddr]> = found
+        let usable: Vec<IpAddr> = found
             .iter()
             .filter(|address| refused(address).is_none())
             .take(limits::ADDRESSES)
@@ -140,17 +169,10 @@ impl Resolver {
         if !usable.is_empty() {
             return Ok(usable);
         }
-        let inside = found
+        let refused = found
             .iter()
-            .find_map(|address| refused(address).map(|why| (*address, why)));
-        Err(match inside {
-            Some((address, why)) => ResolveError::Inside {
-                name: name.to_owned(),
-                address,
-                why,
-            },
-            None => ResolveError::Nothing(name.to_owned()),
-        })
+            .find_map(|address| refused(address).map(|why| inside(reach.host, *address, why)));
+        Err(refused.unwrap_or_else(|| ResolveError::Nothing(reach.host.to_owned())))
     }
 
     async fn ask(&self, name: &str) -> Option<(Vec<IpAddr>, u32)> {
@@ -255,11 +277,19 @@ fn usable(answer: Message) -> Option<Message> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use super::*;
     use hickory_proto::rr::{Record, rdata::A};
+    use nemoclaw_policy::{Policy, Source};
 
     /// A DNS server on loopback that answers every A question with `addresses`.
     async fn server(addresses: Vec<Ipv4Addr>) -> SocketAddr {
+        changing(vec![addresses], 60).await
+    }
+
+    /// The same with other addresses each time, and the last ones from then on.
+    async fn changing(mut answers: Vec<Vec<Ipv4Addr>>, keep: u32) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
         let at = socket.local_addr().expect("address");
         tokio::spawn(async move {
@@ -270,12 +300,13 @@ mod tests {
                     .into_response();
                 let query = message.queries[0].clone();
                 if query.query_type() == RecordType::A {
-                    for address in &addresses {
-                        message.add_answer(Record::from_rdata(
-                            query.name().clone(),
-                            60,
-                            RData::A(A(*address)),
-                        ));
+                    for address in &answers[0] {
+                        let data = RData::A(A(*address));
+                        let name = query.name().clone();
+                        message.add_answer(Record::from_rdata(name, keep, data));
+                    }
+                    if answers.len() > 1 {
+                        answers.remove(0);
                     }
                 }
                 let mut stranger = message.clone();
@@ -300,12 +331,71 @@ mod tests {
             .block_on(work)
     }
 
+    /// What a policy without lists of addresses says.
+    fn open(host: &'static str) -> Reach<'static> {
+        Reach::new(plain(), host, 443)
+    }
+
+    fn plain() -> &'static Policy {
+        static PLAIN: OnceLock<Policy> = OnceLock::new();
+        PLAIN.get_or_init(|| {
+            policy(
+                "{ host: rebind.example, port: 443 }, { host: mixed.example, port: 443 }, { host: \"**.example.com\", port: 443 }, { host: model.lan, port: 443 }, { host: alias.lan, port: 443 }",
+            )
+        })
+    }
+
+    fn policy(endpoints: &str) -> Policy {
+        let text =
+            format!("version: 1\nnetwork_policies: {{ e: {{ endpoints: [{endpoints}] }} }}\n");
+        Policy::load(&Source::text("p.yaml", &text)).expect("policy")
+    }
+
+    #[test]
+    fn a_policys_list_opens_private_addresses_and_shuts_all_others() {
+        run(async {
+            let dns = server(vec![
+                Ipv4Addr::new(10, 20, 0, 5),
+                Ipv4Addr::new(192, 0, 2, 9),
+            ])
+            .await;
+            let resolver = Resolver::new(BTreeMap::new(), vec![dns]);
+            let listed = policy("{ host: db.lan, port: 443, allowed_ips: [10.20.0.0/16] }");
+            let reach = Reach::new(&listed, "db.lan", 443);
+            let found = resolver.addresses(reach).await.expect("listed");
+            assert_eq!(found, [IpAddr::from([10, 20, 0, 5])]);
+            let other = policy("{ host: db.lan, port: 443, allowed_ips: [172.16.0.0/12] }");
+            let refused = resolver.addresses(Reach::new(&other, "db.lan", 443)).await;
+            assert!(matches!(refused, Err(ResolveError::Inside { why, .. }) if why == OUTSIDE));
+        });
+    }
+
+    #[test]
+    fn a_name_that_leads_inside_the_second_time_is_kept_for_its_time_and_then_refused() {
+        run(async {
+            let outside = Ipv4Addr::new(192, 0, 2, 9);
+            let dns = changing(vec![vec![outside], vec![Ipv4Addr::LOCALHOST]], 0).await;
+            let resolver = Resolver::new(BTreeMap::new(), vec![dns]);
+            for _ in 0..2 {
+                let found = resolver.addresses(open("rebind.example")).await;
+                assert_eq!(found.expect("kept"), [IpAddr::V4(outside)]);
+            }
+            let least = u64::from(limits::RESOLVE_KEEP.0);
+            tokio::time::sleep(Duration::from_millis(1000 * least + 100)).await;
+            let refused = resolver.addresses(open("rebind.example")).await;
+            assert!(
+                matches!(refused, Err(ResolveError::Inside { .. })),
+                "{refused:?}"
+            );
+        });
+    }
+
     #[test]
     fn a_name_that_leads_inside_is_refused_and_a_mixed_one_loses_those_addresses() {
         run(async {
             let inside = server(vec![Ipv4Addr::new(169, 254, 169, 254)]).await;
             let resolver = Resolver::new(BTreeMap::new(), vec![inside]);
-            let refused = resolver.addresses("rebind.example").await;
+            let refused = resolver.addresses(open("rebind.example")).await;
             assert!(
                 matches!(refused, Err(ResolveError::Inside { .. })),
                 "{refused:?}"
@@ -314,7 +404,7 @@ mod tests {
             let mixed = server(vec![Ipv4Addr::LOCALHOST, Ipv4Addr::new(203, 0, 113, 9)]).await;
             let resolver = Resolver::new(BTreeMap::new(), vec![mixed]);
             let found = resolver
-                .addresses("mixed.example")
+                .addresses(open("mixed.example"))
                 .await
                 .expect("addresses");
             assert_eq!(&*found, &[IpAddr::from([203, 0, 113, 9])]);
@@ -329,11 +419,11 @@ mod tests {
             let dns = server(vec![Ipv4Addr::new(10, 0, 0, 5), Ipv4Addr::new(10, 0, 0, 6)]).await;
             let resolver = Resolver::new(hosts, vec![dns]);
             assert_eq!(
-                &*resolver.addresses("model.lan").await.expect("fixed"),
+                &*resolver.addresses(open("model.lan")).await.expect("fixed"),
                 &[IpAddr::from([10, 0, 0, 5])]
             );
             let other = resolver
-                .addresses("alias.lan")
+                .addresses(open("alias.lan"))
                 .await
                 .expect("the named address passes");
             assert_eq!(

@@ -4,22 +4,29 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::decide::NameVerdict;
 use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::approve::Waiting;
 use super::authority::Authority;
+use super::budget::Budget;
+use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
+use super::metrics::Board;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
 use super::pool::Pool;
+use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
 use crate::link::{FromWorker, SavedName};
+use crate::meters::Meters;
 use crate::{clock, limits};
 
 /// What all sandboxes share.
@@ -28,12 +35,24 @@ pub struct Node {
     pub dialer: Dialer,
     /// The way to the warden.
     pub sink: Sink,
+    /// Providers and their credentials.
+    pub vault: ArcSwap<Vault>,
     /// Room for connections of all sandboxes.
     pub connections: Arc<Semaphore>,
     /// Room for requests of all sandboxes.
     pub requests: Arc<Semaphore>,
+    /// Room for pipes that carry bulk.
+    pub pipes: Semaphore,
+    /// Requests that wait for a person.
+    pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
     pub recorded: AtomicBool,
+    /// Questions for programs.
+    pub questions: Questions,
+    /// How long things take.
+    pub meters: Meters,
+    /// The page of metrics.
+    pub board: Board,
     /// True once the router is about to end.
     pub draining: watch::Sender<bool>,
 }
@@ -51,7 +70,7 @@ pub struct Sandbox {
     /// Its name.
     pub name: Arc<str>,
     /// Its policy.
-    pub policy: InForce,
+    pub policy: Arc<InForce>,
     /// Its CA.
     pub authority: Authority,
     /// What it shares.
@@ -59,10 +78,18 @@ pub struct Sandbox {
     /// Its connections and whatever they start.
     pub tasks: Tasks,
     /// Its upstream connections.
-    pub pool: Pool,
+    pub pool: ArcSwap<Pool>,
+    /// What it has spent.
+    pub budget: Budget,
+    /// Room for requests that wait for a person.
+    pub asking: Semaphore,
+    /// Room for questions for programs.
+    pub questions: Semaphore,
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    /// Room for the texts of its WebSockets, bytes.
+    pub texts: Arc<Semaphore>,
     open: AtomicU64,
 }
 
@@ -109,6 +136,8 @@ pub struct Parts {
     pub authority: Authority,
     /// Names it has.
     pub names: Names,
+    /// What it has spent.
+    pub budget: Budget,
 }
 
 impl Sandbox {
@@ -116,18 +145,35 @@ impl Sandbox {
     #[must_use]
     pub fn new(parts: Parts, node: Arc<Node>) -> Arc<Sandbox> {
         let tasks = Tasks::default();
+        let policy = Arc::new(InForce::new(parts.policy, parts.texts, parts.generation));
         Arc::new(Sandbox {
-            policy: InForce::new(parts.policy, parts.texts, parts.generation),
             name: parts.name,
             authority: parts.authority,
-            pool: Pool::new(&node, &tasks),
+            pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
+            policy,
             tasks,
+            questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
+            budget: parts.budget,
+            asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
+            texts: Arc::new(Semaphore::new(limits::WEBSOCKET_TEXTS)),
             open: AtomicU64::new(0),
             node,
         })
+    }
+
+    /// Put another policy in force; gives its generation. Idle upstream connections go: they may lead to addresses that
+    /// it no longer lists.
+    pub fn follow(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+        let before = self.policy.snapshot().generation;
+        let generation = self.policy.replace(policy, texts);
+        if generation != before {
+            let pool = Pool::new(&self.node, &self.policy, &self.tasks);
+            self.pool.store(Arc::new(pool));
+        }
+        generation
     }
 
     /// Room for a connection, if there is any.
@@ -181,6 +227,8 @@ impl Sandbox {
         if !address {
             return plain(Answer::Nothing);
         }
+        let policy = self.policy.snapshot();
+        let budget = policy.policy.budgets.wildcard_names.unwrap_or(u64::MAX);
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = names.address(name) {
             return plain(Answer::Address(known));
@@ -188,7 +236,7 @@ impl Sandbox {
         match names.assign(
             &self.name,
             name,
-            verdict == NameVerdict::Wildcard,
+            (verdict == NameVerdict::Wildcard).then_some(budget),
             clock::unix_seconds(),
         ) {
             Ok(entry) => Named {

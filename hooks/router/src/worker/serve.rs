@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::inbox::{Command, NewBox};
 use super::sandbox::{Node, Parts, Sandbox};
-use super::{answer, listen};
+use super::{answer, listen, metrics};
 use crate::limits;
 use crate::link::FromWorker;
 
@@ -45,7 +45,10 @@ impl Worker {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                _ = gauge.tick() => self.tell_connections(),
+                _ = gauge.tick() => {
+                    self.tell_connections();
+                    self.tell_measured();
+                }
             }
         }
     }
@@ -68,7 +71,7 @@ impl Worker {
                 };
                 self.node.sink.send(match policy {
                     Ok(policy) => {
-                        let generation = known.policy.replace(*policy, texts);
+                        let generation = known.follow(*policy, texts);
                         FromWorker::Accepted {
                             sandbox,
                             sequence,
@@ -82,18 +85,25 @@ impl Worker {
                     },
                 });
             }
+            Command::Providers(vault) => self.node.vault.store(Arc::from(vault)),
             Command::Resolvers(addresses) => self
                 .node
                 .dialer
                 .resolver
                 .set_servers(super::servers(&addresses)),
+            Command::Program { id, found } => self.node.questions.answer(id, found),
             Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
+            Command::Answer(ticket, answer) => self.node.waiting.answered(ticket, answer),
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();
                 }
                 self.told.remove(&sandbox);
             }
+            Command::ServeMetrics(port) => {
+                tokio::spawn(metrics::serve(self.node.clone(), port));
+            }
+            Command::Metrics(page) => self.node.board.put(page),
             Command::Drain => {}
         }
     }
@@ -127,6 +137,7 @@ impl Worker {
             generation: new.generation,
             authority: new.authority,
             names: new.names,
+            budget: new.budget,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
         sandbox
@@ -137,6 +148,12 @@ impl Worker {
             before.tasks.end();
         }
         Ok(sandbox)
+    }
+
+    fn tell_measured(&self) {
+        if let Some(measured) = self.node.meters.take() {
+            self.node.sink.send(FromWorker::Measured(measured));
+        }
     }
 
     fn tell_connections(&mut self) {
@@ -166,6 +183,7 @@ impl Worker {
         for known in self.boxes.values() {
             known.tasks.end();
         }
+        self.tell_measured();
         // The last records are on their way once this one is.
         tokio::task::yield_now().await;
         let last = self

@@ -1,15 +1,18 @@
-//! What the worker tells the warden: a queue with a writer thread of its own.
+//! What the worker tells the warden: a queue, and the loop that empties it into the link.
 //!
-//! Forwarding never blocks on the warden's disk, and never runs ahead of it: when too many decisions wait to be
-//! written, new requests wait ([`Sink::room`]).
+//! What many tasks had to say in one turn of the event loop goes out in one message, and at the turn's end, so that a crash
+//! takes nothing along but what that turn began. Forwarding never blocks on the warden's disk, and never runs ahead of it:
+//! when too many decisions wait to be written, new requests wait ([`Sink::room`]).
 
+use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nemoclaw_api::audit::{CLOSE, Event, OPEN};
-use nemoclaw_api::wire;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use nemoclaw_api::wire::{self, WireError};
+use nix::sys::socket::{MsgFlags, send};
 use tokio::sync::{Notify, oneshot};
 
 use super::sandbox::RequestRoom;
@@ -28,10 +31,14 @@ enum Item {
 
 /// A handle to the queue.
 #[derive(Clone)]
-pub struct Sink {
-    queue: UnboundedSender<Item>,
-    waiting: Arc<AtomicUsize>,
-    room: Arc<Notify>,
+pub struct Sink(Arc<Queue>);
+
+struct Queue {
+    /// `None` once nothing is written any more.
+    items: Mutex<Option<Vec<Item>>>,
+    work: Notify,
+    waiting: AtomicUsize,
+    room: Notify,
 }
 
 /// The warden is gone, or the link to it is broken.
@@ -39,35 +46,54 @@ pub struct Sink {
 #[error("the warden does not listen")]
 pub struct Gone;
 
+impl Default for Sink {
+    fn default() -> Sink {
+        Sink(Arc::new(Queue {
+            items: Mutex::new(Some(Vec::new())),
+            work: Notify::new(),
+            waiting: AtomicUsize::new(0),
+            room: Notify::new(),
+        }))
+    }
+}
+
 impl Sink {
-    /// A queue that writes to `stream`. The thread ends with the last handle or with the warden.
+    /// Write what is said to `link`, until that fails. Whoever waits for room or for a word of its own hears of the end.
     ///
     /// # Errors
-    /// No thread can be made.
-    pub fn start(stream: UnixStream) -> std::io::Result<Sink> {
-        let (sink, items) = Sink::detached();
-        let (waiting, room) = (sink.waiting.clone(), sink.room.clone());
-        std::thread::Builder::new()
-            .name("to-warden".into())
-            .spawn(move || write_all(&stream, items, &waiting, &room))?;
-        Ok(sink)
+    /// The warden is gone, or something cannot be told.
+    pub async fn deliver(&self, link: &UnixStream) -> WireError {
+        let _closed = Closed(&self.0);
+        loop {
+            self.0.work.notified().await;
+            if let Err(error) = self.pass_on(link).await {
+                return error;
+            }
+        }
     }
 
-    fn detached() -> (Sink, UnboundedReceiver<Item>) {
-        let (queue, items) = unbounded_channel();
-        let sink = Sink {
-            queue,
-            waiting: Arc::default(),
-            room: Arc::default(),
+    /// Write what waits now.
+    async fn pass_on(&self, link: &UnixStream) -> Result<(), WireError> {
+        let items = match self.0.items().as_mut() {
+            Some(items) => std::mem::take(items),
+            None => return Ok(()),
         };
-        (sink, items)
+        let (bytes, count, told) = messages(items)?;
+        write_all(link, &bytes).await.map_err(WireError::Socket)?;
+        self.0.waiting.fetch_sub(count, Ordering::AcqRel);
+        self.0.room.notify_waiters();
+        for done in told {
+            // The asker may have been cut meanwhile; then nobody waits.
+            let _ = done.send(());
+        }
+        Ok(())
     }
 
     /// Wait until there is room for another decision.
     pub async fn room(&self) {
-        loop {
-            let freed = self.room.notified();
-            if self.waiting.load(Ordering::Acquire) < limits::AUDIT_QUEUE {
+        while self.0.waiting.load(Ordering::Acquire) >= limits::AUDIT_QUEUE {
+            let freed = self.0.room.notified();
+            if self.0.waiting.load(Ordering::Acquire) < limits::AUDIT_QUEUE {
                 return;
             }
             freed.await;
@@ -76,7 +102,7 @@ impl Sink {
 
     /// Record a decision.
     pub fn event(&self, event: Event) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
         self.push(Item::Event(Box::new(event), None));
     }
 
@@ -86,7 +112,7 @@ impl Sink {
     /// The warden is gone.
     pub async fn recorded(&self, event: Event) -> Result<(), Gone> {
         let (done, out) = oneshot::channel();
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        self.0.waiting.fetch_add(1, Ordering::AcqRel);
         self.push(Item::Event(Box::new(event), Some(done)));
         out.await.map_err(|_| Gone)
     }
@@ -112,59 +138,75 @@ impl Sink {
         out.await.map_err(|_| Gone)
     }
 
-    /// A broken link ends the worker by its reader; until then there is nobody to tell.
+    /// A broken link ends the worker; until then there is nobody to tell.
     fn push(&self, item: Item) {
-        if self.queue.send(item).is_err() {
-            self.room.notify_waiters();
+        let mut items = self.0.items();
+        let Some(items) = items.as_mut() else {
+            return;
+        };
+        items.push(item);
+        if items.len() == 1 {
+            self.0.work.notify_one();
         }
     }
 }
 
-fn write_all(
-    stream: &UnixStream,
-    mut items: UnboundedReceiver<Item>,
-    waiting: &AtomicUsize,
-    room: &Notify,
-) {
-    while let Some(first) = items.blocking_recv() {
-        let mut next = Some(first);
-        let mut events = Vec::new();
-        let mut told = Vec::new();
-        let mut message = None;
-        while let Some(item) = next.take() {
-            match item {
-                Item::Event(event, done) => {
-                    events.push(*event);
-                    told.extend(done);
+impl Queue {
+    fn items(&self) -> MutexGuard<'_, Option<Vec<Item>>> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nothing is written any more once this is dropped.
+struct Closed<'q>(&'q Queue);
+
+impl Drop for Closed<'_> {
+    fn drop(&mut self) {
+        // Those who wait for a word hear that it will not come.
+        drop(self.0.items().take());
+        self.0.room.notify_waiters();
+    }
+}
+
+/// The bytes of `items` in their order, how many of them are events, and who is to be told when they are out.
+fn messages(items: Vec<Item>) -> Result<(Vec<u8>, usize, Vec<oneshot::Sender<()>>), WireError> {
+    let (mut bytes, mut told, mut count) = (Vec::new(), Vec::new(), 0);
+    let mut events = Vec::new();
+    let mut items = items.into_iter().peekable();
+    while let Some(item) = items.next() {
+        match item {
+            Item::Event(event, done) => {
+                count += 1;
+                told.extend(done);
+                events.push(*event);
+                if events.len() < BATCH && matches!(items.peek(), Some(Item::Event(..))) {
+                    continue;
                 }
-                Item::Message(content, done) => {
-                    message = Some((content, done));
-                    break;
-                }
+                let batch = FromWorker::Audit(std::mem::take(&mut events));
+                wire::append(&mut bytes, &batch)?;
             }
-            if events.len() < BATCH {
-                next = items.try_recv().ok();
+            Item::Message(content, done) => {
+                told.extend(done);
+                wire::append(&mut bytes, &content)?;
             }
-        }
-        let count = events.len();
-        if count > 0 {
-            if let Err(error) = wire::send(stream, &FromWorker::Audit(events), &[]) {
-                return super::log(&format!("the warden takes no decisions: {error}"));
-            }
-            waiting.fetch_sub(count, Ordering::AcqRel);
-            room.notify_waiters();
-        }
-        if let Some((content, done)) = message {
-            if let Err(error) = wire::send(stream, &content, &[]) {
-                return super::log(&format!("the warden takes no messages: {error}"));
-            }
-            told.extend(done);
-        }
-        for done in told {
-            // The asker may have been cut meanwhile; then nobody waits.
-            let _ = done.send(());
         }
     }
+    Ok((bytes, count, told))
+}
+
+/// The link has a reader on a thread of its own that blocks, so it is this call that does not.
+async fn write_all(link: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    while !bytes.is_empty() {
+        match send(link.as_raw_fd(), bytes, flags) {
+            Ok(sent) => bytes = &bytes[sent..],
+            Err(nix::Error::EINTR) => {}
+            // The warden takes what is there every so often.
+            Err(nix::Error::EAGAIN) => tokio::time::sleep(limits::AUDIT_GATHER).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of one flow.
@@ -288,83 +330,118 @@ impl Drop for Flow {
 }
 
 #[cfg(test)]
-pub(crate) mod testing {
-    //! A sink that writes into a socket the test reads.
-    use super::*;
-
-    /// A sink and its other end.
-    pub fn pair() -> (Sink, UnixStream) {
-        let (ours, theirs) = UnixStream::pair().expect("socket pair");
-        (Sink::start(ours).expect("thread"), theirs)
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
     fn event() -> Event {
         crate::worker::event::blank("box", "tcp", "example.com", 443, 1)
     }
 
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let runtime = builder.enable_io().enable_time().build().expect("runtime");
+        runtime.block_on(work)
+    }
+
+    /// The events of the next message.
+    fn next(link: &UnixStream) -> Vec<Event> {
+        match wire::receive::<FromWorker>(link).expect("a message").0 {
+            FromWorker::Audit(events) => events,
+            message => panic!("{message:?}"),
+        }
+    }
+
     #[test]
-    fn a_full_queue_makes_requests_wait_and_loses_nothing() {
-        let (sink, mut items) = Sink::detached();
+    fn a_full_queue_makes_requests_wait_until_it_is_written_and_loses_nothing() {
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        let sink = Sink::default();
         for _ in 0..limits::AUDIT_QUEUE {
             sink.event(event());
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .expect("runtime");
-        let waited = runtime.block_on(async {
-            tokio::time::timeout(std::time::Duration::from_millis(20), sink.room()).await
+        let reader = std::thread::spawn(move || {
+            let mut left = limits::AUDIT_QUEUE;
+            while left > 0 {
+                left -= next(&theirs).len();
+            }
         });
-        assert!(waited.is_err(), "a request passed a full queue");
-        let mut left = 0;
-        while items.try_recv().is_ok() {
-            left += 1;
+        run(async {
+            let short = Duration::from_millis(20);
+            let waited = timeout(short, sink.room()).await;
+            assert!(waited.is_err(), "a request passed a full queue");
+            tokio::select! {
+                error = sink.deliver(&ours) => panic!("{error}"),
+                () = sink.room() => {}
+            }
+        });
+        reader.join().expect("every event came");
+    }
+
+    #[test]
+    fn what_one_turn_said_comes_in_order_and_in_one_message_per_kind() {
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        let sink = Sink::default();
+        for _ in 0..3 {
+            sink.event(event());
         }
-        assert_eq!(left, limits::AUDIT_QUEUE);
+        sink.send(FromWorker::Ready);
+        sink.event(event());
+        run(sink.pass_on(&ours)).expect("written");
+        assert_eq!(next(&theirs).len(), 3);
+        let (message, _) = wire::receive::<FromWorker>(&theirs).expect("a message");
+        assert!(matches!(message, FromWorker::Ready));
+        assert_eq!(next(&theirs).len(), 1);
+    }
+
+    #[test]
+    fn who_waits_for_a_record_hears_that_the_warden_is_gone() {
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        let sink = Sink::default();
+        drop(theirs);
+        run(async {
+            let (_, recorded) = tokio::join!(sink.deliver(&ours), sink.recorded(event()));
+            assert_eq!(recorded, Err(Gone));
+            assert_eq!(sink.recorded(event()).await, Err(Gone));
+        });
     }
 
     #[test]
     fn a_flow_is_recorded_with_its_bytes_however_it_ends() {
-        let (sink, other) = testing::pair();
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        let sink = Sink::default();
         let record = Record::new(&sink, event());
         record.bytes().out.store(7, Ordering::Relaxed);
         drop(record);
-        let (message, _) = wire::receive::<FromWorker>(&other).expect("a message");
-        let FromWorker::Audit(events) = message else {
-            panic!("{message:?}")
-        };
+        run(sink.pass_on(&ours)).expect("written");
+        let events = next(&theirs);
         assert_eq!(events[0].bytes_out, 7);
         assert_eq!(events[0].phase, None);
     }
 
     #[test]
     fn a_flow_that_is_opened_has_a_line_at_once_and_one_at_its_end() {
-        let (sink, other) = testing::pair();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("runtime");
+        let (ours, theirs) = UnixStream::pair().expect("socket pair");
+        let sink = Sink::default();
         let record = Record::new(&sink, event());
-        runtime.block_on(record.opened()).expect("recorded");
-        record.bytes().back.store(9, Ordering::Relaxed);
-        let next = || match wire::receive::<FromWorker>(&other).expect("a message").0 {
-            FromWorker::Audit(mut events) => events.remove(0),
-            message => panic!("{message:?}"),
-        };
-        let open = next();
+        run(async {
+            let opened = record.opened();
+            let (opened, written) = tokio::join!(opened, sink.pass_on(&ours));
+            written.expect("written");
+            opened.expect("recorded");
+        });
+        let open = next(&theirs).remove(0);
         assert_eq!((open.phase.as_deref(), open.bytes_in), (Some(OPEN), 0));
+        record.bytes().back.store(9, Ordering::Relaxed);
         drop(record);
-        let close = next();
+        run(sink.pass_on(&ours)).expect("written");
+        let close = next(&theirs).remove(0);
         assert_eq!((close.phase.as_deref(), close.bytes_in), (Some(CLOSE), 9));
     }
 
     #[test]
     fn what_was_finished_is_not_written_twice() {
-        let (sink, mut items) = Sink::detached();
+        let sink = Sink::default();
         let record = Record::new(&sink, event());
         record.deny("no");
         let task = record.clone();
@@ -372,9 +449,8 @@ mod tests {
         let mut context = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(finish.as_mut().poll(&mut context).is_pending());
         drop((finish, record));
-        assert!(
-            matches!(items.try_recv(), Ok(Item::Event(event, Some(_))) if event.verdict == "deny")
-        );
-        assert!(items.try_recv().is_err());
+        let items = sink.0.items().take().expect("items");
+        assert_eq!(items.len(), 1);
+        assert!(matches!(&items[0], Item::Event(event, Some(_)) if event.verdict == "deny"));
     }
 }

@@ -4,21 +4,28 @@
 mod answer;
 mod certificates;
 pub mod client;
+mod echo;
 mod grpc;
 mod net;
+pub mod openmetrics;
 pub mod proxy;
+pub mod recorder;
 mod sandbox;
+pub mod two;
 mod upstream;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use nemoclaw_api::audit::chain::{Head, Keys};
+use nemoclaw_api::audit::verify::{Against, Report, verify};
 use nemoclaw_api::client::Client;
 use nemoclaw_api::{BoxStatus, RouterStatus, audit};
 
 pub use answer::Answer;
 pub use net::Netns;
+#[allow(unused_imports, reason = "one test file has sandboxes of its own")]
 pub use sandbox::Sandbox;
 use upstream::Upstream;
 
@@ -38,12 +45,25 @@ pub fn able() -> bool {
     root && ip && curl
 }
 
+/// Processor time that the threads of this name in a process have had.
+pub fn worked(pid: u32, name: &str) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let times = tasks.filter_map(|task| {
+        let task = task.ok()?.path();
+        let comm = std::fs::read_to_string(task.join("comm")).ok()?;
+        let had = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        let had = had.split(' ').next()?.parse().ok()?;
+        (comm.trim() == name).then_some(Duration::from_nanos(had))
+    });
+    times.sum()
+}
+
 /// A router with its servers.
 pub struct Rig {
     pub directory: tempfile::TempDir,
     pub outside: Netns,
     process: Child,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 impl Rig {
@@ -79,7 +99,7 @@ impl Rig {
         let upstream = Upstream::start(&outside, hosts);
         let path = |name: &str| directory.path().join(name);
         for (name, text) in [
-            ("upstream-ca.pem", &upstream.ca),
+            ("upstream-ca.pem", &upstream.outside.ca),
             ("client.pem", &upstream.client.certificate),
             ("client.key", &upstream.client.key),
         ] {
@@ -97,7 +117,7 @@ impl Rig {
             directory,
             outside,
             process,
-            _upstream: upstream,
+            upstream,
         };
         rig.answers();
         rig
@@ -176,8 +196,35 @@ impl Rig {
             .join(format!("data/audit/{name}.jsonl"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
         text.lines()
-            .map(|line| serde_json::from_str(line).expect("an event"))
+            .filter_map(|line| {
+                audit::record::Record::parse(line)
+                    .expect("a record")
+                    .event()
+            })
             .collect()
+    }
+
+    /// Let the router sign its logs, and hold one against what was signed.
+    pub fn verified(&self, name: &str) -> Report {
+        self.client().seal().expect("sealed");
+        let data = self.seen("data");
+        let keys = std::fs::read_to_string(Keys::path(&data)).expect("keys");
+        let head = std::fs::read(Head::path(&data, name)).expect("head");
+        let against = Against {
+            keys: &Keys::parse(&keys).expect("keys"),
+            head: Some(&serde_json::from_slice(&head).expect("a head")),
+            whole: true,
+            live: true,
+        };
+        let current = data.join(format!("audit/{name}.jsonl"));
+        let older = (1..9)
+            .rev()
+            .map(|number| current.with_extension(format!("jsonl.{number}")));
+        let files: Vec<PathBuf> = older
+            .chain([current.clone()])
+            .filter(|path| path.exists())
+            .collect();
+        verify(&files, &against).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Wait for an audit event.
@@ -188,6 +235,28 @@ impl Rig {
             found.is_some()
         });
         found.expect("found")
+    }
+
+    /// Method and path of what the upstream servers were asked since the last time.
+    pub fn asked_upstream(&self) -> Vec<String> {
+        std::mem::take(&mut self.upstream.seen.lock().expect("lock"))
+    }
+
+    /// The CA of the servers outside.
+    pub fn outside_ca(&self) -> &certificates::Outside {
+        &self.upstream.outside
+    }
+
+    /// The worker's memory, in KiB.
+    pub fn worker_memory(&self) -> u64 {
+        let pid = self.status().worker_pid.expect("a worker");
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        let number = line.split_whitespace().nth(1).expect("a number");
+        number.parse().expect("a number")
     }
 
     pub fn pid(&self) -> u32 {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::record::Record;
+use nemoclaw_api::audit::{DENY, Event};
 
 use crate::args::Logs;
 use crate::direct::boxes::{self, Sandbox, State};
@@ -16,7 +17,7 @@ use crate::direct::names;
 use crate::fault::Fault;
 use crate::node::Node;
 use crate::printer::Printer;
-use crate::verbs::pick;
+use crate::verbs::{audit, pick};
 
 /// How often a followed file is looked at.
 const TICK: Duration = Duration::from_millis(100);
@@ -70,8 +71,10 @@ fn denied(node: &Node, args: &Logs, printer: Printer) -> anyhow::Result<()> {
     let names = audited(node)?;
     let name = names::find(args.name.as_deref(), &names)?;
     let show = |line: &str| {
-        let event: Event = serde_json::from_str(line)?;
-        match (event.verdict == "deny", args.json) {
+        let Some(event) = Record::parse(line)?.event() else {
+            return Ok(());
+        };
+        match (event.verdict == DENY, args.json) {
             (false, _) => Ok(()),
             (true, true) => Ok(printer.data(line)?),
             (true, false) => {
@@ -89,26 +92,10 @@ fn denied(node: &Node, args: &Logs, printer: Printer) -> anyhow::Result<()> {
     }
 }
 
-/// Names with an audit file, and direct sandboxes without one yet.
+/// Names with an audit log, and direct sandboxes without one yet.
 fn audited(node: &Node) -> anyhow::Result<Vec<String>> {
     let mut names = boxes::names(node)?;
-    let directory = node.config.data_dir.join("audit");
-    let entries = match std::fs::read_dir(&directory) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(names),
-        Err(error) => {
-            return Err(Fault::new(format!("cannot read `{}`", directory.display()))
-                .because(error)
-                .into());
-        }
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let stem = path.file_stem().and_then(|stem| stem.to_str());
-        if let Some(name) = stem.filter(|_| path.extension().is_some_and(|end| end == "jsonl")) {
-            names.push(name.to_owned());
-        }
-    }
+    names.extend(audit::names(node)?);
     names.sort();
     names.dedup();
     Ok(names)
@@ -129,6 +116,9 @@ pub fn sentence(event: &Event) -> String {
         event.host,
         event.path.clone().unwrap_or_default()
     ));
+    if let Some(count) = event.count {
+        words.push(format!("({count} times)"));
+    }
     if let Some(reason) = &event.reason {
         words.push(format!("- {reason}"));
     }

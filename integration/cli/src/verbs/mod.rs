@@ -1,5 +1,7 @@
 //! One file a verb: arguments in, calls of the library parts, output. Nothing else lives here.
 
+pub mod approvals;
+pub mod audit;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
@@ -8,12 +10,14 @@ pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod provider;
 pub mod register;
 pub mod rm;
 pub mod router;
 pub mod run;
 pub mod status;
 pub mod stop;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -42,7 +46,11 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Rm(rm) => rm::run(&node()?, rm, args.no_input, printer),
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
+        Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
+        Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
+        Verb::Top(top) => top::run(&node()?, top, printer),
+        Verb::Audit(audit) => audit::run(&node()?, audit, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
         Verb::Unregister(engine) => register::unregister(engine, printer),
@@ -60,9 +68,16 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Connect(_) => "connect",
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
+        Verb::Approvals(_) => "approvals",
+        Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
-        Verb::Doctor(_) | Verb::Policy(_) | Verb::Register(_) | Verb::Unregister(_) => return None,
+        Verb::Top(_) => "top",
+        Verb::Audit(_)
+        | Verb::Doctor(_)
+        | Verb::Policy(_)
+        | Verb::Register(_)
+        | Verb::Unregister(_) => return None,
     })
 }
 

@@ -41,24 +41,34 @@ fn allowed_and_denied_requests_are_recorded_without_their_query() {
         .collect();
     let of = |method: &str| {
         lines.iter().find(|line| {
-            line["method"] == method
-                && line["path"]
+            line["http_request"]["http_method"] == method
+                && line["http_request"]["url"]["path"]
                     .as_str()
                     .is_some_and(|path| path.contains(&mark))
         })
     };
-    assert_eq!(of("GET").expect("GET line")["verdict"], "allow");
+    assert_eq!(of("GET").expect("GET line")["action"], "Allowed");
     let denied = of("POST").expect("POST line");
     assert_eq!(
-        (denied["verdict"].as_str(), denied["host"].as_str()),
-        (Some("deny"), Some("api.example.com"))
+        (
+            denied["action"].as_str(),
+            denied["dst_endpoint"]["hostname"].as_str()
+        ),
+        (Some("Denied"), Some("api.example.com"))
     );
-    for key in ["time", "sandbox", "port", "generation"] {
-        assert!(denied.get(key).is_some(), "{key}: {denied}");
+    for key in [
+        "/time",
+        "/class_uid",
+        "/unmapped/sandbox",
+        "/dst_endpoint/port",
+        "/unmapped/generation",
+        "/firewall_rule/name",
+    ] {
+        assert!(denied.pointer(key).is_some(), "{key}: {denied}");
     }
-    assert!(lines.iter().any(|line| line["kind"] == "dns"
-        && line["verdict"] == "deny"
-        && line["host"] == "other.example.com"));
+    assert!(lines.iter().any(|line| line["unmapped"]["kind"] == "dns"
+        && line["action"] == "Denied"
+        && line["dst_endpoint"]["hostname"] == "other.example.com"));
     let said = cli(
         world,
         "config",

@@ -7,13 +7,42 @@ use nemoclaw_api::audit::Event;
 use super::State;
 use crate::limits;
 use crate::link::ToWorker;
+use crate::warden::audit::AuditLog;
 use crate::warden::log;
 
 impl State {
     /// Write an event.
     pub(super) fn write(&mut self, sandbox: &str, event: &Event) {
+        self.audited(|audit| audit.write(sandbox, event));
+    }
+
+    /// Write an event of a sandbox that was released.
+    pub(super) fn write_late(&mut self, sandbox: &str, event: &Event) {
+        self.audited(|audit| audit.write_late(sandbox, event));
+    }
+
+    /// Sign and close a sandbox's log.
+    pub(super) fn close_log(&mut self, sandbox: &str) {
+        self.audited(|audit| audit.close(sandbox));
+    }
+
+    /// Sign all logs.
+    pub(super) fn seal(&mut self) {
+        self.audited(AuditLog::seal);
+    }
+
+    /// Sign and count what is due.
+    pub(super) fn work_on_logs(&mut self) {
+        let now = Instant::now();
+        if self.disk.audit.due().is_some_and(|due| due <= now) {
+            self.audited(|audit| audit.work(now));
+        }
+    }
+
+    /// Do something with the audit log; where that fails, nothing new passes from now on.
+    fn audited(&mut self, what: impl FnOnce(&mut AuditLog)) {
         let before = self.disk.audit.fault().is_some();
-        self.disk.audit.write(sandbox, event);
+        what(&mut self.disk.audit);
         let Some(fault) = self.disk.audit.fault() else {
             return;
         };

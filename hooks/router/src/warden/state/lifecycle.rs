@@ -21,6 +21,7 @@ impl State {
                 "worker {pid}: {why}, and cannot be waited for: {error}"
             )),
         }
+        self.approvals.nobody_waits();
         for held in self.boxes.values_mut() {
             held.set_connections(0);
         }
@@ -47,6 +48,7 @@ impl State {
             Ok(worker) => {
                 log(&format!("worker {} started in its place", worker.pid()));
                 self.worker = Some(worker);
+                self.lend_port();
             }
             Err(error) => {
                 log(&format!("the worker cannot be started: {error}"));
@@ -59,10 +61,11 @@ impl State {
         if self.disk.audit.fault().is_some() {
             self.tell(&ToWorker::Recording(false));
         }
+        self.tell_providers();
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {
             self.hand_over(&name);
-            self.note(&name, Ok("the router's worker was started again".into()));
+            self.happened(&name, None, "the router's worker was started again");
         }
     }
 }

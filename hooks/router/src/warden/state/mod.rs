@@ -1,9 +1,13 @@
 //! The warden's state and what each happening does to it. One thread, one happening at a time.
 
+mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
+mod numbers;
 mod policies;
+mod programs;
+mod providers;
 mod registration;
 mod said;
 
@@ -17,17 +21,21 @@ use nemoclaw_api::wire::WireError;
 use nemoclaw_api::{Request, Response, RouterStatus};
 use nemoclaw_policy::node::NodeConfig;
 
+use super::approvals::Approvals;
 use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
 use super::keep::Keep;
+use super::providers::Held as Providers;
 use super::settings::RESOLV_CONF;
 use super::socket::Reply;
 use super::watch::Watch;
 use super::{Happening, Post, WardenError, log};
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::{ANSWER, Counts, DECISION};
 use crate::worker::event::told;
 use crate::{clock, limits};
+use numbers::Port;
 
 /// What the warden writes.
 pub struct Disk {
@@ -43,8 +51,10 @@ pub struct State {
     follow_resolv_conf: bool,
     disk: Disk,
     watch: Watch,
+    providers: Providers,
     post: Post,
     boxes: BTreeMap<String, Held>,
+    approvals: Approvals,
     worker: Option<Worker>,
     born: Instant,
     numbers: u64,
@@ -57,6 +67,10 @@ pub struct State {
     departed: VecDeque<String>,
     stoppers: Vec<Reply>,
     since: String,
+    started: f64,
+    decisions: Counts,
+    answers: Counts,
+    port: Port,
 }
 
 impl State {
@@ -74,8 +88,10 @@ impl State {
             follow_resolv_conf: node.router.resolvers.is_empty(),
             disk,
             watch,
+            providers: Providers::new(node.providers.clone()),
             post,
             boxes: BTreeMap::new(),
+            approvals: Approvals::default(),
             worker: None,
             born: Instant::now(),
             numbers: 0,
@@ -88,6 +104,10 @@ impl State {
             departed: VecDeque::new(),
             stoppers: Vec::new(),
             since: clock::now(),
+            started: clock::unix_seconds() as f64,
+            decisions: Counts::new(DECISION),
+            answers: Counts::new(ANSWER),
+            port: None,
         }
     }
 
@@ -107,6 +127,7 @@ impl State {
         self.worker = Some(
             Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?,
         );
+        self.lend_port();
         self.born = Instant::now();
         let end = self.born + limits::START_TIME;
         loop {
@@ -114,7 +135,10 @@ impl State {
                 Ok(Happening::Said {
                     message: FromWorker::Ready,
                     ..
-                }) => return Ok(()),
+                }) => {
+                    self.look_at_providers();
+                    return Ok(());
+                }
                 Ok(Happening::Said {
                     message: FromWorker::Unfit(sentence),
                     ..
@@ -140,7 +164,8 @@ impl State {
     /// Treat happenings until the router is told to end.
     pub fn run(&mut self, happenings: &Receiver<Happening>) {
         loop {
-            let next = [self.retry, self.audit_retry, self.ending]
+            let audit = self.disk.audit.due();
+            let next = [self.retry, self.audit_retry, self.ending, audit]
                 .into_iter()
                 .flatten()
                 .min();
@@ -157,6 +182,7 @@ impl State {
             }
             self.due();
             self.retry_audit();
+            self.work_on_logs();
             if self
                 .ending
                 .is_some_and(|end| self.worker.is_none() || end <= Instant::now())
@@ -212,6 +238,7 @@ impl State {
                     self.disk.keep.forget(&sandbox);
                 }
             }
+            Happening::Found { question, answer } => self.found(question, answer),
             Happening::Signal => self.drain(),
         }
     }
@@ -244,7 +271,24 @@ impl State {
                     .collect();
                 reply.give(&Response::Boxes { boxes });
             }
+            Request::Approvals { sandbox } => reply.give(&Response::Approvals {
+                proposals: self.approvals.proposals(sandbox.as_deref()),
+                approvals: self.approvals.standing(sandbox.as_deref()),
+            }),
+            Request::Decide { id, decision } => self.decide(&id, decision, reply),
+            Request::Metrics => reply.give(&Response::Metrics {
+                text: self.metrics(),
+            }),
             Request::Status => reply.give(&Response::Router(self.status())),
+            Request::Seal => {
+                self.seal();
+                reply.give(&match self.disk.audit.fault() {
+                    None => Response::Done,
+                    Some(fault) => Response::Error {
+                        message: fault.to_owned(),
+                    },
+                });
+            }
             Request::Stop => {
                 self.stoppers.push(reply);
                 self.drain();
@@ -262,6 +306,8 @@ impl State {
             since: self.since.clone(),
             audit_dir: self.disk.audit.directory().to_owned(),
             audit_fault: self.disk.audit.fault().map(str::to_owned),
+            providers: self.providers.names(),
+            providers_fault: self.providers.fault(),
         }
     }
 
@@ -295,6 +341,7 @@ impl State {
         {
             log(&format!("the worker cannot be ended: {error}"));
         }
+        self.disk.audit.close_all();
         for reply in self.stoppers.drain(..) {
             reply.give(&Response::Done);
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use nemoclaw_api::audit::{POLICY, ROUTER};
+
 use super::State;
 use crate::link::ToWorker;
 use crate::warden::boxes::{Held, OnDisk};
@@ -17,13 +19,23 @@ impl State {
         let Some(held) = self.boxes.get(sandbox) else {
             return;
         };
-        let mut event = blank(sandbox, "router", "", 0, held.generation);
+        let mut event = blank(sandbox, POLICY, "", 0, held.generation);
         match what {
             Ok(text) => event.reason = Some(text),
             Err(fault) => event = denied(event, fault, None),
         }
         let reason = event.reason.as_deref().unwrap_or_default();
         log(&format!("sandbox {sandbox}: {reason}"));
+        self.write(sandbox, &event);
+    }
+
+    /// Write what happened to the sandbox as a whole: with a phase, that it began or ended.
+    pub(super) fn happened(&mut self, sandbox: &str, phase: Option<&str>, what: &str) {
+        let generation = self.boxes.get(sandbox).map_or(0, |held| held.generation);
+        let mut event = blank(sandbox, ROUTER, "", 0, generation);
+        event.phase = phase.map(str::to_owned);
+        event.reason = Some(what.to_owned());
+        log(&format!("sandbox {sandbox}: {what}"));
         self.write(sandbox, &event);
     }
 
@@ -63,6 +75,7 @@ impl State {
         for name in names {
             self.look(&name);
         }
+        self.touch_providers(touched);
         let resolv_conf = Path::new(RESOLV_CONF);
         let touches = |touched: &BTreeSet<PathBuf>| {
             directories(resolv_conf)

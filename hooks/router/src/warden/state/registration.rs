@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use nemoclaw_api::RegisterFds;
+use nemoclaw_api::audit::{CLOSE, ROUTER};
 
 use super::ends::{ended, wait_for};
 use super::{State, unsendable};
@@ -66,9 +67,15 @@ impl State {
     }
 
     /// A sandbox that outlived the last router is what it was.
-    fn restore(&self, held: &mut Held, name: &str) {
+    fn restore(&mut self, held: &mut Held, name: &str) {
         match self.disk.keep.load(name) {
-            Ok(Some(Kept { identity, .. })) => held.restore(identity),
+            Ok(Some(Kept { mut identity, .. })) => {
+                let approvals = std::mem::take(&mut identity.approvals);
+                held.restore(identity);
+                if held.resumed {
+                    self.approvals.restore(approvals);
+                }
+            }
             Ok(None) => {}
             Err(error) => log(&format!("what was kept of sandbox {name} is lost: {error}")),
         }
@@ -76,9 +83,10 @@ impl State {
 
     /// Keep a sandbox for the next router.
     pub(super) fn keep(&self, name: &str) -> Result<(), String> {
-        let Some(kept) = self.boxes.get(name).and_then(Held::kept) else {
+        let Some(mut kept) = self.boxes.get(name).and_then(Held::kept) else {
             return Ok(());
         };
+        kept.identity.approvals = self.approvals.standing(Some(name));
         self.disk.keep.store(&kept).map_err(|error| {
             format!("the sandbox `{name}` cannot be kept for a restart of the router: {error}")
         })
@@ -96,9 +104,9 @@ impl State {
             return;
         }
         log(&format!("sandbox {name} is not served: {sentence}"));
-        let event = denied(blank(name, "router", "", 0, 0), sentence, None);
+        let event = denied(blank(name, ROUTER, "", 0, 0), sentence, None);
         self.write(name, &event);
-        self.disk.audit.close(name);
+        self.close_log(name);
     }
 
     /// Give a sandbox to the worker. Without one it waits for the next.
@@ -106,7 +114,18 @@ impl State {
         let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else {
             return;
         };
-        let (message, descriptors) = held.registration(name);
+        let spent = match self.disk.keep.spent(name) {
+            Ok(spent) => spent,
+            Err(error) => {
+                let sentence = format!("what sandbox {name} has spent cannot be kept: {error}");
+                log(&sentence);
+                if let Some(held) = self.boxes.remove(name) {
+                    refuse_box(held, &sentence);
+                }
+                return;
+            }
+        };
+        let (message, descriptors) = held.registration(name, &spent);
         let mut sent = worker.send(&message, &descriptors);
         if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
             sent = worker.send(&question, &[]);
@@ -126,6 +145,11 @@ impl State {
 
     pub(super) fn release(&mut self, name: &str) {
         self.disk.keep.forget(name);
+        self.approvals.forget(name);
+        if !self.boxes.contains_key(name) {
+            return;
+        }
+        self.happened(name, Some(CLOSE), "the sandbox has ended");
         let Some(held) = self.boxes.remove(name) else {
             return;
         };
@@ -133,7 +157,7 @@ impl State {
         self.tell(&ToWorker::Release {
             sandbox: name.to_owned(),
         });
-        self.disk.audit.close(name);
+        self.close_log(name);
         // Flows that end with it have their last lines on the way.
         self.departed.retain(|departed| departed != name);
         self.departed.push_back(name.to_owned());

@@ -1,11 +1,11 @@
 //! What the worker says, and what it changes. A sandbox it names is looked up; it names no file and no process.
 
 use nemoclaw_api::Response;
-use nemoclaw_api::audit::Event;
+use nemoclaw_api::audit::{Event, OPEN};
 
 use super::State;
 use super::registration::refuse_box;
-use crate::link::{FromWorker, SavedCa, SavedName};
+use crate::link::{FromWorker, SavedCa, SavedName, ToWorker};
 use crate::warden::log;
 
 impl State {
@@ -47,6 +47,27 @@ impl State {
                 }
             }
             FromWorker::Named { sandbox, entry } => self.named(&sandbox, entry),
+            FromWorker::Ask {
+                sandbox,
+                ticket,
+                question,
+                rule,
+            } => self.ask(&sandbox, ticket, question, rule),
+            FromWorker::Withdraw { ticket } => self.approvals.withdraw(ticket),
+            FromWorker::WhoIs {
+                sandbox,
+                id,
+                client,
+                local,
+            } => self.who_is(&sandbox, id, client, local),
+            FromWorker::Measured(measured) => {
+                self.decisions.add(&measured.decisions);
+                self.answers.add(&measured.answers);
+            }
+            FromWorker::MetricsAsked => {
+                let page = self.metrics();
+                self.tell(&ToWorker::Metrics(page));
+            }
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
@@ -105,16 +126,21 @@ impl State {
             return self.release(sandbox);
         }
         reply.give(&Response::Registered { generation, ca_pem });
-        if resumed {
-            self.note(sandbox, Ok("the router was started again".into()));
-        }
+        let began = if resumed {
+            "the router was started again"
+        } else {
+            "the sandbox is served"
+        };
+        self.happened(sandbox, Some(OPEN), began);
         self.watch_files(sandbox);
     }
 
     /// What a worker that is gone had still sent: its decisions and names hold.
     pub(super) fn said_late(&mut self, message: FromWorker) {
         match message {
-            FromWorker::Audit(_) | FromWorker::Named { .. } => self.said(message),
+            FromWorker::Audit(_) | FromWorker::Named { .. } | FromWorker::Measured(_) => {
+                self.said(message);
+            }
             _ => {}
         }
     }
@@ -125,8 +151,7 @@ impl State {
                 held.count(event);
                 self.write(&event.sandbox, event);
             } else if self.departed.contains(&event.sandbox) {
-                self.write(&event.sandbox, event);
-                self.disk.audit.close(&event.sandbox);
+                self.write_late(&event.sandbox, event);
             }
         }
     }

@@ -1,0 +1,84 @@
+//! What was asked for.
+
+use std::path::PathBuf;
+
+use nemoclaw_tests::world::workspace;
+
+/// The flags.
+#[derive(Debug)]
+pub struct Wish {
+    /// Timed rounds; one more is run first and not counted.
+    pub rounds: usize,
+    /// Of the order.
+    pub seed: u64,
+    /// Requests of a sample.
+    pub requests: usize,
+    /// Subjects to leave in; all when empty.
+    pub only: Vec<String>,
+    /// Modes to leave in; all when empty.
+    pub modes: Vec<String>,
+    /// Parts to leave in; all when empty.
+    pub parts: Vec<String>,
+    /// A directory with another build of the router, measured too.
+    pub before: Option<PathBuf>,
+    /// Where the numbers go.
+    pub json: PathBuf,
+}
+
+impl Wish {
+    /// Reads the flags.
+    pub fn read(words: impl Iterator<Item = String>) -> Result<Wish, String> {
+        let mut wish = Wish {
+            rounds: 7,
+            seed: 1,
+            requests: 4000,
+            only: Vec::new(),
+            modes: Vec::new(),
+            parts: Vec::new(),
+            before: None,
+            json: workspace().join("target/bench/router.json"),
+        };
+        let mut words = words;
+        while let Some(word) = words.next() {
+            let mut value = || {
+                words
+                    .next()
+                    .ok_or_else(|| format!("`{word}` needs a value"))
+            };
+            match word.as_str() {
+                "--rounds" => wish.rounds = number(&value()?)?,
+                "--seed" => wish.seed = number(&value()?)?,
+                "--requests" => wish.requests = number(&value()?)?,
+                "--only" => wish.only = list(&value()?),
+                "--modes" => wish.modes = list(&value()?),
+                "--parts" => wish.parts = list(&value()?),
+                "--before" => wish.before = Some(PathBuf::from(value()?)),
+                "--json" => wish.json = PathBuf::from(value()?),
+                // cargo says so to every bench.
+                "--bench" => {}
+                _ => {
+                    return Err(format!(
+                        "unknown flag `{word}`: there are --rounds, --seed, --requests, --only, --modes, --parts, --before and --json"
+                    ));
+                }
+            }
+        }
+        if wish.rounds == 0 || wish.requests < 100 {
+            return Err("`--rounds` must be 1 or more, `--requests` 100 or more".to_owned());
+        }
+        Ok(wish)
+    }
+
+    /// Whether a part of the bench is asked for.
+    pub fn has(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|named| named == part)
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
