@@ -34,7 +34,10 @@ fn one_request_too_many_is_a_429_that_a_program_can_read_and_a_dead_worker_gives
     let said = refused.json();
     assert_eq!(said["budget"]["axis"], "requests");
     assert_eq!(said["budget"]["limit"], 3);
-    assert!(said["budget"]["retry_after"].as_u64().unwrap() > 3000, "{said}");
+    assert!(
+        said["budget"]["retry_after"].as_u64().unwrap() > 3000,
+        "{said}"
+    );
     let worker = rig.status().worker_pid.expect("a worker");
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(worker),
@@ -46,7 +49,10 @@ fn one_request_too_many_is_a_429_that_a_program_can_read_and_a_dead_worker_gives
     });
     rig.wait_until("served", || get().status == 429);
     let event = rig.audited("a", |event| {
-        event.reason.as_deref().is_some_and(|reason| reason.contains("budget of 3 requests"))
+        event
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("budget of 3 requests"))
     });
     assert_eq!(event.verdict, "deny");
     sandbox.edit(&policy("requests: 10"));
@@ -94,7 +100,10 @@ fn a_connection_that_is_passed_through_is_cut_when_its_bytes_are_spent() {
     });
     assert!(sent < 400 * 1024, "never cut");
     rig.audited("a", |event| {
-        event.reason.as_deref().is_some_and(|reason| reason.contains("bytes sent"))
+        event
+            .reason
+            .as_deref()
+            .is_some_and(|reason| reason.contains("bytes sent"))
     });
 }
 
