@@ -1,6 +1,7 @@
 //! May a request pass? Its head is checked, its body read where a rule asks for it, and the policy in force decides.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -11,6 +12,7 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
+use super::budget::Exceeded;
 use super::credentials::{Carried, Misuse};
 use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
@@ -42,6 +44,7 @@ pub struct Refusal {
     path: String,
     rule: Option<String>,
     proposal: Option<String>,
+    spent: Option<Exceeded>,
     hint: String,
     tongue: Tongue,
 }
@@ -81,7 +84,10 @@ pub async fn judge(
     };
     let tongue = Tongue::of(&wanted.messages, inspection);
     let unclear = wanted.messages.unclear();
-    let judged = match decide(&policy, wanted, event) {
+    let begun = Instant::now();
+    let decided = decide(&policy, wanted, event);
+    connection.sandbox.node.meters.decided(begun.elapsed());
+    let judged = match decided {
         Decided::Passes(allowed) => Ok((*allowed, body)),
         Decided::Refused(refusal) => Err((refusal, body.into_stream())),
         Decided::Asked(asked) => approved(connection, *asked, body).await,
@@ -195,7 +201,7 @@ fn wanted(
     let wanted = Wanted {
         host: connection.host.clone(),
         port: connection.port,
-        program: connection.program.clone(),
+        program: connection.behind.program.clone(),
         method: head.method.as_str().to_owned(),
         other_methods: asked.other_methods,
         path,
@@ -259,6 +265,7 @@ impl Refusal {
             path: &self.path,
             rule: self.rule.clone(),
             proposal: self.proposal.clone(),
+            budget: self.spent,
             hint: self.hint.clone(),
         }
         .answer_in(&self.tongue, self.status)
@@ -266,9 +273,7 @@ impl Refusal {
 }
 
 fn blank(connection: &Inspected, head: &Parts) -> Event {
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = connection.event("http");
     event.method = Some(short_path(head.method.as_str()));
     event.path = Some(short_path(head.uri.path()));
     event
@@ -314,6 +319,18 @@ pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
         misuse.hint(),
     );
     refusal.status = misuse.status();
+    refusal.event.finding = misuse.finding();
+    refusal
+}
+
+/// A request for which a budget has nothing left.
+#[must_use]
+pub fn spent(allowed: Allowed, exceeded: Exceeded) -> Box<Refusal> {
+    let hint = format!("try again in {} s", exceeded.again);
+    let reason = exceeded.to_string();
+    let mut refusal = refusal(allowed.event, &allowed.wanted.path, reason, None, hint);
+    refusal.status = StatusCode::TOO_MANY_REQUESTS;
+    refusal.spent = Some(exceeded);
     refusal
 }
 
@@ -343,6 +360,7 @@ fn refusal(
         path: path.to_owned(),
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
+        spent: None,
         hint,
         tongue: Tongue::Http,
     })

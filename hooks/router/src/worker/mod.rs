@@ -5,6 +5,8 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod budget;
+mod carry;
 pub mod confine;
 mod credentials;
 mod denial;
@@ -21,6 +23,7 @@ pub mod inspect;
 mod judge;
 mod listen;
 mod message;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
@@ -53,6 +56,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
@@ -156,8 +160,11 @@ fn serve(
         vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
         questions: program::Questions::default(),
     });

@@ -85,6 +85,12 @@ impl InForce {
         self.current.load_full()
     }
 
+    /// Its number as it is now.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.current.load().generation
+    }
+
     /// Hears of every later change.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

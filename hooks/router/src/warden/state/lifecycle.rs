@@ -48,6 +48,7 @@ impl State {
             Ok(worker) => {
                 log(&format!("worker {} started in its place", worker.pid()));
                 self.worker = Some(worker);
+                self.lend_port();
             }
             Err(error) => {
                 log(&format!("the worker cannot be started: {error}"));

@@ -4,6 +4,7 @@ mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
+mod numbers;
 mod policies;
 mod programs;
 mod providers;
@@ -31,8 +32,10 @@ use super::socket::Reply;
 use super::watch::Watch;
 use super::{Happening, Post, WardenError, log};
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::{ANSWER, Counts, DECISION};
 use crate::worker::event::told;
 use crate::{clock, limits};
+use numbers::Port;
 
 /// What the warden writes.
 pub struct Disk {
@@ -64,6 +67,10 @@ pub struct State {
     departed: VecDeque<String>,
     stoppers: Vec<Reply>,
     since: String,
+    started: f64,
+    decisions: Counts,
+    answers: Counts,
+    port: Port,
 }
 
 impl State {
@@ -97,6 +104,10 @@ impl State {
             departed: VecDeque::new(),
             stoppers: Vec::new(),
             since: clock::now(),
+            started: clock::unix_seconds() as f64,
+            decisions: Counts::new(DECISION),
+            answers: Counts::new(ANSWER),
+            port: None,
         }
     }
 
@@ -116,6 +127,7 @@ impl State {
         self.worker = Some(
             Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?,
         );
+        self.lend_port();
         self.born = Instant::now();
         let end = self.born + limits::START_TIME;
         loop {
@@ -264,6 +276,9 @@ impl State {
                 approvals: self.approvals.standing(sandbox.as_deref()),
             }),
             Request::Decide { id, decision } => self.decide(&id, decision, reply),
+            Request::Metrics => reply.give(&Response::Metrics {
+                text: self.metrics(),
+            }),
             Request::Status => reply.give(&Response::Router(self.status())),
             Request::Seal => {
                 self.seal();

@@ -74,7 +74,17 @@ pub enum Misuse {
     Broken,
 }
 
+/// What the audit log calls it.
+const FINDING: &str = "credential";
+
 impl Misuse {
+    /// The finding that it is; `None` where a request only came badly.
+    #[must_use]
+    pub fn finding(&self) -> Option<String> {
+        let plain = matches!(self, Misuse::TooLong | Misuse::Slow | Misuse::Broken);
+        (!plain).then(|| FINDING.to_owned())
+    }
+
     /// The answer's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
