@@ -135,9 +135,13 @@ impl Socket {
             Err(misuse) => {
                 let policy = self.connection.sandbox.policy.snapshot();
                 let reason = format!("credential: {misuse}");
-                Err(self
-                    .refused(&policy, WEBSOCKET_TEXT, length, &reason, None)
-                    .await)
+                let mut event = denied(self.event(&policy, WEBSOCKET_TEXT, length), &reason, None);
+                event.finding = misuse.finding();
+                let sink = &self.connection.sandbox.node.sink;
+                sink.room().await;
+                sink.refusal(event).await;
+                let words = format!("refused by the sandbox's policy: {reason}");
+                Err(Refused::new(CloseCode::Policy, &words))
             }
         }
     }
