@@ -62,6 +62,10 @@ pub const ASK_BODY: usize = 1024 * 1024;
 pub const ANSWER_TIME: Duration = Duration::from_secs(300);
 /// How long a body or a WebSocket may be silent in both directions; it is cut.
 pub const BODY_IDLE: Duration = Duration::from_secs(900);
+/// The longest text of a WebSocket whose texts are decided; the connection is closed.
+pub const WEBSOCKET_TEXT: u64 = 4 * 1024 * 1024;
+/// Bytes of such texts that one sandbox may have under way. Protects the worker's memory; the connection is closed.
+pub const WEBSOCKET_TEXTS: usize = 32 * 1024 * 1024;
 /// How long a connection without a request is kept.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(120);
 

@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use nemoclaw_policy::Policy;
 
 use super::body::{Body, Passing, Revoked, Source, Way, whole};
 use super::denial::Denial;
@@ -23,12 +24,35 @@ use super::resolve::ResolveError;
 use super::sandbox::RequestRoom;
 use super::sink::Record;
 use super::wanted::Wanted;
+use super::websocket::Socket;
 use crate::limits;
 
 /// What is known of a request while it is under way.
 struct Underway {
     connection: Arc<Inspected>,
     wanted: Arc<Wanted>,
+    upgrade: Upgrade,
+}
+
+/// What becomes of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Upgrade {
+    /// It stays as it is.
+    No,
+    /// A WebSocket at which nobody needs to look.
+    Open,
+    /// A WebSocket whose client's messages are decided one by one.
+    Texts,
+}
+
+impl Upgrade {
+    fn of(wanted: &Wanted, policy: &Policy) -> Upgrade {
+        match wanted.upgrade {
+            false => Upgrade::No,
+            true if wanted.is_open(policy) => Upgrade::Open,
+            true => Upgrade::Texts,
+        }
+    }
 }
 
 /// Send an allowed request on.
@@ -42,8 +66,21 @@ pub async fn forward(
     let record = Record::request(&connection.sandbox.node.sink, allowed.event, room);
     let underway = Underway {
         connection: connection.clone(),
+        upgrade: Upgrade::of(
+            &allowed.wanted,
+            &connection.sandbox.policy.snapshot().policy,
+        ),
         wanted: Arc::new(allowed.wanted),
     };
+    let mut head = head;
+    if underway.upgrade == Upgrade::Texts && !plain_frames(&mut head.headers) {
+        record.deny("its frames are not those of RFC 6455");
+        return underway.failed(
+            StatusCode::BAD_REQUEST,
+            "the WebSocket's messages cannot be looked at: its version is not 13".into(),
+            "send `Sec-WebSocket-Version: 13`",
+        );
+    }
     let Some(uri) = underway.uri() else {
         record.deny("the path cannot be sent on");
         return underway.failed(
@@ -140,6 +177,13 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a WebSocket's frames will be those of RFC 6455; extensions are taken out, since they change what frames hold.
+fn plain_frames(headers: &mut HeaderMap) -> bool {
+    headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+    let mut versions = headers.get_all(header::SEC_WEBSOCKET_VERSION).iter();
+    versions.next().is_some_and(|version| version == "13") && versions.next().is_none()
+}
+
 fn upgrade_headers(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -164,12 +208,11 @@ impl Underway {
     /// Ends when the policy no longer allows this request.
     fn revoked(&self) -> Revoked {
         let (connection, wanted) = (self.connection.clone(), self.wanted.clone());
+        let open = self.upgrade == Upgrade::Open;
         Box::pin(async move {
-            connection
-                .sandbox
-                .policy
-                .revoked(|policy| wanted.still_allowed(policy))
-                .await;
+            let still =
+                |policy: &Policy| wanted.still_allowed(policy) && (!open || wanted.is_open(policy));
+            connection.sandbox.policy.revoked(still).await;
         })
     }
 
@@ -191,11 +234,30 @@ impl Underway {
                 "try again",
             );
         };
+        if self.upgrade == Upgrade::Texts
+            && response
+                .headers()
+                .contains_key(header::SEC_WEBSOCKET_EXTENSIONS)
+        {
+            record.because("the upstream agreed on an extension unasked");
+            return self.failed(
+                StatusCode::BAD_GATEWAY,
+                "the upstream agreed on an extension of WebSockets unasked".into(),
+                "try again",
+            );
+        }
         let server = hyper::upgrade::on(&mut response);
-        self.connection
-            .sandbox
-            .tasks
-            .spawn(websocket(client, server, record, revoked));
+        let tasks = &self.connection.sandbox.tasks;
+        if self.upgrade == Upgrade::Texts {
+            let socket = Socket {
+                connection: self.connection.clone(),
+                wanted: self.wanted.clone(),
+                record,
+            };
+            tasks.spawn(socket.serve(client, server, revoked));
+        } else {
+            tasks.spawn(websocket(client, server, record, revoked));
+        }
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);

@@ -256,26 +256,28 @@ pub async fn relay(
 }
 
 /// When bytes last passed in either direction, in milliseconds since the flow began.
-struct Activity {
+pub struct Activity {
     begin: Instant,
     last: AtomicU64,
 }
 
 impl Activity {
-    fn new() -> Activity {
+    /// From now.
+    pub fn new() -> Activity {
         Activity {
             begin: Instant::now(),
             last: AtomicU64::new(0),
         }
     }
 
-    fn touch(&self) {
+    /// Something passed.
+    pub fn touch(&self) {
         let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(since, Ordering::Relaxed);
     }
 
     /// Ends when nothing passed for `limit`.
-    async fn idle(&self, limit: Duration) {
+    pub async fn idle(&self, limit: Duration) {
         loop {
             let end = self.begin + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit;
             if end <= Instant::now() {

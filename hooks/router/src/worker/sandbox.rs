@@ -74,6 +74,8 @@ pub struct Sandbox {
     names: Mutex<Names>,
     room: Arc<Semaphore>,
     requests: Arc<Semaphore>,
+    /// Room for the texts of its WebSockets, bytes.
+    pub texts: Arc<Semaphore>,
     open: AtomicU64,
 }
 
@@ -139,6 +141,7 @@ impl Sandbox {
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
+            texts: Arc::new(Semaphore::new(limits::WEBSOCKET_TEXTS)),
             open: AtomicU64::new(0),
             node,
         })

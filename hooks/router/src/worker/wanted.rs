@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nemoclaw_policy::decide::{Flow, HttpRequest, Program, Verdict};
+use nemoclaw_policy::decide::{Content, Flow, HttpRequest, Program, Verdict};
 use nemoclaw_policy::{Policy, policy};
 
 use super::inspect::Messages;
@@ -60,6 +60,34 @@ impl Wanted {
             http.content = messages.content();
         }
         flow
+    }
+
+    /// As the policy sees one other message of the WebSocket that it became.
+    #[must_use]
+    pub fn binary(&self) -> Flow<'_> {
+        let mut flow = self.flow_by(policy::WEBSOCKET_BINARY);
+        if let Some(http) = &mut flow.http {
+            http.upgrade = false;
+            http.content = Content::Unread;
+        }
+        flow
+    }
+
+    /// Whether whatever the client sends over the WebSocket passes, so that nobody needs to look at it.
+    #[must_use]
+    pub fn is_open(&self, policy: &Policy) -> bool {
+        let passes = |flow: &Flow<'_>| {
+            let verdict = policy.decide(flow);
+            matches!(
+                verdict,
+                Verdict::Allow {
+                    audit_only: false,
+                    ..
+                }
+            )
+        };
+        let text = self.text(&Messages::Unread);
+        passes(&text) && passes(&self.binary()) && !policy.inspection(&text).is_needed()
     }
 
     /// The policy's verdict. Every method that a server might take must pass.

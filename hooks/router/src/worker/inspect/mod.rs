@@ -4,6 +4,7 @@
 //! reader than this one.
 
 pub mod document;
+pub mod frames;
 pub mod graphql;
 pub mod json;
 pub mod rpc;
