@@ -5,10 +5,12 @@ mod answer;
 mod certificates;
 pub mod client;
 mod grpc;
+mod lenient;
 mod net;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
+pub mod socket;
 mod upstream;
 
 use std::path::{Path, PathBuf};

@@ -22,8 +22,8 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Outside, Pem};
-use super::grpc;
 use super::{Netns, OUTSIDE, RESOLVER};
+use super::{grpc, lenient, socket};
 
 pub type Body = BoxBody<Bytes, std::convert::Infallible>;
 
@@ -147,6 +147,9 @@ async fn answer(
     {
         return Ok(grpc::answer(request));
     }
+    if request.headers().contains_key("sec-websocket-key") {
+        return Ok(socket::answer(request));
+    }
     if request.headers().contains_key("upgrade") {
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
@@ -179,6 +182,9 @@ async fn answer(
         return Ok(Response::new(Full::new(Bytes::new()).boxed()));
     }
     let body = body.collect().await?.to_bytes();
+    if let Some(answer) = lenient::answer(&head, &body) {
+        return Ok(answer);
+    }
     let seen = serde_json::json!({
         "method": head.method.as_str(),
         "path": head.uri.path(),
