@@ -15,6 +15,7 @@ pub mod narrow;
 pub mod node;
 pub mod path;
 pub mod policy;
+pub mod provider;
 pub mod resolve;
 pub mod seccomp;
 pub mod segments;

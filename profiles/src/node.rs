@@ -51,6 +51,8 @@ pub struct NodeConfig {
     pub router: RouterConfig,
     /// `audit`.
     pub audit: AuditConfig,
+    /// `providers`: the file with the node's provider entries; [`crate::provider::DEFAULT_PATH`].
+    pub providers: PathBuf,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
     /// The file it came from; `None` = defaults.
@@ -95,6 +97,7 @@ impl Default for NodeConfig {
             capture: Capture::Auto,
             router: RouterConfig::below(&state_dir),
             audit: AuditConfig::default(),
+            providers: crate::provider::DEFAULT_PATH.into(),
             cdi: CdiConfig::default(),
             state_dir,
             path: None,
@@ -158,10 +161,10 @@ impl NodeConfig {
             "capture",
             "router",
             "audit",
+            "providers",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
-        let fields = View::root(source, &file, &tree)
-            .fields(&known, &["providers", "namespaces", "ceiling"])?;
+        let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
         fields.need("version")?.number(1, 1)?;
         let mut config = NodeConfig::default();
         if let Some(view) = fields.get("default_policy") {
@@ -178,6 +181,7 @@ impl NodeConfig {
             ("policy_dir", &mut config.policy_dir),
             ("state_dir", &mut config.state_dir),
             ("data_dir", &mut config.data_dir),
+            ("providers", &mut config.providers),
         ] {
             if let Some(view) = fields.get(key) {
                 *slot = absolute(&view)?;

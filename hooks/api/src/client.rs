@@ -181,6 +181,17 @@ impl Client {
         self.expect_done(&Request::Decide { id, decision })
     }
 
+    /// Numbers about the router and its boxes, as OpenMetrics text.
+    ///
+    /// # Errors
+    /// The router refuses or does not answer.
+    pub fn metrics(self) -> Result<String, ClientError> {
+        match self.ask(&Request::Metrics, &[])? {
+            (Response::Metrics { text }, _) => Ok(text),
+            (_, socket) => Err(ClientError::Unexpected { socket }),
+        }
+    }
+
     /// Let the router sign every audit log now.
     ///
     /// # Errors

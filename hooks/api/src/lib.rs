@@ -56,6 +56,8 @@ pub enum Request {
         /// The answer.
         decision: approvals::Decision,
     },
+    /// Numbers about the router and its boxes.
+    Metrics,
     /// Sign every audit log now, so that none has a record without a signature.
     Seal,
     /// Drain and end.
@@ -99,6 +101,11 @@ pub enum Response {
     },
     /// To `status`.
     Router(RouterStatus),
+    /// To `metrics`.
+    Metrics {
+        /// OpenMetrics text.
+        text: String,
+    },
     /// Any request that failed: one sentence.
     Error {
         /// The sentence.
@@ -129,6 +136,12 @@ pub struct BoxStatus {
     pub denied: u64,
     /// Open connections.
     pub connections: u64,
+    /// Bytes from the box, of flows that have ended.
+    #[serde(default)]
+    pub bytes_out: u64,
+    /// Bytes to the box.
+    #[serde(default)]
+    pub bytes_in: u64,
     /// The last refusal.
     pub last_denial: Option<audit::Event>,
     /// RFC 3339.
@@ -155,4 +168,10 @@ pub struct RouterStatus {
     /// Why the audit log cannot be written, so that nothing new passes; `None` when it can.
     #[serde(default)]
     pub audit_fault: Option<String>,
+    /// Providers whose credentials are held.
+    #[serde(default)]
+    pub providers: Vec<String>,
+    /// Why providers or credentials on disk are not those in force; `None` when they are.
+    #[serde(default)]
+    pub providers_fault: Option<String>,
 }

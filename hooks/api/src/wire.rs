@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{self, ControlMessage, MsgFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::{MAX_MESSAGE, sys};
 
@@ -96,7 +97,8 @@ pub fn send(
     if descriptors.len() > MAX_DESCRIPTORS {
         return Err(WireError::TooManyDescriptors);
     }
-    let bytes = encode(value)?;
+    // A message may hold a secret: no copy of it is left behind.
+    let bytes = Zeroizing::new(encode(value)?);
     let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
     let rights = [ControlMessage::ScmRights(&raw)];
     let controls = if raw.is_empty() {
@@ -129,7 +131,7 @@ pub fn receive<T: DeserializeOwned>(stream: &UnixStream) -> Result<(T, Vec<Owned
     (&mut &*stream)
         .read_exact(&mut header[read..])
         .map_err(ended_or_failed)?;
-    let mut body = vec![0; body_length(header)?];
+    let mut body = Zeroizing::new(vec![0; body_length(header)?]);
     (&mut &*stream)
         .read_exact(&mut body)
         .map_err(ended_or_failed)?;

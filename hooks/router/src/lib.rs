@@ -8,5 +8,7 @@
 pub mod clock;
 pub mod limits;
 pub mod link;
+pub mod meters;
+pub mod secret;
 pub mod warden;
 pub mod worker;

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 /// Open connections of one sandbox. Protects the other sandboxes; the next one is reset.
 pub const CONNECTIONS_PER_BOX: usize = 512;
-/// Open connections of all sandboxes. Protects the worker's memory; the next one is reset.
-pub const CONNECTIONS: usize = 4096;
+/// Open connections of all sandboxes. Protects the worker's memory, of which an idle one takes some 10 KB and one with
+/// HTTP/2 some 40 KB; the next one is reset.
+pub const CONNECTIONS: usize = 16 * 1024;
 /// Requests under way of one sandbox, WebSockets included: each may hold an upstream connection, and one HTTP/2
 /// connection carries [`STREAMS`] of them. Protects the other sandboxes; the next one gets 503.
 pub const REQUESTS_PER_BOX: usize = 512;
 /// Requests under way of all sandboxes. Protects the worker's memory and open files; the next one gets 503.
 pub const REQUESTS: usize = 4096;
-/// Open files of the worker: two per connection, one per request, pooled upstream connections, and room.
-pub const WORKER_FILES: u64 = 32 * 1024;
+/// Open files of the worker: two per connection, one per request, pooled upstream connections, pipes, and room. A node
+/// may allow less; a connection for which there is no file is reset.
+pub const WORKER_FILES: u64 = 64 * 1024;
 
 /// Names with a virtual address, per sandbox. Protects memory; the next name does not exist.
 pub const NAMES_PER_BOX: usize = 1024;
@@ -44,6 +46,8 @@ pub const DRAIN_BYTES: u64 = 64 * 1024;
 pub const DRAIN_TIME: Duration = Duration::from_secs(1);
 /// How long a request's head may take from its first byte, or an HTTP/2 client's first words; the connection is closed.
 pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// The longest body in which placeholders of credentials are resolved, bytes. Protects memory; 413.
+pub const CREDENTIAL_BODY: usize = 256 * 1024;
 /// How long a body may take that rules look into; 408.
 pub const INSPECT_TIME: Duration = Duration::from_secs(60);
 /// How long a request waits for a person; 403 with the proposal's id, which may be answered later.
@@ -78,8 +82,14 @@ pub const HELLO_TIME: Duration = Duration::from_secs(5);
 pub const SERVER_FIRST: Duration = Duration::from_millis(150);
 /// How long a passed-through connection may be silent in both directions; it is cut.
 pub const PASS_IDLE: Duration = Duration::from_secs(3600);
-/// The buffer for each direction of a passed-through connection.
+/// The buffer that all passed-through connections share, and of each direction of a WebSocket.
 pub const PASS_BUFFER: usize = 32 * 1024;
+/// Bytes of one direction after which the kernel moves the rest: a pipe costs more than it saves on short messages.
+pub const SPLICE_AFTER: usize = 64 * 1024;
+/// Bytes that one such move takes at most: what a pipe holds.
+pub const SPLICE_BYTES: usize = 64 * 1024;
+/// Pipes for that at once, of two open files each. Protects open files; beyond it, bytes are copied.
+pub const PIPES: usize = 512;
 
 /// Leaf certificates kept per sandbox; the oldest goes.
 pub const LEAVES: usize = 256;
@@ -161,8 +171,8 @@ pub const SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 pub const PROGRAM_PINS: usize = 4096;
 /// Control groups of one sandbox that are looked through: its own, and those of containers that share its network.
 pub const PROGRAM_CGROUPS: usize = 64;
-/// A search longer than this is followed by a rest of the same length, so that a sandbox cannot have the router work for
-/// it without a pause.
+/// A search that takes more of a processor than this is followed by a rest of the same length, so that a sandbox cannot
+/// have the router work for it without a pause.
 pub const PROGRAM_REST: Duration = Duration::from_millis(5);
 
 /// How long a changed policy file must be quiet before it is read, so that one write is read once and whole.

@@ -11,12 +11,15 @@ use nemoclaw_api::audit::Event;
 use nemoclaw_policy::handover::PolicyText;
 use serde::{Deserialize, Serialize};
 
-/// From the warden.
-#[derive(Debug, Serialize, Deserialize)]
+use crate::meters::Measured;
+use crate::secret::Secret;
+
+/// From the warden. It may hold secrets, so it has no printed form.
+#[derive(Serialize, Deserialize)]
 pub enum ToWorker {
     /// The first message, before the worker confines itself.
     Settings(Box<Settings>),
-    /// Take a sandbox. Comes with two descriptors: listener, DNS socket.
+    /// Take a sandbox. Comes with three descriptors: listener, DNS socket, the file of what it has spent.
     Register {
         /// Its name.
         sandbox: String,
@@ -38,6 +41,15 @@ pub enum ToWorker {
     },
     /// The host's DNS servers changed.
     Resolvers(Vec<IpAddr>),
+    /// The node's provider entries, and the secrets that could be read.
+    Providers {
+        /// The file's name, for its faults.
+        name: String,
+        /// Its text.
+        text: String,
+        /// By provider.
+        secrets: BTreeMap<String, Secret>,
+    },
     /// Forget a sandbox and cut what it has open.
     Release {
         /// Its name.
@@ -59,6 +71,10 @@ pub enum ToWorker {
         /// The answer.
         answer: Answer,
     },
+    /// Serve the port for metrics, a listener that comes with this message.
+    ServeMetrics,
+    /// The page that [`FromWorker::MetricsAsked`] asks for.
+    Metrics(String),
     /// Take no new connection and end when those open are done, or soon.
     Drain,
 }
@@ -294,6 +310,10 @@ pub enum FromWorker {
         /// Where it goes to.
         local: SocketAddr,
     },
+    /// How long things took since the last such message.
+    Measured(Measured),
+    /// Somebody asks for the metrics.
+    MetricsAsked,
     /// Open connections, where they changed.
     Connections(Vec<(String, u64)>),
 }

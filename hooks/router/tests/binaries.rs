@@ -5,8 +5,9 @@ mod common;
 mod sys;
 
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use common::{Rig, Sandbox, able};
+use common::{Rig, Sandbox, able, worked};
 
 const HOSTS: &[&str] = &["api.test"];
 
@@ -91,7 +92,9 @@ fn a_rule_holds_for_the_programs_it_names_and_for_no_other() {
                 .as_ref()
                 .is_some_and(|why| why.contains("bash"))
     });
-    assert!(event.pid.is_some(), "{event:?}");
+    let program = event.program.as_ref().expect("the program");
+    assert!(event.pid.is_some() && program.sha256.is_some(), "{event:?}");
+    assert_eq!(program.path, said("readlink -f /bin/bash"));
     assert_eq!(threads(&rig), 1);
 
     sandbox.edit(&only(80, "/usr/bin/b*h"));
@@ -169,9 +172,10 @@ fn what_was_first_seen_outlives_a_worker_and_a_changed_program_is_refused_by_nam
         "{refused:?}"
     );
     rig.audited("a", |event| {
-        event.reason.as_ref().is_some_and(|reason| {
-            reason.contains("is not the program that was first seen under this path")
-        })
+        event.finding.as_deref() == Some("changed_program")
+            && event.reason.as_ref().is_some_and(|reason| {
+                reason.contains("is not the program that was first seen under this path")
+            })
     });
 }
 
@@ -204,15 +208,18 @@ fn a_new_connection_costs_little_more_where_a_rule_names_programs() {
     sandbox.edit(&policy(80, "    binaries: [{ path: '/**' }]\n"));
     rig.wait_until("the edit is in force", || rig.boxed("a").generation == 2);
     let with = latency(&sandbox);
+    // This sandbox has no control group of its own: all processes of the machine are looked at.
+    let processes = std::fs::read_dir("/proc").expect("processes").count();
+    let cost = worked(rig.pid(), "programs") / 200;
     eprintln!(
-        "connection and first answer, best tenth and median of 200: {without:?} us without programs, {with:?} us with"
+        "connection and first answer, best tenth and median of 200: {without:?} us without programs, {with:?} us with; \
+         {cost:?} of a processor for the search among about {processes} processes"
     );
-    // What the machine's other work adds is not the question's cost.
     let most = match cfg!(debug_assertions) {
-        true => 10_000,
-        false => 1_000,
+        true => Duration::from_millis(20),
+        false => Duration::from_millis(5),
     };
-    assert!(with.0 - without.0 < most);
+    assert!(cost < most, "{cost:?}");
 }
 
 /// Microseconds of a connection with its first request: best tenth and median.

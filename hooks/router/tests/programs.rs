@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::Duration;
 
+use common::worked;
 use nemoclaw_router::link::Unknown;
 use place::{CONNECT, Place, able, host_path, sha256};
 
@@ -307,7 +308,7 @@ fn ipv4_through_an_ipv6_socket_is_found_too() {
 }
 
 #[test]
-fn a_question_costs_less_than_half_a_millisecond() {
+fn a_question_costs_less_than_half_a_millisecond_of_a_processor() {
     if !able() {
         return;
     }
@@ -315,20 +316,21 @@ fn a_question_costs_less_than_half_a_millisecond() {
     let grouped = place.make_group();
     let idle: Vec<_> = (0..10).map(|_| place.bash("/bin/bash")).collect();
     let many = place.python(&["-c", &place::many(201)]);
+    let before = worked(std::process::id(), "programs");
     let mut times: Vec<Duration> = (0..200).map(|_| place.timed_next()).collect();
+    let cost = (worked(std::process::id(), "programs") - before) / 200;
     times.sort();
     eprintln!(
-        "a question, of {} processes (own control group: {grouped}): best tenth {:?}, median {:?}, 95 % {:?}",
+        "a question, of {} processes (own control group: {grouped}): {cost:?} of a processor; best tenth {:?}, median {:?}, 95 % {:?}",
         idle.len() + 2,
         times[20],
         times[100],
         times[190]
     );
     drop(many);
-    // What the machine's other work adds is not the question's cost.
     let most = match cfg!(debug_assertions) {
-        true => Duration::from_millis(5),
+        true => Duration::from_millis(2),
         false => Duration::from_micros(500),
     };
-    assert!(times[20] < most, "{times:?}");
+    assert!(cost < most, "{cost:?}");
 }

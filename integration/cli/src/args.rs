@@ -265,6 +265,12 @@ pub enum Router {
     #[command(after_help = "Examples:
   nemoclaw router stop")]
     Stop,
+    /// Print numbers about the router and its sandboxes, as OpenMetrics text.
+    #[command(after_help = "Examples:
+  nemoclaw router metrics
+
+`router.metrics: 127.0.0.1:9464` in the node's configuration serves them at http://127.0.0.1:9464/metrics.")]
+    Metrics,
     /// Show the router. Exit code 1 when it does not answer.
     #[command(after_help = "Examples:
   nemoclaw router status")]

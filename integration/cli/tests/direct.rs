@@ -118,16 +118,74 @@ impl Node {
             assert!(names.is_empty(), "{place}: {names:?}");
         }
     }
+
+    /// A policy file of an offline sandbox with these resources.
+    fn limited(&self, resources: &str) -> String {
+        let path = self.directory.path().join("limited.yaml");
+        let text = format!(
+            "version: 1\nbox: {{ mode: offline }}\nfilesystem_policy: {{ read_only: [/], read_write: [/sandbox, /tmp] }}\n\
+             resources: {resources}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Loop devices of this node's files, once those that are going are gone.
+    fn loops(&self, expected: usize) -> usize {
+        let own = self.directory.path().display().to_string();
+        let count = || {
+            let all = std::fs::read_dir("/sys/block").unwrap().flatten();
+            let files = all.filter_map(|entry| {
+                std::fs::read_to_string(entry.path().join("loop/backing_file")).ok()
+            });
+            files.filter(|file| file.contains(&own)).count()
+        };
+        for _ in 0..50 {
+            if count() == expected {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        count()
+    }
+
+    /// Removes every sandbox, whatever became of it. What a killed command had begun may still go on for a moment.
+    fn remove_all(&self) {
+        for _ in 0..30 {
+            let list = self.output(&["list", "--output", "json"]).stdout;
+            let list: Value = serde_json::from_slice(&list).unwrap_or_default();
+            let names = list["sandboxes"].as_array().into_iter().flatten();
+            let names: Vec<&str> = names.filter_map(|one| one["name"].as_str()).collect();
+            if names.is_empty() {
+                return;
+            }
+            for name in names {
+                self.output(&["rm", "-f", name]);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
+    /// What of this node is mounted on this machine.
+    fn mounted(&self) -> Vec<String> {
+        let own = self.directory.path().display().to_string();
+        let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let lines = text.lines().filter(|line| line.contains(&own));
+        lines.map(str::to_owned).collect()
+    }
+
+    fn image(&self, name: &str) -> PathBuf {
+        self.directory
+            .path()
+            .join("data/direct")
+            .join(name)
+            .join("sandbox.ext4")
+    }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let list: Value =
-            serde_json::from_slice(&self.output(&["list", "--output", "json"]).stdout)
-                .unwrap_or_default();
-        for sandbox in list["sandboxes"].as_array().into_iter().flatten() {
-            self.output(&["rm", "-f", sandbox["name"].as_str().unwrap_or_default()]);
-        }
+        self.remove_all();
         self.output(&["router", "stop"]);
     }
 }
@@ -264,4 +322,166 @@ fn the_router_is_started_when_it_is_needed_and_refusals_are_shown() {
     assert!(node.good(&["router", "status"]).contains("worker"));
     node.good(&["router", "stop"]);
     assert_eq!(node.output(&["router", "status"]).status.code(), Some(1));
+}
+
+const WAIT: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+const FILL: &str = "dd if=/dev/zero of=$1/x bs=64k count=512 2>&1";
+
+#[test]
+fn a_program_that_fills_its_directories_meets_their_sizes_and_the_host_keeps_its_disk() {
+    let Some(node) = node() else { return };
+    let policy = node.limited("{ disk: { /sandbox: 8Mi, /tmp: 1Mi } }");
+    let fill = format!(
+        "fill() {{ {FILL}; }}; touch /sandbox/before; fill /sandbox; fill /tmp; ls -A /sandbox; stat -c %s /tmp/x; {WAIT}"
+    );
+    let free = node.run(
+        &["--name", "free"],
+        &format!("fill() {{ {FILL}; }}; fill /sandbox"),
+    );
+    assert!(free.1.contains("512+0 records out"), "{}", free.1);
+    node.good(&["rm", "free"]);
+    let arguments = [
+        "run", "-d", "--name", "full", "--policy", &policy, "--", "sh", "-c", &fill,
+    ];
+    node.good(&arguments);
+    let mut log = String::new();
+    for _ in 0..100 {
+        log = node.good(&["logs", "full"]);
+        if log.ends_with("1048576\n") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    assert_eq!(log.matches("No space left on device").count(), 2, "{log}");
+    assert!(log.ends_with("before\nx\n1048576\n"), "{log}");
+    let file = std::fs::metadata(node.image("full")).unwrap();
+    assert_eq!(file.len(), 8 << 20);
+    assert!(std::os::unix::fs::MetadataExt::blocks(&file) * 512 <= 8 << 20);
+    assert_eq!(node.loops(1), 1);
+    assert_eq!(node.mounted(), Vec::<String>::new());
+    node.good(&["rm", "-f", "full"]);
+    assert_eq!(node.loops(0), 0);
+    node.is_clean();
+}
+
+#[test]
+fn a_limited_sandbox_keeps_its_files_until_it_is_removed() {
+    let Some(node) = node() else { return };
+    let policy = node.limited("{ disk: { /sandbox: 16Mi } }");
+    let script = "echo work >/sandbox/file; id -u; stat -c %u /sandbox; ";
+    let script = format!("{script}{WAIT}");
+    let arguments = [
+        "run", "-d", "--name", "keeps", "--policy", &policy, "--", "sh", "-c", &script,
+    ];
+    node.good(&arguments);
+    while node.good(&["logs", "keeps"]).lines().count() < 2 {}
+    assert_eq!(node.good(&["logs", "keeps"]), "65532\n65532\n");
+    assert_eq!(
+        node.good(&["exec", "keeps", "--", "cat", "/sandbox/file"]),
+        "work\n"
+    );
+    node.good(&["stop", "keeps"]);
+    assert_eq!(node.loops(0), 0);
+    let mut debugfs = Command::new("debugfs");
+    let shown = debugfs
+        .args(["-R", "cat /file"])
+        .arg(node.image("keeps"))
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "work\n");
+    node.good(&["rm", "keeps"]);
+    node.is_clean();
+}
+
+#[test]
+fn killing_everything_of_a_limited_sandbox_leaves_no_loop_device_and_no_mount() {
+    let Some(node) = node() else { return };
+    let policy = node.limited("{ memory: 64Mi, cpu: 0.5, pids: 50, disk: { /sandbox: 8Mi } }");
+    let arguments = [
+        "run", "-d", "--name", "killed", "--policy", &policy, "--", "sleep", "60",
+    ];
+    node.good(&arguments);
+    assert_eq!(node.loops(1), 1);
+    let status: Value =
+        serde_json::from_str(&node.good(&["status", "killed", "--output", "json"])).unwrap();
+    let first = status["sandboxes"][0]["pid"].as_i64().unwrap();
+    let limits = &status["sandboxes"][0]["limits"];
+    assert_eq!(limits["memory"], 64 << 20);
+    assert_eq!(
+        (&limits["cpu_milli"], &limits["pids"]),
+        (&500.into(), &50.into())
+    );
+    assert!(
+        node.good(&["status", "killed"])
+            .contains("memory 64 MiB, cpu 0.5, pids 50, nofile ")
+    );
+    let stat = std::fs::read_to_string(format!("/proc/{first}/status")).unwrap();
+    let keeper = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:\t"))
+        .unwrap()
+        .to_owned();
+    for pid in [keeper, first.to_string()] {
+        assert!(
+            Command::new("kill")
+                .args(["-9", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    assert_eq!(node.loops(0), 0);
+    assert_eq!(node.mounted(), Vec::<String>::new());
+    node.good(&["rm", "-f", "killed"]);
+    // Killed at any time while it is made: a box may have come to life by then, and is removed like any other.
+    for wait in [5, 15, 25, 40, 60, 90] {
+        let mut command = node.command(&["run", "--policy", &policy, "--", "true"]);
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(node.mounted(), Vec::<String>::new(), "{wait} ms");
+        node.remove_all();
+        assert_eq!(node.loops(0), 0, "{wait} ms");
+    }
+    node.is_clean();
+}
+
+#[test]
+fn what_cannot_hold_the_size_is_refused_with_what_helps() {
+    let Some(node) = node() else { return };
+    let policy = node.limited("{ disk: { /sandbox: 8Mi } }");
+    let work = node.directory.path().join("work");
+    std::fs::create_dir(&work).unwrap();
+    let volume = format!("{}:/sandbox", work.display());
+    let output = node.output(&["run", "--policy", &policy, "-v", &volume, "--", "true"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("limits `/sandbox` to 8 MiB, which the volume"),
+        "{said}"
+    );
+    // Hidden by a device: no regular file, so no program.
+    let hide = "mount --bind /dev/null /usr/sbin/mkfs.ext4 && exec \"$@\"";
+    let call = node.command(&["run", "--policy", &policy, "--", "true"]);
+    let mut command = Command::new("unshare");
+    command
+        .args(["-m", "sh", "-c", hide, "sh"])
+        .arg(call.get_program())
+        .args(call.get_args());
+    for (key, value) in call.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("cannot limit `/sandbox` to 8 MiB"), "{said}");
+    assert!(said.contains("this machine has no `mkfs.ext4`"), "{said}");
+    assert!(said.contains("install the package `e2fsprogs`"), "{said}");
+    node.is_clean();
 }

@@ -19,6 +19,7 @@ mod words;
 pub use content::{Content, GraphqlOperation, Inspection, RpcCall};
 pub use program::Program;
 pub use question::{AddressVerdict, Handling, NameVerdict};
+pub(crate) use readings::Readings;
 
 pub use crate::policy::RuleRef;
 pub(crate) use rpc::{ANSWER, MCP_METHODS, lawful};

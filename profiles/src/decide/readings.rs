@@ -4,7 +4,7 @@ use crate::path::{self, Bytes};
 
 /// A path's reading, and the second one where a slash is encoded. What refuses looks at `bare` too: the path without
 /// its segments' parameters.
-pub(super) struct Readings {
+pub(crate) struct Readings {
     first: Bytes,
     second: Option<Bytes>,
     bare: Option<Bytes>,
@@ -37,5 +37,13 @@ impl Readings {
             .chain(&self.second)
             .chain(&self.bare)
             .any(|path| matches(path))
+    }
+
+    /// Whether `matches` holds in every reading, parameters cut off or not: for what must not go astray.
+    pub fn all_and_bare(&self, matches: impl Fn(&[u8]) -> bool) -> bool {
+        std::iter::once(&self.first)
+            .chain(&self.second)
+            .chain(&self.bare)
+            .all(|path| matches(path))
     }
 }

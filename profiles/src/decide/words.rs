@@ -153,9 +153,11 @@ fn request_words(flow: &Flow<'_>, http: &HttpRequest<'_>) -> String {
 /// A path as far as a message needs it.
 fn clip(path: &str) -> String {
     const SHOWN: usize = 200;
+    // A program chooses its own name, and may choose one that a terminal obeys.
+    let plain = |text: &str| text.replace(char::is_control, "\u{fffd}");
     match path.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &path[..end]),
-        None => path.to_owned(),
+        Some((end, _)) => format!("{}…", plain(&path[..end])),
+        None => plain(path),
     }
 }
 

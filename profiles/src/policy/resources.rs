@@ -143,6 +143,24 @@ pub(super) fn size(view: &View<'_>) -> Result<u64, Fault> {
         .ok_or_else(|| no_size(view, text))
 }
 
+/// A number of bytes for people: `512 MiB` where that is exact, else `1000000 bytes`.
+#[must_use]
+pub fn size_words(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let whole = |shift: u32| bytes > 0 && bytes.trailing_zeros() >= shift;
+    match units.into_iter().find(|(shift, _)| whole(*shift)) {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+/// Thousandths of a CPU for people: `2` or `0.5`.
+#[must_use]
+pub fn cpu_words(milli: u32) -> String {
+    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn no_size(view: &View<'_>, text: &str) -> Fault {
     view.fault(format!("`{text}` is no size"))
         .with_hint("write a number with a unit, such as `512Mi` or `2G`")

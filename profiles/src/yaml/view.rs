@@ -242,6 +242,11 @@ impl<'a> Fields<'a> {
             })
     }
 
+    /// A fault at the mapping.
+    pub fn fault(&self, message: impl Into<String>) -> Fault {
+        self.view.fault(message)
+    }
+
     /// The value under `key`, which must stand there.
     pub fn need(&self, key: &str) -> Result<View<'a>, Fault> {
         self.get(key).ok_or_else(|| {

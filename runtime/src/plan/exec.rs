@@ -2,10 +2,10 @@
 
 use oci_spec::runtime::{PosixRlimit, Process};
 
-use super::{Confinement, environment, process};
+use super::{Confinement, environment, limits, process};
 
 /// The process to run: capabilities replaced, no new privileges, variables merged, user as forced, init's limits where it
-/// gives none. AppArmor and SELinux names stay.
+/// gives none, open files within the policy's. AppArmor and SELinux names stay.
 pub fn exec_process(given: &Process, confinement: &Confinement) -> Process {
     let mut planned = given.clone();
     if let Some(kept) = &confinement.capabilities {
@@ -26,6 +26,7 @@ pub fn exec_process(given: &Process, confinement: &Confinement) -> Process {
         .copied()
         .collect();
     rlimits.extend(inherited);
+    limits::lessen_files(&mut rlimits, confinement.nofile);
     planned.set_rlimits(Some(rlimits));
     planned
 }

@@ -47,6 +47,9 @@ pub struct SourceFacts {
     pub gid: u32,
     /// Permission bits.
     pub mode: u32,
+    /// The size in bytes of the file system it lies on, with nothing else mounted below it. Only asked of what is mounted
+    /// on a directory whose size a policy may limit.
+    pub capacity: Option<u64>,
 }
 
 /// Kinds of mount sources.

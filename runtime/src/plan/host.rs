@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use caps::{CapSet, Capability};
 use nemoclaw_policy::handover::Egress;
 use nemoclaw_policy::node::NodeConfig;
+use nix::sys::statvfs::statvfs;
 use oci_spec::runtime::{LinuxNamespaceType, Spec};
 
+use super::paths::{SANDBOX, TMP, normal};
 use super::{HostFacts, JoinedNamespace, SourceFacts, SourceKind, mounts};
 
 /// What the caller knows and this file does not look for.
@@ -68,6 +70,7 @@ pub fn probe(spec: &Spec, bundle: &Path, known: &Known<'_>) -> Result<HostFacts,
         .egress_hook
         .clone()
         .unwrap_or_else(|| beside(known.runtime_binary));
+    let mountinfo = read("/proc/self/mountinfo")?;
     Ok(HostFacts {
         landlock_abi: known.landlock_abi,
         cgroup_version: if Path::new("/sys/fs/cgroup/cgroup.controllers").exists() {
@@ -86,9 +89,9 @@ pub fn probe(spec: &Spec, bundle: &Path, known: &Known<'_>) -> Result<HostFacts,
             .parse()
             .map_err(|_| ProbeError::Limits)?,
         hard_limits: hard_limits(&read("/proc/self/limits")?),
-        sources: sources(spec, bundle),
+        sources: sources(spec, bundle, &mount_points(&mountinfo)),
         own_paths: own_paths(known.node),
-        kernel_mounts: kernel_mounts(&read("/proc/self/mountinfo")?),
+        kernel_mounts: kernel_mounts(&mountinfo),
         joined: joined(spec, known.guards)?,
     })
 }
@@ -200,18 +203,48 @@ fn hard_limits(text: &str) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// The sources of bind mounts.
-fn sources(spec: &Spec, bundle: &Path) -> BTreeMap<PathBuf, SourceFacts> {
+/// Every mount point, from the text of `/proc/self/mountinfo`.
+fn mount_points(text: &str) -> Vec<PathBuf> {
+    let point = |line: &str| line.split(' ').nth(4).map(unescaped);
+    text.lines().filter_map(point).collect()
+}
+
+/// The sources of bind mounts; where each is mounted decides what is asked of it.
+fn sources(spec: &Spec, bundle: &Path, points: &[PathBuf]) -> BTreeMap<PathBuf, SourceFacts> {
     let binds = spec
         .mounts()
         .iter()
         .flatten()
         .filter(|mount| mounts::is_bind(mount));
-    binds
-        .filter_map(|mount| mount.source().as_ref())
-        .map(|source| bundle.join(source))
-        .map(look)
-        .collect()
+    let mut all = BTreeMap::new();
+    for mount in binds {
+        let Some(source) = mount.source() else {
+            continue;
+        };
+        let (source, mut facts) = look(bundle.join(source));
+        let limited = normal(mount.destination())
+            .is_some_and(|path| [SANDBOX, TMP].map(PathBuf::from).contains(&path));
+        if limited && facts.kind == SourceKind::Directory {
+            facts.capacity = capacity(&facts.canonical, points);
+        }
+        // One that is mounted twice keeps what was asked of it.
+        let seen: &mut SourceFacts = all.entry(source).or_insert_with(|| facts.clone());
+        seen.capacity = seen.capacity.or(facts.capacity);
+    }
+    all
+}
+
+/// The size of the file system at `path`; `None` where another one is mounted below, or it says no size.
+fn capacity(path: &Path, points: &[PathBuf]) -> Option<u64> {
+    if points
+        .iter()
+        .any(|point| point != path && point.starts_with(path))
+    {
+        return None;
+    }
+    let found = statvfs(path).ok()?;
+    let bytes = found.blocks().checked_mul(found.fragment_size())?;
+    (bytes > 0).then_some(bytes)
 }
 
 fn look(source: PathBuf) -> (PathBuf, SourceFacts) {
@@ -224,6 +257,7 @@ fn look(source: PathBuf) -> (PathBuf, SourceFacts) {
             uid: meta.uid(),
             gid: meta.gid(),
             mode: meta.mode() & 0o7777,
+            capacity: None,
         },
         Err(_) => SourceFacts {
             canonical: source.clone(),
@@ -231,6 +265,7 @@ fn look(source: PathBuf) -> (PathBuf, SourceFacts) {
             uid: 0,
             gid: 0,
             mode: 0,
+            capacity: None,
         },
     };
     (source, facts)
@@ -390,7 +425,7 @@ mod tests {
             mount
         });
         spec.set_mounts(Some(mounts.to_vec()));
-        let found = sources(&spec, Path::new("/bundle"));
+        let found = sources(&spec, Path::new("/bundle"), &[]);
         let kind = |path: &str| found[Path::new(path)].kind;
         assert_eq!(kind("/proc/self/exe"), SourceKind::File);
         assert_ne!(

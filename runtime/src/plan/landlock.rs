@@ -176,10 +176,8 @@ mod tests {
             },
             process: Process::default(),
             devices: nemoclaw_policy::device::Devices::default(),
-            resources: nemoclaw_policy::policy::Resources::default(),
-            budgets: nemoclaw_policy::policy::Budgets::default(),
-            ports: None,
             network: Vec::new(),
+            ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
         };
         let rules = PathRules::new(&filesystem, Path::new("/"));
         let host = HostFacts {

@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use nemoclaw_policy::policy::{Policy, Resources};
 use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
 };
 
-use super::{HostFacts, Refusal, ResourceLimits};
+use super::{HostFacts, Refusal, ResourceLimits, resources};
 
 /// Processes of a box whose engine sets no limit.
 pub const DEFAULT_PIDS: i64 = 1024;
 /// Open files: what a login session of a current distribution gets.
 const DEFAULT_NOFILE: (u64, u64) = (1024, 524_288);
 
-/// The planned rlimits: as given, plus open files and no core files where the spec says nothing.
-pub fn rlimits(given: &[PosixRlimit], host: &HostFacts) -> Result<Vec<PosixRlimit>, Refusal> {
+/// The planned rlimits: as given, plus open files and no core files where the spec says nothing; of open files at most
+/// `nofile`.
+pub fn rlimits(
+    given: &[PosixRlimit],
+    host: &HostFacts,
+    nofile_most: Option<u32>,
+) -> Result<Vec<PosixRlimit>, Refusal> {
     check_rlimits(given, host)?;
     let mut all = given.to_vec();
     add_missing(
@@ -23,7 +29,30 @@ pub fn rlimits(given: &[PosixRlimit], host: &HostFacts) -> Result<Vec<PosixRlimi
         nofile(&host.hard_limits),
     );
     add_missing(&mut all, PosixRlimitType::RlimitCore, (0, 0));
+    lessen_files(&mut all, nofile_most);
     Ok(all)
+}
+
+/// Cuts the limits of open files down to `most`.
+pub fn lessen_files(all: &mut [PosixRlimit], most: Option<u32>) {
+    let Some(most) = most.map(u64::from) else {
+        return;
+    };
+    let files = |limit: &&mut PosixRlimit| limit.typ() == PosixRlimitType::RlimitNofile;
+    for limit in all.iter_mut().filter(files) {
+        *limit = rlimit(limit.typ(), limit.soft().min(most), limit.hard().min(most));
+    }
+}
+
+/// Refuses a limit of open files beside the right to lift it.
+pub fn check_right_to_lift(policy: &Policy, capabilities: &[String]) -> Result<(), Refusal> {
+    let lifts = capabilities.iter().any(|name| name == "CAP_SYS_RESOURCE");
+    if policy.resources.nofile.is_some() && lifts {
+        return Err(Refusal::LiftsItself {
+            policy: policy.name.clone(),
+        });
+    }
+    Ok(())
 }
 
 /// Refuses a limit above our own hard one without the right to set it.
@@ -81,14 +110,15 @@ pub fn resource_number(kind: PosixRlimitType) -> u32 {
 }
 
 /// The planned resources, and what an `update` may not lift.
-pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLimits) {
-    let mut planned = given.cloned().unwrap_or_default();
-    let asked = planned
-        .pids()
-        .as_ref()
-        .map(|pids| pids.limit())
-        .filter(|limit| *limit > 0);
-    let pids = asked.unwrap_or(DEFAULT_PIDS);
+pub fn resources(
+    given: Option<&LinuxResources>,
+    policy: &Resources,
+    remarks: &mut Vec<String>,
+) -> (LinuxResources, ResourceLimits) {
+    let given = given.cloned().unwrap_or_default();
+    let pids = resources::processes(given.pids().as_ref(), DEFAULT_PIDS, policy.pids);
+    let most = ResourceLimits::of(policy, pids.max(DEFAULT_PIDS));
+    let mut planned = most.lessened(&given, remarks);
     let mut limit = LinuxPids::default();
     limit.set_limit(pids);
     planned.set_pids(Some(limit));
@@ -99,12 +129,7 @@ pub fn resources(given: Option<&LinuxResources>) -> (LinuxResources, ResourceLim
     if planned.devices().as_ref().is_none_or(Vec::is_empty) {
         planned.set_devices(Some(vec![deny_all()]));
     }
-    (
-        planned,
-        ResourceLimits {
-            pids: pids.max(DEFAULT_PIDS),
-        },
-    )
+    (planned, most)
 }
 
 /// Whether a file of the `unified` map is one that only we set, or a path (`./pids.max`) that could lead to one.
@@ -129,15 +154,17 @@ fn nofile(hard_limits: &BTreeMap<String, u64>) -> (u64, u64) {
 
 fn add_missing(all: &mut Vec<PosixRlimit>, kind: PosixRlimitType, (soft, hard): (u64, u64)) {
     if !all.iter().any(|limit| limit.typ() == kind) {
-        // Every field has a default, so that building cannot fail.
-        all.extend(
-            PosixRlimitBuilder::default()
-                .typ(kind)
-                .soft(soft)
-                .hard(hard)
-                .build(),
-        );
+        all.push(rlimit(kind, soft, hard));
     }
+}
+
+fn rlimit(kind: PosixRlimitType, soft: u64, hard: u64) -> PosixRlimit {
+    let builder = PosixRlimitBuilder::default()
+        .typ(kind)
+        .soft(soft)
+        .hard(hard);
+    // Every field is given, so that building cannot fail; if it did, the default would stand: no CPU time at all.
+    builder.build().unwrap_or_default()
 }
 
 /// `unlimited` for the largest number.
@@ -172,7 +199,7 @@ mod tests {
 
     #[test]
     fn defaults_stay_within_the_hosts_hard_limit_and_dump_no_core() {
-        let all = rlimits(&[], &host(20_000, false)).unwrap();
+        let all = rlimits(&[], &host(20_000, false), None).unwrap();
         let of = |kind| {
             all.iter()
                 .find(|limit| limit.typ() == kind)
@@ -184,14 +211,14 @@ mod tests {
 
     #[test]
     fn a_limit_above_ours_needs_the_right_to_raise_it() {
-        let refusal = rlimits(&[limit(30_000)], &host(20_000, false)).unwrap_err();
+        let refusal = rlimits(&[limit(30_000)], &host(20_000, false), None).unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "cannot set RLIMIT_NOFILE to 30000: this process has no CAP_SYS_RESOURCE"
         );
-        assert!(rlimits(&[limit(30_000)], &host(20_000, true)).is_ok());
+        assert!(rlimits(&[limit(30_000)], &host(20_000, true), None).is_ok());
         assert_eq!(
-            rlimits(&[limit(5)], &host(20_000, false)).unwrap()[0].hard(),
+            rlimits(&[limit(5)], &host(20_000, false), None).unwrap()[0].hard(),
             5
         );
     }
@@ -211,7 +238,7 @@ mod tests {
         given.set_unified(Some(
             [pair("pids.max"), pair("./pids.max"), pair("memory.high")].into(),
         ));
-        let (planned, _) = resources(Some(&given));
+        let (planned, _) = resources(Some(&given), &Resources::default(), &mut Vec::new());
         let left: Vec<_> = planned.unified().iter().flatten().collect();
         assert_eq!(left.len(), 1);
     }
@@ -225,7 +252,7 @@ mod tests {
                 pids.set_limit(asked);
                 pids
             }));
-            let (planned, limits) = resources(Some(&given));
+            let (planned, limits) = resources(Some(&given), &Resources::default(), &mut Vec::new());
             assert_eq!(planned.pids().as_ref().map(|pids| pids.limit()), Some(1024));
             assert_eq!(limits.pids, 1024);
         }

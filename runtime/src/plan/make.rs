@@ -13,7 +13,7 @@ use super::paths::PathRules;
 use super::places::Places;
 use super::users::Users;
 use super::{
-    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, devices,
+    Confinement, Inputs, Plan, Refusal, ResourceLimits, SeccompPlan, Trust, added, devices, disk,
     environment, hooks, landlock, limits, masks, mounts, namespaces, pod, privileged, process,
     sources, sysctl, trust, unconfined,
 };
@@ -92,7 +92,7 @@ fn confined(inputs: &Inputs<'_>, given: &Given<'_>) -> Result<Plan, Refusal> {
     }
     let tree = Tree::of(inputs, given, (&namespaces, &rules), &mut remarks)?;
     let confinement = confinement(inputs, given, &tree, (&namespaces, &rules), &mut remarks)?;
-    let (linux, limits) = linux(given.linux, &namespaces);
+    let (linux, limits) = linux(inputs, given.linux, &namespaces, &mut remarks);
     let egress = namespaces
         .network_of
         .is_none()
@@ -161,8 +161,10 @@ impl Tree {
             remarks,
         )?;
         sources::check_policies(&all, rules, inputs.texts)?;
+        let limited = disk::limit(inputs, given, &mut all, rules, remarks)?;
         let user = Users::of(inputs, given, &all, rules)?;
-        let places = Places::of(inputs, given, &all, rules, remarks)?;
+        let mut places = Places::of(inputs, given, &all, rules, remarks)?;
+        places.keep_writable(limited);
         added::add_shared_memory(&mut all);
         if places.tmpfs {
             added::add_tmp(&mut all);
@@ -202,6 +204,8 @@ fn confinement(
     };
     let landlock = tree.places.adjusted(landlock::planned(&ground, remarks)?);
     let may_write = |path: &Path| tree.places.may_write(path, rules);
+    limits::check_right_to_lift(inputs.policy, &tree.user.capabilities)?;
+    let nofile = inputs.policy.resources.nofile;
     let given_limits = given.process.rlimits().as_deref().unwrap_or_default();
     Ok(Confinement {
         landlock: Some(landlock),
@@ -213,7 +217,8 @@ fn confinement(
         capabilities: Some(tree.user.capabilities.clone()),
         environment: variables(inputs, given, may_write, &tree.user, tree.trust.is_some()),
         user: tree.user.forced,
-        rlimits: limits::rlimits(given_limits, inputs.host)?,
+        rlimits: limits::rlimits(given_limits, inputs.host, nofile)?,
+        nofile,
     })
 }
 
@@ -236,8 +241,14 @@ fn variables(
 }
 
 /// The Linux part: own namespaces, masks, limits; seccomp is ours to load; nothing propagates in or out.
-fn linux(given: &Linux, namespaces: &Namespaces) -> (Linux, ResourceLimits) {
-    let (resources, limits) = limits::resources(given.resources().as_ref());
+fn linux(
+    inputs: &Inputs<'_>,
+    given: &Linux,
+    namespaces: &Namespaces,
+    remarks: &mut Vec<String>,
+) -> (Linux, ResourceLimits) {
+    let policy = &inputs.policy.resources;
+    let (resources, limits) = limits::resources(given.resources().as_ref(), policy, remarks);
     let mut linux = given.clone();
     linux
         .set_namespaces(Some(namespaces.list.clone()))
@@ -286,6 +297,6 @@ fn handover(inputs: &Inputs<'_>) -> Handover {
         policies: inputs.texts.to_vec(),
         router_socket: inputs.node.router.socket.clone(),
         capture: inputs.node.capture,
-        inbound: None,
+        inbound: inputs.policy.ports.clone(),
     }
 }

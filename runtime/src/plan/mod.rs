@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 mod added;
 mod annotations;
 mod devices;
+mod disk;
 mod environment;
 mod exec;
 mod facts;
@@ -32,6 +33,7 @@ mod privileged;
 mod process;
 mod refuse;
 mod request;
+mod resources;
 mod sources;
 mod sysctl;
 mod trust;
@@ -51,8 +53,9 @@ pub use make::make;
 pub use paths::paths_of_interest;
 pub use refuse::Refusal;
 pub use request::policy_request;
+pub use resources::{CpuTime, ResourceLimits};
 pub use trust::RESOLV_CONF;
-pub use update::{ResourceLimits, meet_resources};
+pub use update::meet_resources;
 
 /// All that a plan is made from.
 #[derive(Debug, Clone, Copy)]
@@ -168,6 +171,9 @@ pub struct Confinement {
     pub user: Option<(u32, u32)>,
     /// Limits of init, which an exec without its own gets too.
     pub rlimits: Vec<PosixRlimit>,
+    /// The most open files that an exec's own limits may say, by the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nofile: Option<u32>,
 }
 
 /// Landlock rules, most general first.

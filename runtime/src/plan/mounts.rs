@@ -256,6 +256,7 @@ mod tests {
             uid: 0,
             gid: 0,
             mode: 0o755,
+            capacity: None,
         };
         HostFacts {
             sources: [(PathBuf::from(source), facts)].into(),

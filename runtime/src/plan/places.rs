@@ -90,6 +90,15 @@ impl Places {
         }
     }
 
+    /// Mounts of ours that stay writable, also where only the root layer's name says so (policy `dev`).
+    pub fn keep_writable(&mut self, mounts: Vec<PathBuf>) {
+        for path in mounts {
+            if !self.walls.writable.contains(&path) {
+                self.walls.writable.push(path);
+            }
+        }
+    }
+
     /// A read-only path below a writable one must be there from the start, or the agent could make it.
     fn add_read_only(&mut self, path: PathBuf, inputs: &Inputs<'_>, box_mounts: &[Mount]) {
         let under_mount = box_mounts

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nemoclaw_policy::policy::size_words;
+
 /// A plan that must not be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -164,6 +166,54 @@ pub enum Refusal {
         what: &'static str,
         /// The most it may have.
         limit: i64,
+    },
+    /// An update that asks for more than the policy gives.
+    #[error(
+        "cannot give this sandbox more {what} than its policy `{policy}` does, which is {limit}: ask for at most that"
+    )]
+    BeyondPolicy {
+        /// The policy.
+        policy: String,
+        /// What is limited.
+        what: &'static str,
+        /// The most it may have.
+        limit: String,
+    },
+    /// A limit of open files that the box could lift.
+    #[error(
+        "the policy `{policy}` limits `nofile` and gives the capability SYS_RESOURCE, with which any process lifts that limit: remove one of the two"
+    )]
+    LiftsItself {
+        /// The policy.
+        policy: String,
+    },
+    /// A directory whose size the policy limits, on something that has no such size.
+    #[error(
+        "the policy `{policy}` limits `{}` to {}, which {what} cannot hold to: mount a file system of at most that size on it, such as Docker's `--tmpfs {}:size={limit}`, or leave `resources.disk` out of the policy",
+        path.display(), size_words(*limit), path.display()
+    )]
+    NoSize {
+        /// The policy.
+        policy: String,
+        /// The directory.
+        path: PathBuf,
+        /// Bytes.
+        limit: u64,
+        /// What is there.
+        what: String,
+    },
+    /// Another writable mount below a directory whose size the policy limits.
+    #[error(
+        "the policy `{policy}` limits `{}`, and the mount on `{}` below it would hold more: mount it read-only or elsewhere, or leave `resources.disk` out of the policy",
+        path.display(), mount.display()
+    )]
+    BeyondSize {
+        /// The policy.
+        policy: String,
+        /// The directory.
+        path: PathBuf,
+        /// The mount's place.
+        mount: PathBuf,
     },
     /// An update that changes which devices may be opened.
     #[error("cannot change which devices this sandbox may open: make it anew with `--device`")]

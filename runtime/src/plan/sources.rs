@@ -121,6 +121,7 @@ mod tests {
             uid: 0,
             gid: 0,
             mode: 0o755,
+            capacity: None,
         };
         HostFacts {
             sources: [(PathBuf::from(given), facts)].into(),

@@ -1,18 +1,10 @@
 //! `update`: the engine's new resources, met with what the sandbox may have.
 
 use oci_spec::runtime::{LinuxPids, LinuxResources};
-use serde::{Deserialize, Serialize};
 
-use super::{Refusal, devices, limits};
+use super::{CpuTime, Refusal, ResourceLimits, devices, limits};
 
-/// What an `update` may not lift. Kept in the box's state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourceLimits {
-    /// The most processes; 0 = no limit of ours (`unconfined`).
-    pub pids: i64,
-}
-
-/// The resources to apply for `update`, or why not.
+/// The resources to apply for `update`, or why not; `now` is the CPU time in force, `policy` the policy's name.
 ///
 /// More than the limit is refused and not clamped: whoever asked must know that it was not done. Device rules are left as
 /// they were at create; engines repeat them in an update.
@@ -22,6 +14,8 @@ pub struct ResourceLimits {
 pub fn meet_resources(
     update: &LinuxResources,
     most: &ResourceLimits,
+    now: CpuTime,
+    policy: &str,
 ) -> Result<LinuxResources, Refusal> {
     let update = &asked(update);
     if most.pids == 0 {
@@ -44,7 +38,7 @@ pub fn meet_resources(
     if devices::allow_everything(update) {
         return Err(Refusal::DevicesChanged);
     }
-    let mut met = update.clone();
+    let mut met = most.checked(update, now, policy)?;
     met.set_devices(None);
     Ok(met)
 }
@@ -78,7 +72,22 @@ mod tests {
     use super::*;
     use oci_spec::runtime::{LinuxCpu, LinuxDeviceCgroup, LinuxMemory};
 
-    const LIMITS: ResourceLimits = ResourceLimits { pids: 1024 };
+    const NONE: CpuTime = CpuTime {
+        quota: -1,
+        period: 100_000,
+    };
+
+    fn limits() -> ResourceLimits {
+        ResourceLimits {
+            pids: 1024,
+            ..ResourceLimits::default()
+        }
+    }
+
+    /// What is left of `update`, or why it is refused.
+    fn met(update: &LinuxResources, most: &ResourceLimits) -> Result<LinuxResources, Refusal> {
+        meet_resources(update, most, NONE, "p")
+    }
 
     fn pids(limit: i64) -> LinuxResources {
         let mut pids = LinuxPids::default();
@@ -91,9 +100,9 @@ mod tests {
     #[test]
     fn an_update_cannot_lift_the_limit_of_processes() {
         for limit in [-1, 1025] {
-            assert!(meet_resources(&pids(limit), &LIMITS).is_err(), "{limit}");
+            assert!(met(&pids(limit), &limits()).is_err(), "{limit}");
         }
-        assert_eq!(meet_resources(&pids(100), &LIMITS), Ok(pids(100)));
+        assert_eq!(met(&pids(100), &limits()), Ok(pids(100)));
     }
 
     #[test]
@@ -105,8 +114,8 @@ mod tests {
         let mut memory = LinuxMemory::default();
         memory.set_limit(Some(4096)).set_kernel_tcp(Some(4096));
         update.set_cpu(Some(cpu)).set_memory(Some(memory));
-        for limits in [LIMITS, ResourceLimits::default()] {
-            let met = meet_resources(&update, &limits).unwrap();
+        for limits in [limits(), ResourceLimits::default()] {
+            let met = met(&update, &limits).unwrap();
             assert_eq!(met.pids(), &None);
             let cpu = met.cpu().clone().unwrap();
             assert_eq!((cpu.cpus(), cpu.mems()), (&None, &Some("0".to_owned())));
@@ -120,7 +129,7 @@ mod tests {
         for name in ["pids.max", "./pids.max", "cgroup.procs"] {
             let mut update = LinuxResources::default();
             update.set_unified(Some([(name.to_owned(), "max".to_owned())].into()));
-            assert!(meet_resources(&update, &LIMITS).is_err(), "{name}");
+            assert!(met(&update, &limits()).is_err(), "{name}");
         }
     }
 
@@ -130,20 +139,14 @@ mod tests {
         rule.set_allow(true).set_access(Some("rwm".to_owned()));
         let mut update = LinuxResources::default();
         update.set_devices(Some(vec![rule.clone()]));
-        assert_eq!(
-            meet_resources(&update, &LIMITS),
-            Err(Refusal::DevicesChanged)
-        );
+        assert_eq!(met(&update, &limits()), Err(Refusal::DevicesChanged));
         rule.set_major(Some(1)).set_minor(Some(3));
         update.set_devices(Some(vec![rule]));
-        assert_eq!(meet_resources(&update, &LIMITS).unwrap().devices(), &None);
+        assert_eq!(met(&update, &limits()).unwrap().devices(), &None);
     }
 
     #[test]
     fn an_unconfined_box_takes_every_update() {
-        assert_eq!(
-            meet_resources(&pids(-1), &ResourceLimits::default()),
-            Ok(pids(-1))
-        );
+        assert_eq!(met(&pids(-1), &ResourceLimits::default()), Ok(pids(-1)));
     }
 }

@@ -48,6 +48,10 @@ impl From<BoxState> for View {
             "nemoclaw.dev/landlock-abi".to_owned(),
             state.strength.landlock_abi.to_string(),
         );
+        let limits = state.limits.words();
+        if !limits.is_empty() {
+            annotations.insert("nemoclaw.dev/limits".to_owned(), limits);
+        }
         if !state.strength.degraded.is_empty() {
             annotations.insert(
                 "nemoclaw.dev/degraded".to_owned(),

@@ -9,7 +9,7 @@ use crate::cgroup::Cgroup;
 use crate::cli::Update;
 use crate::input;
 use crate::lifecycle::context::Context;
-use crate::plan;
+use crate::plan::{self, CpuTime};
 use crate::state::Status;
 
 /// Run the verb.
@@ -27,8 +27,14 @@ pub fn run(context: &Context, args: &Update) -> Result<()> {
             .log
             .warning("kernels limit no kernel memory any more: that limit is ignored");
     }
-    let met = plan::meet_resources(&wanted, &state.limits)?;
-    Ok(Cgroup::of(&state)?.change(&met)?)
+    let cgroup = Cgroup::of(&state)?;
+    let time = cgroup.cpu_time();
+    let now = time.map_or_else(CpuTime::default, |(quota, period)| CpuTime {
+        quota,
+        period,
+    });
+    let met = plan::meet_resources(&wanted, &state.limits, now, &state.policy)?;
+    Ok(cgroup.change(&met)?)
 }
 
 fn kernel_memory(resources: &LinuxResources) -> bool {

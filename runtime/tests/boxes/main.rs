@@ -12,6 +12,7 @@ mod harness;
 mod hooks;
 mod keyring;
 mod life;
+mod limits;
 mod options;
 mod proc;
 mod programs;

@@ -6,8 +6,10 @@
 
 mod bundle;
 mod cdi;
+mod disk;
 mod exec;
 mod refusals;
+mod resources;
 mod snapshots;
 mod volumes;
 
@@ -100,6 +102,7 @@ fn directory(path: &str) -> SourceFacts {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        capacity: None,
     }
 }
 
@@ -118,10 +121,8 @@ fn policy() -> Policy {
         },
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
-        resources: nemoclaw_policy::policy::Resources::default(),
-        budgets: nemoclaw_policy::policy::Budgets::default(),
-        ports: None,
         network: Vec::new(),
+        ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A sandbox as the warden holds it: everything that must outlive a worker.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_api::audit::{CLOSE, Event};
@@ -10,6 +10,7 @@ use nemoclaw_policy::handover::{Capture, Handover, PolicyText};
 
 use super::files::{self, FileError};
 use super::keep::{Identity, Kept, Process};
+use super::metrics::{SandboxNumbers, Tally};
 use super::program::Finder;
 use super::socket::Reply;
 use crate::clock;
@@ -56,6 +57,7 @@ pub struct Held {
     denied: u64,
     connections: u64,
     last_denial: Option<Event>,
+    tally: Tally,
     since: String,
 }
 
@@ -129,6 +131,7 @@ impl Held {
             denied: 0,
             connections: 0,
             last_denial: None,
+            tally: Tally::default(),
             since: clock::now(),
         }
     }
@@ -179,7 +182,11 @@ impl Held {
 
     /// The message that gives it to a worker, with its descriptors.
     #[must_use]
-    pub fn registration(&self, sandbox: &str) -> (ToWorker, [BorrowedFd<'_>; 2]) {
+    pub fn registration<'a>(
+        &'a self,
+        sandbox: &str,
+        spent: &'a OwnedFd,
+    ) -> (ToWorker, [BorrowedFd<'a>; 3]) {
         let message = ToWorker::Register {
             sandbox: sandbox.to_owned(),
             texts: self.in_force.clone(),
@@ -191,6 +198,7 @@ impl Held {
             [
                 self.descriptors.listener.as_fd(),
                 self.descriptors.dns.as_fd(),
+                spent.as_fd(),
             ],
         )
     }
@@ -254,6 +262,7 @@ impl Held {
                 self.in_force = texts;
                 self.generation = self.generation.max(generation);
                 self.fault = None;
+                self.tally.changed(true);
                 news
             }
             // An answer to an older question: the worker went through it, the newer one is still to come.
@@ -277,6 +286,7 @@ impl Held {
         self.pending = None;
         let news = self.fault.as_ref() != Some(&fault);
         self.fault = Some(fault);
+        self.tally.changed(false);
         news
     }
 
@@ -299,6 +309,7 @@ impl Held {
 
     /// Count a decision.
     pub fn count(&mut self, event: &Event) {
+        self.tally.count(event);
         if event.verdict == "deny" {
             self.denied += 1;
             self.last_denial = Some(event.clone());
@@ -311,6 +322,18 @@ impl Held {
     /// Set the number of open connections.
     pub fn set_connections(&mut self, open: u64) {
         self.connections = open;
+    }
+
+    /// For the metrics.
+    #[must_use]
+    pub fn numbers(&self, sandbox: &str) -> SandboxNumbers {
+        SandboxNumbers {
+            name: sandbox.to_owned(),
+            connections: self.connections,
+            generation: self.generation,
+            faulty: self.fault.is_some(),
+            tally: self.tally.clone(),
+        }
     }
 
     /// For the status.
@@ -327,6 +350,8 @@ impl Held {
             allowed: self.allowed,
             denied: self.denied,
             connections: self.connections,
+            bytes_out: self.tally.bytes_out,
+            bytes_in: self.tally.bytes_in,
             last_denial: self.last_denial.clone(),
             since: self.since.clone(),
         }

@@ -1,7 +1,8 @@
 //! What must outlive the whole router: `<state_dir>/router/<sandbox>/`, root's alone, beside the runtime's own state.
 //!
 //! `egress.json` is the hand-over with the policies in force, in the form that the hook's `resume` reads; `identity.json`
-//! holds the CA with its key, the virtual addresses and the policy's generation. Both go when the sandbox does. The state
+//! holds the CA with its key, the virtual addresses and the policy's generation; `spent` what its budgets have seen, by the
+//! worker's own hand. All go when the sandbox does. The state
 //! directory is a tmpfs, so a key is never on a disk.
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::link::Saved;
 
 const DIRECTORY: &str = "router";
 const IDENTITY: &str = "identity.json";
+const SPENT: &str = "spent";
 /// Where the start time stands in `/proc/<pid>/stat`, counted behind the name in brackets.
 const START_FIELD: usize = 19;
 
@@ -140,6 +142,26 @@ impl Keep {
             .create(&directory)?;
         replace(&directory.join(handover::FILE), &kept.handover)?;
         replace(&directory.join(IDENTITY), &kept.identity)
+    }
+
+    /// The file of what a sandbox has spent; only the worker knows what it says.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn spent(&self, sandbox: &str) -> io::Result<OwnedFd> {
+        let directory = self.directory(sandbox);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&directory)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(directory.join(SPENT))?;
+        Ok(file.into())
     }
 
     /// A sandbox as it was kept, if it was.

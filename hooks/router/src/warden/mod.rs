@@ -6,7 +6,9 @@ mod boxes;
 mod child;
 mod files;
 mod keep;
+mod metrics;
 pub mod program;
+mod providers;
 mod resume;
 mod settings;
 mod signals;
@@ -114,6 +116,17 @@ pub enum WardenError {
     /// Its memory cannot be hidden.
     #[error("the warden cannot keep its memory out of core dumps")]
     Hide(#[source] nix::Error),
+    /// The port for metrics.
+    #[error(
+        "the port for metrics cannot be opened on {address}: change or leave out `router.metrics`"
+    )]
+    Port {
+        /// Where.
+        address: std::net::SocketAddr,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// Another router.
     #[error("a router is already running on `{}`: stop it with `nemoclaw router stop`", socket.display())]
     Running {
@@ -158,10 +171,12 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     let keep = disk.keep.clone();
     let hook = resume::hook(&node)?;
     let listener = socket::bind(&node.router.socket)?;
+    let port = metrics_port(&node)?;
     let (post, happenings) = sync_channel(limits::LINK_QUEUE);
     signals::listen(post.clone())?;
     let watch = watch::Watch::new(post.clone())?;
     let mut state = state::State::new(&node, settings, disk, watch, post.clone());
+    state.set_port(port);
     state.begin(&happenings)?;
     let living = keep.living();
     socket::serve(listener, post.clone())?;
@@ -170,6 +185,14 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
     state.run(&happenings);
     socket::unlink(&node.router.socket);
     Ok(())
+}
+
+/// The port for metrics, where the node has one.
+fn metrics_port(node: &NodeConfig) -> Result<Option<std::net::TcpListener>, WardenError> {
+    let bind = |address| {
+        std::net::TcpListener::bind(address).map_err(|source| WardenError::Port { address, source })
+    };
+    node.router.metrics.map(bind).transpose()
 }
 
 /// The sandboxes' keys are in this process: no core dump, and no look into it but by a root with all rights.

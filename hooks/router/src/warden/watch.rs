@@ -54,17 +54,26 @@ impl Watch {
     /// # Errors
     /// A directory cannot be watched.
     pub fn add(&mut self, file: &Path) -> Result<(), notify::Error> {
-        for directory in directories(file) {
+        self.add_all(&directories(file))
+    }
+
+    /// Watch directories; those that can be watched are, even if one cannot.
+    ///
+    /// # Errors
+    /// The last directory that cannot be watched.
+    pub fn add_all(&mut self, directories: &BTreeSet<PathBuf>) -> Result<(), notify::Error> {
+        let mut fault = None;
+        for directory in directories {
             let users = self.directories.entry(directory.clone()).or_default();
             *users += 1;
             if *users == 1
-                && let Err(error) = self.watcher.watch(&directory, RecursiveMode::NonRecursive)
+                && let Err(error) = self.watcher.watch(directory, RecursiveMode::NonRecursive)
             {
-                self.directories.remove(&directory);
-                return Err(error);
+                self.directories.remove(directory);
+                fault = Some(error);
             }
         }
-        Ok(())
+        fault.map_or(Ok(()), Err)
     }
 
     /// Forget what [`Watch::add`] began with these directories.

@@ -8,11 +8,15 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
+use nemoclaw_policy::Policy;
 use tokio::time::{Instant, Sleep};
 
+use super::policy::InForce;
+use super::pool::Lease;
 use super::sink::{Bytes as Counters, Record};
+use super::wanted::Wanted;
 use crate::limits;
 
 /// Why a body ended early.
@@ -41,6 +45,12 @@ pub fn whole(bytes: Vec<u8>) -> Body {
         .boxed_unsync()
 }
 
+/// A body that is none.
+#[must_use]
+pub fn none() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
 /// Which way a body goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
@@ -50,8 +60,84 @@ pub enum Way {
     Back,
 }
 
-/// Ends when the flow is no longer allowed.
-pub type Revoked = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// Ends when a request is no longer allowed. It costs a look at a number as long as nobody waits for it.
+pub struct Revoked {
+    policy: Arc<InForce>,
+    wanted: Arc<Wanted>,
+    still: fn(&Wanted, &Policy) -> bool,
+    seen: u64,
+    change: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Revoked {
+    /// Of a request that the policy of this generation allowed; `still` asks another one.
+    #[must_use]
+    pub fn new(
+        policy: Arc<InForce>,
+        wanted: Arc<Wanted>,
+        generation: u64,
+        still: fn(&Wanted, &Policy) -> bool,
+    ) -> Revoked {
+        Revoked {
+            policy,
+            wanted,
+            still,
+            seen: generation,
+            change: None,
+        }
+    }
+
+    /// The same once more.
+    #[must_use]
+    pub fn again(&self) -> Revoked {
+        Revoked {
+            policy: self.policy.clone(),
+            wanted: self.wanted.clone(),
+            still: self.still,
+            seen: self.seen,
+            change: None,
+        }
+    }
+
+    /// Whether it is so by now.
+    pub fn is_now(&mut self) -> bool {
+        if self.policy.generation() == self.seen {
+            return false;
+        }
+        let policy = self.policy.snapshot();
+        self.seen = policy.generation;
+        !(self.still)(&self.wanted, &policy.policy)
+    }
+}
+
+impl Future for Revoked {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            // Heard from before the look, so that no change falls between them.
+            let change = this.change.get_or_insert_with(|| {
+                let mut changes = this.policy.changes();
+                Box::pin(async move {
+                    if changes.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                })
+            });
+            let heard = change.as_mut().poll(cx).is_ready();
+            if heard {
+                this.change = None;
+            }
+            if this.is_now() {
+                return Poll::Ready(());
+            }
+            if !heard {
+                return Poll::Pending;
+            }
+        }
+    }
+}
 
 /// Where a body comes from.
 pub enum Source {
@@ -114,23 +200,34 @@ pub struct Passing {
     body: Source,
     way: Way,
     counters: Arc<Counters>,
-    idle: Pin<Box<Sleep>>,
     revoked: Option<Revoked>,
+    idle: Option<Pin<Box<Sleep>>>,
+    moved: bool,
     record: Record,
+    // After the body, so that its connection is free when it comes back.
+    _lease: Option<Lease>,
 }
 
 impl Passing {
     /// A body that is counted, and cut by `revoked`. The flow is recorded when both its bodies are gone: a server may
     /// answer before it has read all, and a client may leave the answer unread while it goes on sending.
     #[must_use]
-    pub fn new(body: Source, way: Way, record: Record, revoked: Revoked) -> Passing {
+    pub fn new(
+        body: Source,
+        way: Way,
+        record: Record,
+        revoked: Revoked,
+        lease: Option<Lease>,
+    ) -> Passing {
         Passing {
             body,
             way,
             counters: record.bytes(),
-            idle: idle(),
             revoked: Some(revoked),
+            idle: None,
+            moved: false,
             record,
+            _lease: lease,
         }
     }
 
@@ -146,10 +243,29 @@ impl Passing {
         self.record.because(error.to_string());
         Poll::Ready(Some(Err(error)))
     }
-}
 
-fn idle() -> Pin<Box<Sleep>> {
-    Box::pin(tokio::time::sleep(limits::BODY_IDLE))
+    /// Nothing came: now it is worth while to listen for a change, and to look at the clock.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        if let Some(revoked) = &mut self.revoked
+            && Pin::new(revoked).poll(cx).is_ready()
+        {
+            self.revoked = None;
+            return Poll::Ready(BodyError::Revoked);
+        }
+        let moved = std::mem::take(&mut self.moved);
+        let idle = match &mut self.idle {
+            Some(idle) => {
+                if moved {
+                    idle.as_mut().reset(Instant::now() + limits::BODY_IDLE);
+                }
+                idle
+            }
+            None => self
+                .idle
+                .insert(Box::pin(tokio::time::sleep(limits::BODY_IDLE))),
+        };
+        idle.as_mut().poll(cx).map(|()| BodyError::Idle)
+    }
 }
 
 impl hyper::body::Body for Passing {
@@ -161,9 +277,7 @@ impl hyper::body::Body for Passing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
-        if let Some(revoked) = &mut this.revoked
-            && revoked.as_mut().poll(cx).is_ready()
-        {
+        if this.revoked.as_mut().is_some_and(Revoked::is_now) {
             this.revoked = None;
             return this.fail(BodyError::Revoked);
         }
@@ -174,13 +288,13 @@ impl hyper::body::Body for Passing {
             }
             Poll::Ready(Some(Ok(frame))) => {
                 this.count(frame.data_ref().map_or(0, Bytes::len));
-                this.idle.as_mut().reset(Instant::now() + limits::BODY_IDLE);
+                this.moved = true;
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => this.fail(error.into()),
             Poll::Ready(None) => Poll::Ready(None),
-            Poll::Pending => match this.idle.as_mut().poll(cx) {
-                Poll::Ready(()) => this.fail(BodyError::Idle),
+            Poll::Pending => match this.wait(cx) {
+                Poll::Ready(error) => this.fail(error),
                 Poll::Pending => Poll::Pending,
             },
         }

@@ -154,6 +154,8 @@ fn arch() -> Result<TargetArch, ConfineError> {
 /// System calls that an event loop over sockets needs, with any argument.
 const UNCONDITIONAL: &[i64] = &[
     // The sockets themselves, and the link to the warden.
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_write,
@@ -170,6 +172,9 @@ const UNCONDITIONAL: &[i64] = &[
     libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_shutdown,
+    // From socket to socket through a pipe: only descriptors that the worker has already.
+    libc::SYS_splice,
+    libc::SYS_pipe2,
     libc::SYS_close,
     // Waiting.
     libc::SYS_epoll_ctl,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::body::{Body, whole};
+use super::budget::Exceeded;
 use super::inspect::Messages;
 
 /// The body of every answer that the router itself gives.
@@ -26,6 +27,9 @@ pub struct Denial<'a> {
     /// The proposal under which a person may allow it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposal: Option<String>,
+    /// The budget that has nothing left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Exceeded>,
     /// How a person may change that.
     pub hint: String,
 }
@@ -90,6 +94,9 @@ impl Denial<'_> {
             HeaderValue::from_static("application/json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(exceeded) = &self.budget {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(exceeded.again));
+        }
         response
     }
 }

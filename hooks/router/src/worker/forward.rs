@@ -1,24 +1,29 @@
 //! An allowed request on its way to the upstream, and the answer on its way back.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri, Version};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use nemoclaw_policy::Policy;
 
-use super::body::{Body, Passing, Revoked, Source, Way, whole};
+use super::body::{Body, Passing, Revoked, Source, Way, none, whole};
+use super::carry::relay;
+use super::credentials::{Carried, Coded};
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
 use super::http::Inspected;
 use super::judge::Allowed;
-use super::pass::relay;
-use super::pool::dial_error;
+use super::pool::{Answered, Lease, SendError};
 use super::request::strip;
 use super::resolve::ResolveError;
 use super::sandbox::RequestRoom;
@@ -31,6 +36,7 @@ use crate::limits;
 struct Underway {
     connection: Arc<Inspected>,
     wanted: Arc<Wanted>,
+    carried: Carried,
     upgrade: Upgrade,
 }
 
@@ -63,6 +69,7 @@ pub async fn forward(
     body: Source,
     room: RequestRoom,
 ) -> Response<Body> {
+    let generation = allowed.event.generation;
     let record = Record::request(&connection.sandbox.node.sink, allowed.event, room);
     let underway = Underway {
         connection: connection.clone(),
@@ -71,6 +78,7 @@ pub async fn forward(
             &connection.sandbox.policy.snapshot().policy,
         ),
         wanted: Arc::new(allowed.wanted),
+        carried: allowed.carried,
     };
     let mut head = head;
     if underway.upgrade == Upgrade::Texts && !plain_frames(&mut head.headers) {
@@ -81,7 +89,7 @@ pub async fn forward(
             "send `Sec-WebSocket-Version: 13`",
         );
     }
-    let Some(uri) = underway.uri() else {
+    let (Some(uri), Some(origin)) = (underway.uri(), &connection.origin) else {
         record.deny("the path cannot be sent on");
         return underway.failed(
             StatusCode::FORBIDDEN,
@@ -99,23 +107,31 @@ pub async fn forward(
     } else {
         Alpn::Any
     };
+    let mut revoked = underway.revoked(generation);
     let outgoing = outgoing(request, uri, upgrading.is_some(), |body| {
-        Passing::new(body, Way::Out, record.clone(), underway.revoked())
-    });
-    let mut revoked = underway.revoked();
-    let pool = connection.sandbox.pool.load_full();
-    let sent = tokio::select! {
-        // First: the body ends by it too, and then the answer would be the upstream's fault.
-        biased;
-        () = &mut revoked => {
-            record.deny("the policy no longer allows it");
-            let reason = "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
-            return underway.failed(StatusCode::FORBIDDEN, reason, "run `nemoclaw status` to see the policy in force");
+        if body.is_end_stream() {
+            return none();
         }
-        sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(outgoing, alpn)) => sent,
+        Passing::new(body, Way::Out, record.clone(), revoked.again(), None).boxed_unsync()
+    });
+    let pool = connection.sandbox.pool.load_full();
+    let begun = Instant::now();
+    let sent = tokio::time::timeout(limits::ANSWER_TIME, pool.send(origin, outgoing, alpn));
+    let Some(sent) = unless(&mut revoked, sent).await else {
+        record.deny("the policy no longer allows it");
+        let reason =
+            "refused by the sandbox's policy: it changed and no longer allows this".to_owned();
+        return underway.failed(
+            StatusCode::FORBIDDEN,
+            reason,
+            "run `nemoclaw status` to see the policy in force",
+        );
     };
+    if let Ok(Ok(_)) = &sent {
+        connection.sandbox.node.meters.answered(begun.elapsed());
+    }
     match sent {
-        Ok(Ok(response)) => underway.came_back(response, upgrading, record, revoked),
+        Ok(Ok(answered)) => underway.came_back(answered, upgrading, record, revoked),
         Ok(Err(error)) => underway.no_answer(&error, record),
         Err(_) => {
             let reason = format!(
@@ -128,12 +144,28 @@ pub async fn forward(
     }
 }
 
+/// What `work` gives, unless the request is revoked before. That comes first: its body ends by it too, and then the answer
+/// would be the upstream's fault.
+async fn unless<T>(revoked: &mut Revoked, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if revoked.is_now() {
+            return Poll::Ready(None);
+        }
+        match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => Pin::new(&mut *revoked).poll(cx).map(|()| None),
+        }
+    })
+    .await
+}
+
 /// The request as the upstream sees it: own framing, own host, nothing that concerned the client's connection.
 fn outgoing(
     request: Request<Source>,
     uri: Uri,
     websocket: bool,
-    passing: impl FnOnce(Source) -> Passing,
+    passing: impl FnOnce(Source) -> Body,
 ) -> Request<Body> {
     let (mut head, body) = request.into_parts();
     // An HTTP/2 client that takes trailers must be able to say so (gRPC refuses to answer otherwise).
@@ -155,10 +187,9 @@ fn outgoing(
     if websocket {
         upgrade_headers(&mut head.headers);
     }
-    let mut outgoing = Request::new(passing(body).boxed_unsync());
+    let mut outgoing = Request::new(passing(body));
     *outgoing.method_mut() = head.method;
     *outgoing.uri_mut() = uri;
-    *outgoing.version_mut() = Version::HTTP_11;
     *outgoing.headers_mut() = head.headers;
     outgoing
 }
@@ -172,7 +203,12 @@ fn join_cookies(headers: &mut HeaderMap) {
     if all.len() < 2 {
         return;
     }
-    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+    let sensitive = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .any(HeaderValue::is_sensitive);
+    if let Ok(mut joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        joined.set_sensitive(sensitive);
         headers.insert(header::COOKIE, joined);
     }
 }
@@ -191,40 +227,34 @@ fn upgrade_headers(headers: &mut HeaderMap) {
 
 impl Underway {
     fn uri(&self) -> Option<Uri> {
-        let connection = &self.connection;
         let path = &self.wanted.path;
-        let path_and_query = match &self.wanted.query {
-            Some(query) => format!("{path}?{query}"),
-            None => path.clone(),
+        let path_and_query = match (&self.carried.target, &self.wanted.query) {
+            (Some(target), _) => target.to_string(),
+            (None, Some(query)) => format!("{path}?{query}"),
+            (None, None) => path.clone(),
         };
-        Uri::builder()
-            .scheme(connection.scheme.name())
-            .authority(format!("{}:{}", connection.host, connection.port))
-            .path_and_query(path_and_query)
-            .build()
-            .ok()
+        Uri::builder().path_and_query(path_and_query).build().ok()
     }
 
-    /// Ends when the policy no longer allows this request.
-    fn revoked(&self) -> Revoked {
-        let (connection, wanted) = (self.connection.clone(), self.wanted.clone());
-        let open = self.upgrade == Upgrade::Open;
-        Box::pin(async move {
-            let still =
-                |policy: &Policy| wanted.still_allowed(policy) && (!open || wanted.is_open(policy));
-            connection.sandbox.policy.revoked(still).await;
-        })
+    /// Ends when the policy no longer allows this request, which that of `generation` allowed.
+    fn revoked(&self, generation: u64) -> Revoked {
+        let policy = self.connection.sandbox.policy.clone();
+        let still = match self.upgrade {
+            Upgrade::Open => Wanted::still_open,
+            _ => Wanted::still_allowed,
+        };
+        Revoked::new(policy, self.wanted.clone(), generation, still)
     }
 
     fn came_back(
         &self,
-        mut response: Response<Incoming>,
+        (mut response, lease): Answered,
         upgrading: Option<OnUpgrade>,
         record: Record,
         revoked: Revoked,
     ) -> Response<Body> {
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return passed_back(response, record, revoked);
+            return self.passed_back(response, record, revoked, lease);
         }
         let Some(client) = upgrading else {
             record.because("the upstream switched protocols unasked");
@@ -261,15 +291,40 @@ impl Underway {
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);
-        Response::from_parts(head, whole(Vec::new()))
+        self.cleaned(Response::from_parts(head, whole(Vec::new())))
+            .unwrap_or_else(|refused| refused)
     }
 
-    fn no_answer(
+    fn passed_back(
         &self,
-        error: &hyper_util::client::legacy::Error,
+        response: Response<Incoming>,
         record: Record,
+        revoked: Revoked,
+        lease: Lease,
     ) -> Response<Body> {
-        let (status, hint) = match dial_error(error) {
+        let back = passed_back(response, record.clone(), revoked, lease);
+        match self.cleaned(back) {
+            Ok(back) => back,
+            Err(refused) => {
+                record.because(Coded.to_string());
+                refused
+            }
+        }
+    }
+
+    /// The answer without the credentials that the request carried; else our own.
+    fn cleaned(&self, back: Response<Body>) -> Result<Response<Body>, Response<Body>> {
+        let Some(scrub) = &self.carried.scrub else {
+            return Ok(back);
+        };
+        scrub.clean(back).map_err(|coded| {
+            let hint = "ask for another answer, or use the host without its credential";
+            self.failed(StatusCode::BAD_GATEWAY, coded.to_string(), hint)
+        })
+    }
+
+    fn no_answer(&self, error: &SendError, record: Record) -> Response<Body> {
+        let (status, hint) = match error.dial() {
             Some(DialError::Resolve(ResolveError::Inside { .. })) => (
                 StatusCode::FORBIDDEN,
                 "to allow it, list the address under the endpoint's `allowed_ips`, or under `router.hosts` in the node's configuration",
@@ -288,7 +343,7 @@ impl Underway {
                 "try again later, or check that the host is up",
             ),
         };
-        let reason = match dial_error(error) {
+        let reason = match error.dial() {
             Some(cause) => told(cause),
             None => told(error),
         };
@@ -309,13 +364,19 @@ impl Underway {
             path: &self.wanted.path,
             rule: None,
             proposal: None,
+            budget: None,
             hint: hint.to_owned(),
         }
         .answer(status)
     }
 }
 
-fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -> Response<Body> {
+fn passed_back(
+    response: Response<Incoming>,
+    record: Record,
+    revoked: Revoked,
+    lease: Lease,
+) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     if head.headers.contains_key(header::TRANSFER_ENCODING) {
         head.headers.remove(header::CONTENT_LENGTH);
@@ -323,9 +384,9 @@ fn passed_back(response: Response<Incoming>, record: Record, revoked: Revoked) -
     strip(&mut head.headers);
     // Offers of other ways in would lead past this connection.
     head.headers.remove(HeaderName::from_static("alt-svc"));
-    let mut back = Response::new(
-        Passing::new(Source::Stream(body), Way::Back, record, revoked).boxed_unsync(),
-    );
+    let body = Source::Stream(body);
+    let passing = Passing::new(body, Way::Back, record, revoked, Some(lease));
+    let mut back = Response::new(passing.boxed_unsync());
     *back.status_mut() = head.status;
     *back.headers_mut() = head.headers;
     back

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 
-use super::pass::Activity;
+use super::carry::Activity;
 
 /// How much is read at once.
 const BUFFER: usize = 8 * 1024;

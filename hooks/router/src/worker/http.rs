@@ -10,15 +10,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use nemoclaw_policy::decide::{Flow, Handling, Program};
+use nemoclaw_api::audit::Event;
+use nemoclaw_policy::decide::{Flow, Handling};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::body::Body;
+use super::budget::Axis;
+use super::credentials;
 use super::denial::Denial;
 use super::event::{self, short_path};
 use super::forward;
 use super::framing::Found;
 use super::judge::{self, Refusal};
+use super::pool::Origin;
+use super::program::Behind;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tasks::{Owned, Tasks};
@@ -35,8 +40,20 @@ pub struct Inspected {
     pub port: u16,
     /// With or without TLS.
     pub scheme: Scheme,
-    /// The program behind it, where a rule asks for it.
-    pub program: Option<Arc<Program>>,
+    /// Where its requests go; `None` where no request can name the host.
+    pub origin: Option<Origin>,
+    /// Who is behind it, where a rule asks for it.
+    pub behind: Behind,
+}
+
+impl Inspected {
+    /// An audit event of this connection.
+    #[must_use]
+    pub fn event(&self, kind: &str) -> Event {
+        let mut event = self.sandbox.event(kind, &self.host, self.port);
+        self.behind.mark(&mut event);
+        event
+    }
 }
 
 /// Which HTTP the client speaks on this connection.
@@ -72,7 +89,7 @@ pub async fn serve(
     let sandbox = &connection.sandbox;
     let place = connection.clone();
     let revoked = sandbox.policy.revoked(move |policy| {
-        let flow = Flow::to(&place.host, place.port).of(place.program.as_deref());
+        let flow = Flow::to(&place.host, place.port).of(place.behind.program.as_deref());
         policy.handling(&flow) != Handling::Refuse
     });
     let mut draining = sandbox.node.draining.subscribe();
@@ -149,10 +166,11 @@ async fn take(
 
 /// Record a request that hyper refused, which it answers itself.
 async fn unreadable(connection: &Inspected) {
-    let event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
-    let event = event::denied(event, "the request's head cannot be read", None);
+    let event = event::denied(
+        connection.event("http"),
+        "the request's head cannot be read",
+        None,
+    );
     connection.sandbox.node.sink.refusal(event).await;
 }
 
@@ -171,10 +189,22 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {
         Ok((allowed, body)) => {
+            let sandbox = &connection.sandbox;
+            let budget = &sandbox.budget;
+            let bytes = budget.spend(&sandbox.policy, Axis::BytesOut, 0);
+            let spent = bytes.and_then(|()| budget.spend(&sandbox.policy, Axis::Requests, 1));
+            if let Err(exceeded) = spent {
+                return refuse(&connection, &head, judge::spent(allowed, exceeded), None).await;
+            }
             let Some(room) = connection.sandbox.begin() else {
                 return refuse(&connection, &head, judge::crowded(allowed), None).await;
             };
-            forward::forward(&connection, allowed, head, body, room).await
+            match credentials::apply(&connection, allowed, head, body).await {
+                Ok((allowed, head, body)) => {
+                    forward::forward(&connection, allowed, head, body, room).await
+                }
+                Err((refusal, head)) => refuse(&connection, &head, refusal, None).await,
+            }
         }
         Err((refusal, rest)) => {
             let rest = rest.filter(|_| !expects);
@@ -212,6 +242,7 @@ fn unrecorded(connection: &Inspected, head: &http::request::Parts) -> Response<B
         path: &short_path(head.uri.path()),
         rule: None,
         proposal: None,
+        budget: None,
         hint: "the operator finds the cause in `nemoclaw router status`".to_owned(),
     }
     .answer(StatusCode::SERVICE_UNAVAILABLE)

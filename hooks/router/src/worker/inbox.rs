@@ -10,6 +10,8 @@ use nemoclaw_policy::handover::PolicyText;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::authority::Authority;
+use super::budget::Budget;
+use super::credentials::Vault;
 use super::event::told;
 use super::names::Names;
 use super::policy::compile;
@@ -37,6 +39,8 @@ pub enum Command {
         /// What they say, or the fault.
         policy: Result<Box<Policy>, String>,
     },
+    /// Other providers or credentials.
+    Providers(Box<Vault>),
     /// Other DNS servers.
     Resolvers(Vec<IpAddr>),
     /// The program behind a connection.
@@ -52,6 +56,10 @@ pub enum Command {
     Answer(u64, Answer),
     /// Forget a sandbox.
     Release(String),
+    /// Serve the port for metrics.
+    ServeMetrics(OwnedFd),
+    /// The page of metrics.
+    Metrics(String),
     /// End soon.
     Drain,
 }
@@ -70,6 +78,8 @@ pub struct NewBox {
     pub authority: Authority,
     /// Its names.
     pub names: Names,
+    /// What it has spent.
+    pub budget: Budget,
     /// TCP listener.
     pub listener: OwnedFd,
     /// DNS socket.
@@ -119,11 +129,24 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
                 policy,
             }
         }
+        ToWorker::Providers {
+            name,
+            text,
+            secrets,
+        } => match Vault::new(&name, &text, secrets) {
+            Ok(vault) => Command::Providers(Box::new(vault)),
+            Err(fault) => {
+                super::log(&format!("the providers cannot be used: {fault}"));
+                return None;
+            }
+        },
         ToWorker::Resolvers(addresses) => Command::Resolvers(addresses),
         ToWorker::Program { id, found } => Command::Program { id, found },
         ToWorker::Recording(can) => Command::Recording(can),
         ToWorker::Answer { ticket, answer } => Command::Answer(ticket, answer),
         ToWorker::Release { sandbox } => Command::Release(sandbox),
+        ToWorker::ServeMetrics => Command::ServeMetrics(descriptors.into_iter().next()?),
+        ToWorker::Metrics(page) => Command::Metrics(page),
         ToWorker::Drain => Command::Drain,
     })
 }
@@ -136,9 +159,12 @@ fn new_box(
     descriptors: Vec<OwnedFd>,
 ) -> Result<NewBox, String> {
     let mut descriptors = descriptors.into_iter();
-    let (Some(listener), Some(dns)) = (descriptors.next(), descriptors.next()) else {
+    let mut next = || descriptors.next();
+    let (Some(listener), Some(dns), Some(spent)) = (next(), next(), next()) else {
         return Err("the registration came without its sockets".to_owned());
     };
+    let budget = Budget::open(spent.into())
+        .map_err(|error| format!("what it has spent cannot be read: {error}"))?;
     let policy = compile(&texts)?;
     let authority = Authority::new(sandbox, saved.ca).map_err(|error| told(&error))?;
     let names = Names::restore(&saved.names);
@@ -149,6 +175,7 @@ fn new_box(
         generation,
         authority,
         names,
+        budget,
         listener,
         dns,
     })

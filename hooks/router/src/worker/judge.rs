@@ -1,6 +1,7 @@
 //! May a request pass? Its head is checked, its body read where a rule asks for it, and the policy in force decides.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -11,6 +12,8 @@ use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
 use super::approve;
 use super::body::{Body, Source};
+use super::budget::Exceeded;
+use super::credentials::{Carried, Misuse};
 use super::denial::{Denial, Tongue};
 use super::event::{denied, rule_text, short_path};
 use super::framing::Fault;
@@ -27,6 +30,8 @@ pub struct Allowed {
     pub wanted: Wanted,
     /// Whose credentials it may carry.
     pub grant: Grant,
+    /// What it carries of them.
+    pub carried: Carried,
     /// What is recorded when it ends.
     pub event: Event,
 }
@@ -39,6 +44,7 @@ pub struct Refusal {
     path: String,
     rule: Option<String>,
     proposal: Option<String>,
+    spent: Option<Exceeded>,
     hint: String,
     tongue: Tongue,
 }
@@ -78,7 +84,10 @@ pub async fn judge(
     };
     let tongue = Tongue::of(&wanted.messages, inspection);
     let unclear = wanted.messages.unclear();
-    let judged = match decide(&policy, wanted, event) {
+    let begun = Instant::now();
+    let decided = decide(&policy, wanted, event);
+    connection.sandbox.node.meters.decided(begun.elapsed());
+    let judged = match decided {
         Decided::Passes(allowed) => Ok((*allowed, body)),
         Decided::Refused(refusal) => Err((refusal, body.into_stream())),
         Decided::Asked(asked) => approved(connection, *asked, body).await,
@@ -192,7 +201,7 @@ fn wanted(
     let wanted = Wanted {
         host: connection.host.clone(),
         port: connection.port,
-        program: connection.program.clone(),
+        program: connection.behind.program.clone(),
         method: head.method.as_str().to_owned(),
         other_methods: asked.other_methods,
         path,
@@ -239,6 +248,7 @@ fn decide(policy: &Compiled, wanted: Wanted, mut event: Event) -> Decided {
     Decided::Passes(Box::new(Allowed {
         wanted,
         grant,
+        carried: Carried::default(),
         event,
     }))
 }
@@ -255,6 +265,7 @@ impl Refusal {
             path: &self.path,
             rule: self.rule.clone(),
             proposal: self.proposal.clone(),
+            budget: self.spent,
             hint: self.hint.clone(),
         }
         .answer_in(&self.tongue, self.status)
@@ -262,9 +273,7 @@ impl Refusal {
 }
 
 fn blank(connection: &Inspected, head: &Parts) -> Event {
-    let mut event = connection
-        .sandbox
-        .event("http", &connection.host, connection.port);
+    let mut event = connection.event("http");
     event.method = Some(short_path(head.method.as_str()));
     event.path = Some(short_path(head.uri.path()));
     event
@@ -298,6 +307,32 @@ fn unreadable(event: Event, path: &str, unread: &inspect::Unread) -> Box<Refusal
     refusal
 }
 
+/// A request with a placeholder that must not pass.
+#[must_use]
+pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
+    let reason = format!("credential: {misuse}");
+    let mut refusal = refusal(
+        allowed.event,
+        &allowed.wanted.path,
+        reason,
+        None,
+        misuse.hint(),
+    );
+    refusal.status = misuse.status();
+    refusal
+}
+
+/// A request for which a budget has nothing left.
+#[must_use]
+pub fn spent(allowed: Allowed, exceeded: Exceeded) -> Box<Refusal> {
+    let hint = format!("try again in {} s", exceeded.again);
+    let reason = exceeded.to_string();
+    let mut refusal = refusal(allowed.event, &allowed.wanted.path, reason, None, hint);
+    refusal.status = StatusCode::TOO_MANY_REQUESTS;
+    refusal.spent = Some(exceeded);
+    refusal
+}
+
 /// A request for which there is no room.
 #[must_use]
 pub fn crowded(allowed: Allowed) -> Box<Refusal> {
@@ -324,6 +359,7 @@ fn refusal(
         path: path.to_owned(),
         rule: rule.map(|rule| rule.name.to_string()),
         proposal: None,
+        spent: None,
         hint,
         tongue: Tongue::Http,
     })

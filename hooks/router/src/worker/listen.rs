@@ -7,10 +7,12 @@ use nemoclaw_policy::decide::{Flow, Handling, NameVerdict, Verdict};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::budget::Axis;
 use super::event::{denied, told};
 use super::hello::HANDSHAKE;
 use super::http::{Dialect, Inspected, serve as serve_http};
 use super::pass::{pass, reset};
+use super::pool::Origin;
 use super::request::Scheme;
 use super::sandbox::Sandbox;
 use super::tls;
@@ -40,17 +42,21 @@ pub async fn serve(sandbox: Arc<Sandbox>, listener: TcpListener) {
 }
 
 fn take(sandbox: &Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
-    let Some(permit) = sandbox.admit() else {
+    let turn_away = |reason: &str| {
         let place = client
             .local_addr()
             .map_or((String::new(), 0), |at| (at.ip().to_string(), at.port()));
         let event = sandbox.event("tcp", &place.0, place.1);
-        sandbox
-            .node
-            .sink
-            .event(denied(event, "too many open connections", None));
-        return reset(&client);
+        sandbox.node.sink.event(denied(event, reason, None));
+        reset(&client);
     };
+    let Some(permit) = sandbox.admit() else {
+        return turn_away("too many open connections");
+    };
+    let budget = &sandbox.budget;
+    if let Err(exceeded) = budget.spend(&sandbox.policy, Axis::Connections, 1) {
+        return turn_away(&exceeded.to_string());
+    }
     let shared = sandbox.clone();
     sandbox.tasks.spawn(async move {
         treat(shared, client, from).await;
@@ -83,7 +89,7 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
     match policy.policy.handling(&flow) {
         Handling::Refuse => {
             let mut event = sandbox.event("tcp", &name, port);
-            event.pid = behind.pid;
+            behind.mark(&mut event);
             let (reason, rule) = match policy.policy.decide(&flow) {
                 Verdict::Deny { reason, rule, .. } => (reason, rule),
                 _ => ("no rule names this host and port".to_owned(), None),
@@ -102,7 +108,8 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
                 host: name.clone(),
                 port,
                 scheme,
-                program: behind.program.clone(),
+                origin: Origin::new(&name, port, scheme).ok(),
+                behind: behind.clone(),
             };
             inspect(client, connection).await;
         }
@@ -134,9 +141,9 @@ async fn inspect(client: TcpStream, connection: impl Fn(Scheme) -> Inspected) {
     match tls::open(&connection.sandbox, client, &connection.host).await {
         Ok((stream, dialect)) => serve_http(connection, stream, dialect).await,
         Err(error) => {
-            let sandbox = &connection.sandbox;
-            let event = sandbox.event("tls", &connection.host, connection.port);
-            sandbox
+            let event = connection.event("tls");
+            connection
+                .sandbox
                 .node
                 .sink
                 .refusal(denied(event, told(&error), None))

@@ -5,7 +5,10 @@ mod answer;
 mod approve;
 mod authority;
 mod body;
+mod budget;
+mod carry;
 pub mod confine;
+mod credentials;
 mod denial;
 mod dial;
 mod dns;
@@ -20,6 +23,7 @@ pub mod inspect;
 mod judge;
 mod listen;
 mod message;
+mod metrics;
 mod names;
 mod pass;
 mod policy;
@@ -46,11 +50,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use arc_swap::ArcSwap;
 use nemoclaw_api::wire;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::Meters;
 use dial::Dialer;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
@@ -151,10 +157,14 @@ fn serve(
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
+        vault: ArcSwap::default(),
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
+        pipes: Semaphore::new(limits::PIPES),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
+        meters: Meters::default(),
+        board: metrics::Board::default(),
         draining: watch::Sender::new(false),
         questions: program::Questions::default(),
     });

@@ -20,12 +20,9 @@ pub enum NoAddress {
     /// [`limits::NAMES_PER_BOX`].
     #[error("this sandbox has asked for {} names already", limits::NAMES_PER_BOX)]
     TooMany,
-    /// [`limits::WILDCARD_NAMES`].
-    #[error(
-        "this sandbox has asked for {} new names under wildcards in this hour",
-        limits::WILDCARD_NAMES
-    )]
-    Budget,
+    /// The policy's budget, or [`limits::WILDCARD_NAMES`] where that is less.
+    #[error("this sandbox has asked for {0} new names under wildcards in this hour")]
+    Budget(u64),
 }
 
 /// The names of one sandbox.
@@ -62,7 +59,8 @@ impl Names {
         self.addresses.get(name).copied()
     }
 
-    /// Give `name` an address: always the same for one sandbox, as long as no other name has it.
+    /// Give `name` an address: always the same for one sandbox, as long as no other name has it. A name that only a
+    /// wildcard covers comes with the policy's budget for such names.
     ///
     /// # Errors
     /// A limit is reached.
@@ -70,14 +68,14 @@ impl Names {
         &mut self,
         sandbox: &str,
         name: &str,
-        wildcard: bool,
+        wildcard: Option<u64>,
         now: u64,
     ) -> Result<SavedName, NoAddress> {
         if self.addresses.len() >= limits::NAMES_PER_BOX {
             return Err(NoAddress::TooMany);
         }
-        if wildcard {
-            self.spend(now)?;
+        if let Some(budget) = wildcard {
+            self.spend(budget, now)?;
         }
         let mut address = start(sandbox, name);
         while !usable(address) || self.names.contains_key(&Ipv4Addr::from(address)) {
@@ -93,11 +91,12 @@ impl Names {
             name: name.to_owned(),
             address,
             since: now,
-            wildcard,
+            wildcard: wildcard.is_some(),
         })
     }
 
-    fn spend(&mut self, now: u64) -> Result<(), NoAddress> {
+    fn spend(&mut self, budget: u64, now: u64) -> Result<(), NoAddress> {
+        let budget = budget.min(limits::WILDCARD_NAMES as u64);
         let window = limits::WILDCARD_WINDOW.as_secs();
         while self
             .wildcard
@@ -106,8 +105,8 @@ impl Names {
         {
             self.wildcard.pop_front();
         }
-        if self.wildcard.len() >= limits::WILDCARD_NAMES {
-            return Err(NoAddress::Budget);
+        if self.wildcard.len() as u64 >= budget {
+            return Err(NoAddress::Budget(budget));
         }
         self.wildcard.push_back(now);
         Ok(())
@@ -142,13 +141,13 @@ mod tests {
     #[test]
     fn a_name_keeps_its_address_and_the_address_is_the_name() {
         let mut names = Names::default();
-        let given = names.assign("a", "example.com", false, 0).expect("address");
+        let given = names.assign("a", "example.com", None, 0).expect("address");
         assert_eq!(names.name(given.address).as_deref(), Some("example.com"));
         assert_eq!(names.address("example.com"), Some(given.address));
         let mut again = Names::default();
         assert_eq!(
             again
-                .assign("a", "example.com", false, 9)
+                .assign("a", "example.com", None, 9)
                 .expect("address")
                 .address,
             given.address
@@ -160,7 +159,7 @@ mod tests {
         let mut names = Names::default();
         for number in 0..limits::NAMES_PER_BOX {
             let given = names
-                .assign("a", &format!("n{number}.example"), false, 0)
+                .assign("a", &format!("n{number}.example"), None, 0)
                 .expect("address");
             let [a, b, c, d] = given.address.octets();
             assert!(
@@ -175,7 +174,7 @@ mod tests {
             "two names share an address"
         );
         assert_eq!(
-            names.assign("a", "one.more", false, 0),
+            names.assign("a", "one.more", None, 0),
             Err(NoAddress::TooMany)
         );
     }
@@ -187,21 +186,30 @@ mod tests {
         for number in 0..limits::WILDCARD_NAMES {
             saved.push(
                 names
-                    .assign("a", &format!("n{number}.example"), true, 100)
+                    .assign("a", &format!("n{number}.example"), Some(u64::MAX), 100)
                     .expect("address"),
             );
         }
         assert_eq!(
-            names.assign("a", "x.example", true, 200),
-            Err(NoAddress::Budget)
+            names.assign("a", "x.example", Some(u64::MAX), 200),
+            Err(NoAddress::Budget(limits::WILDCARD_NAMES as u64))
         );
         let mut next = Names::restore(&saved);
         assert_eq!(
-            next.assign("a", "x.example", true, 200),
-            Err(NoAddress::Budget)
+            next.assign("a", "x.example", Some(u64::MAX), 200),
+            Err(NoAddress::Budget(limits::WILDCARD_NAMES as u64))
+        );
+        let mut few = Names::default();
+        assert!(few.assign("a", "x.example", Some(1), 0).is_ok());
+        assert_eq!(
+            few.assign("a", "y.example", Some(1), 0),
+            Err(NoAddress::Budget(1))
         );
         assert_eq!(next.address("n3.example"), names.address("n3.example"));
-        assert!(next.assign("a", "exact.example", false, 200).is_ok());
-        assert!(next.assign("a", "x.example", true, 100 + 3600).is_ok());
+        assert!(next.assign("a", "exact.example", None, 200).is_ok());
+        assert!(
+            next.assign("a", "x.example", Some(u64::MAX), 100 + 3600)
+                .is_ok()
+        );
     }
 }

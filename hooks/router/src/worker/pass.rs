@@ -1,20 +1,20 @@
 //! Connections that are passed through as bytes. With TLS the hello must name the host; nothing else is looked at.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use nemoclaw_policy::decide::{Flow, Handling, Verdict};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use super::budget::Exceeded;
+use super::carry::{Activity, Tally, one_way};
 use super::event::{denied, rule_text, told};
 use super::hello::{HelloError, Next, Opening, Records, Speech, UNRECOGNISED_NAME};
 use super::program::Behind;
 use super::reach::Reach;
 use super::sandbox::Sandbox;
-use super::sink::{Bytes, Gone, Record};
+use super::sink::{Gone, Record};
 use crate::limits;
 
 /// Port on which the client speaks first, so that its hello is waited for before dialling.
@@ -30,7 +30,7 @@ pub async fn pass(
 ) {
     let policy = sandbox.policy.snapshot();
     let mut event = sandbox.event("tcp", &name, port);
-    event.pid = behind.pid;
+    behind.mark(&mut event);
     let flow = Flow::to(&name, port).of(behind.program.as_deref());
     match policy.policy.decide(&flow) {
         Verdict::Deny { reason, rule, .. } => {
@@ -62,9 +62,11 @@ pub async fn pass(
         let flow = Flow::to(&host, port).of(behind.program.as_deref());
         policy.handling(&flow) == Handling::PassL4
     };
+    let bytes = record.bytes();
     let done = tokio::select! {
         done = carry(&sandbox, &mut client, &name, port, &record) => done,
         () = sandbox.policy.revoked(allowed) => Err(Ended::Revoked),
+        exceeded = sandbox.budget.watch(&sandbox.policy, &bytes.out) => Err(exceeded.into()),
     };
     match done {
         Ok(()) => {}
@@ -113,6 +115,8 @@ enum Ended {
     #[error("the policy no longer allows it")]
     Revoked,
     #[error(transparent)]
+    Spent(#[from] Exceeded),
+    #[error(transparent)]
     Unrecorded(#[from] Gone),
     #[error("the connection broke")]
     Broken(#[from] std::io::Error),
@@ -151,9 +155,15 @@ async fn carry(
     };
     let mut server = dialled.stream;
     let bytes = record.bytes();
+    let pipes = &sandbox.node.pipes;
+    let activity = Activity::default();
+    let tally = |bytes| Tally {
+        bytes,
+        activity: &activity,
+    };
+    let (out, back) = (tally(&bytes.out), tally(&bytes.back));
     let (mut from_client, mut to_client) = client.split();
-    let (mut from_server, mut to_server) = server.split();
-    let activity = Activity::new();
+    let (from_server, mut to_server) = server.split();
     let upward = async {
         let speech = match vetted {
             Some(speech) => speech,
@@ -161,25 +171,20 @@ async fn carry(
         };
         let mut held = std::mem::take(&mut opening.bytes);
         if speech == Speech::Tls {
-            let sent = |count: usize| {
-                bytes.out.fetch_add(count as u64, Ordering::Relaxed);
-                activity.touch();
-            };
-            follow(&mut from_client, &mut to_server, &mut held, name, sent).await?;
+            follow(&mut from_client, &mut to_server, &mut held, name, out).await?;
         }
         to_server.write_all(&held).await?;
-        bytes.out.fetch_add(held.len() as u64, Ordering::Relaxed);
-        copy(&mut from_client, &mut to_server, &bytes.out, &activity).await
+        out.add(held.len());
+        drop(held);
+        Ok(one_way(from_client.as_ref(), to_server.as_ref(), out, pipes).await?)
     };
     let downward = async {
         to_client.write_all(&dialled.early).await?;
-        bytes
-            .back
-            .fetch_add(dialled.early.len() as u64, Ordering::Relaxed);
-        copy(&mut from_server, &mut to_client, &bytes.back, &activity).await
+        back.add(dialled.early.len());
+        Ok(one_way(from_server.as_ref(), to_client.as_ref(), back, pipes).await?)
     };
     tokio::select! {
-        done = async { tokio::try_join!(upward, downward) } => done.map(|_| ()),
+        done = async { tokio::try_join!(upward, downward) } => done.map(|_: ((), ())| ()),
         () = activity.idle(limits::PASS_IDLE) => Err(Ended::Idle),
     }
 }
@@ -190,7 +195,7 @@ async fn follow(
     to: &mut (impl AsyncWrite + Unpin),
     held: &mut Vec<u8>,
     name: &str,
-    sent: impl Fn(usize),
+    tally: Tally<'_>,
 ) -> Result<(), Ended> {
     let mut records = Records::new(held)?;
     loop {
@@ -200,7 +205,7 @@ async fn follow(
             Next::Hello(count) => (count, true),
         };
         to.write_all(&held[..count]).await?;
-        sent(count);
+        tally.add(count);
         held.drain(..count);
         if hello {
             let mut again = Opening::default();
@@ -212,78 +217,6 @@ async fn follow(
         held.reserve(limits::PASS_BUFFER);
         if from.read_buf(held).await? == 0 {
             return Ok(());
-        }
-    }
-}
-
-async fn copy(
-    from: &mut (impl AsyncRead + Unpin),
-    to: &mut (impl AsyncWrite + Unpin),
-    counter: &AtomicU64,
-    activity: &Activity,
-) -> Result<(), Ended> {
-    let mut buffer = vec![0; limits::PASS_BUFFER];
-    loop {
-        let length = from.read(&mut buffer).await?;
-        if length == 0 {
-            to.shutdown().await?;
-            return Ok(());
-        }
-        to.write_all(&buffer[..length]).await?;
-        counter.fetch_add(length as u64, Ordering::Relaxed);
-        activity.touch();
-    }
-}
-
-/// Relay an upgraded connection both ways, counted, until one side ends or both are silent.
-///
-/// # Errors
-/// One side broke, or both were silent too long.
-pub async fn relay(
-    client: impl AsyncRead + AsyncWrite + Unpin,
-    server: impl AsyncRead + AsyncWrite + Unpin,
-    bytes: &Bytes,
-) -> Result<(), String> {
-    let (mut from_client, mut to_client) = tokio::io::split(client);
-    let (mut from_server, mut to_server) = tokio::io::split(server);
-    let activity = Activity::new();
-    let upward = copy(&mut from_client, &mut to_server, &bytes.out, &activity);
-    let downward = copy(&mut from_server, &mut to_client, &bytes.back, &activity);
-    tokio::select! {
-        done = async { tokio::try_join!(upward, downward) } => done.map(|_| ()).map_err(|error| told(&error)),
-        () = activity.idle(limits::BODY_IDLE) => Err("nothing passed for too long".to_owned()),
-    }
-}
-
-/// When bytes last passed in either direction, in milliseconds since the flow began.
-pub struct Activity {
-    begin: Instant,
-    last: AtomicU64,
-}
-
-impl Activity {
-    /// From now.
-    pub fn new() -> Activity {
-        Activity {
-            begin: Instant::now(),
-            last: AtomicU64::new(0),
-        }
-    }
-
-    /// Something passed.
-    pub fn touch(&self) {
-        let since = u64::try_from(self.begin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(since, Ordering::Relaxed);
-    }
-
-    /// Ends when nothing passed for `limit`.
-    pub async fn idle(&self, limit: Duration) {
-        loop {
-            let end = self.begin + Duration::from_millis(self.last.load(Ordering::Relaxed)) + limit;
-            if end <= Instant::now() {
-                return;
-            }
-            tokio::time::sleep_until(end).await;
         }
     }
 }

@@ -18,6 +18,14 @@ pub struct Compiled {
     texts: Vec<PolicyText>,
 }
 
+impl Compiled {
+    /// The names of the policies that are met.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.texts.iter().map(|text| text.name.clone()).collect()
+    }
+}
+
 /// Read the texts and meet them. Pure.
 ///
 /// # Errors
@@ -75,6 +83,12 @@ impl InForce {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Compiled> {
         self.current.load_full()
+    }
+
+    /// Its number as it is now.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.current.load().generation
     }
 
     /// Hears of every later change.

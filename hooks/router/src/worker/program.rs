@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use nemoclaw_api::audit::{self, Event};
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::decide::Program;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::event::short_path;
 use super::sandbox::Sandbox;
 use crate::limits;
 use crate::link::{self, FromWorker, Unknown};
@@ -57,31 +59,56 @@ impl Drop for Open<'_> {
     }
 }
 
+/// The finding of a program that is not what was first seen under its path.
+const CHANGED: &str = "changed_program";
+
 /// Who is behind a connection, as far as a rule wants to know.
 #[derive(Debug, Clone, Default)]
 pub struct Behind {
     /// The program; `None` where no rule asks for it, or it is not known.
     pub program: Option<Arc<Program>>,
-    /// Its process, as the host numbers it.
-    pub pid: Option<i32>,
-    /// Why it is not known.
-    pub unknown: Option<Unknown>,
-    /// Scripts and ancestors that count for nothing, since they are not what was first seen.
-    pub changed: Vec<String>,
+    seen: Option<Arc<link::Program>>,
+    unknown: Option<Unknown>,
 }
 
 impl Behind {
     /// A refusal's reason, and why the program, or a part of it, is not known, if that is so.
     #[must_use]
     pub fn reason(&self, refused: String) -> String {
-        match (&self.unknown, self.changed.first()) {
-            (Some(unknown), _) => format!("{refused}: {unknown}"),
-            (None, Some(path)) => {
-                format!("{refused}: {}", Unknown::Changed(path.clone()))
-            }
-            (None, None) => refused,
+        let changed = self.seen.as_ref().and_then(|seen| seen.changed.first());
+        let why = match (&self.unknown, changed) {
+            (Some(unknown), _) => unknown.clone(),
+            (None, Some(path)) => Unknown::Changed(path.clone()),
+            (None, None) => return refused,
+        };
+        format!("{refused}: {}", plain(&why.to_string()))
+    }
+
+    /// Write it down.
+    pub fn mark(&self, event: &mut Event) {
+        if let Some(seen) = &self.seen {
+            event.pid = Some(seen.pid);
+            event.program = Some(Box::new(audit::Program {
+                path: short_path(&seen.exe),
+                script: seen.scripts.first().map(|path| short_path(path)),
+                sha256: Some(seen.sha256.clone()),
+            }));
+        }
+        let refused = matches!(self.unknown, Some(Unknown::Changed(_)));
+        if refused
+            || self
+                .seen
+                .as_ref()
+                .is_some_and(|seen| !seen.changed.is_empty())
+        {
+            event.finding = Some(CHANGED.to_owned());
         }
     }
+}
+
+/// A text without what a terminal would obey: a program chooses its own name.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 impl Sandbox {
@@ -125,28 +152,26 @@ impl Sandbox {
 fn joined(found: Vec<link::Program>) -> Result<Behind, Unknown> {
     let mut holders = found.into_iter();
     let first = holders.next().ok_or(Unknown::NoHolder)?;
-    let (pid, changed) = (first.pid, first.changed.clone());
-    let program = by_paths(first);
+    let program = by_paths(&first);
     let known: BTreeSet<&str> = program.paths().collect();
-    for other in holders.map(by_paths) {
+    for other in holders.map(|other| by_paths(&other)) {
         if other.paths().collect::<BTreeSet<_>>() != known {
             return Err(Unknown::Several(program.exe.clone(), other.exe));
         }
     }
     Ok(Behind {
         program: Some(Arc::new(program)),
-        pid: Some(pid),
+        seen: Some(Arc::new(first)),
         unknown: None,
-        changed,
     })
 }
 
 /// As the policy sees it.
-fn by_paths(found: link::Program) -> Program {
+fn by_paths(found: &link::Program) -> Program {
     Program {
-        exe: found.exe,
-        scripts: found.scripts,
-        ancestors: found.ancestors,
+        exe: found.exe.clone(),
+        scripts: found.scripts.clone(),
+        ancestors: found.ancestors.clone(),
     }
 }
 
@@ -172,12 +197,27 @@ mod tests {
         let parent = holder("/usr/bin/node", &["/bin/sh"]);
         let forked = holder("/usr/bin/node", &["/usr/bin/node", "/bin/sh"]);
         let one = joined(vec![parent.clone(), forked]);
-        assert!(one.is_ok_and(|behind| behind.pid == Some(7)));
+        assert!(one.is_ok_and(|behind| behind.seen.is_some_and(|seen| seen.pid == 7)));
         let other = holder("/usr/bin/curl", &["/usr/bin/node", "/bin/sh"]);
         let both = Unknown::Several("/usr/bin/node".into(), "/usr/bin/curl".into());
         assert_eq!(joined(vec![parent.clone(), other]).err(), Some(both));
         let higher = holder("/usr/bin/node", &["/bin/sh", "/usr/bin/npm"]);
         assert!(joined(vec![parent, higher]).is_err());
         assert_eq!(joined(Vec::new()).err(), Some(Unknown::NoHolder));
+    }
+
+    #[test]
+    fn what_changed_is_a_finding_and_a_name_rules_no_terminal() {
+        let mut changed = holder("/tmp/a\u{9b}31m", &[]);
+        changed.changed = vec!["/sandbox/job\u{1b}[2J".to_owned()];
+        let behind = joined(vec![changed]).expect("known");
+        let mut event = Event::default();
+        behind.mark(&mut event);
+        assert_eq!(event.finding.as_deref(), Some(CHANGED));
+        assert_eq!(event.program.expect("written").path, "/tmp/a%C2%9B31m");
+        let reason = behind.reason("refused".to_owned());
+        let expected = "refused: `/sandbox/job\u{fffd}[2J` is not the program that was first seen under this path";
+        assert_eq!(reason, expected);
+        assert_eq!(Behind::default().reason("no".to_owned()), "no");
     }
 }

@@ -17,16 +17,9 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// As in a URI.
+    /// The port that need not be named.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        }
-    }
-
-    fn port(self) -> u16 {
+    pub fn port(self) -> u16 {
         match self {
             Scheme::Http => 80,
             Scheme::Https => 443,

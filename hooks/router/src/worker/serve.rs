@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::inbox::{Command, NewBox};
 use super::sandbox::{Node, Parts, Sandbox};
-use super::{answer, listen};
+use super::{answer, listen, metrics};
 use crate::limits;
 use crate::link::FromWorker;
 
@@ -45,7 +45,10 @@ impl Worker {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                _ = gauge.tick() => self.tell_connections(),
+                _ = gauge.tick() => {
+                    self.tell_connections();
+                    self.tell_measured();
+                }
             }
         }
     }
@@ -82,6 +85,7 @@ impl Worker {
                     },
                 });
             }
+            Command::Providers(vault) => self.node.vault.store(Arc::from(vault)),
             Command::Resolvers(addresses) => self
                 .node
                 .dialer
@@ -96,6 +100,10 @@ impl Worker {
                 }
                 self.told.remove(&sandbox);
             }
+            Command::ServeMetrics(port) => {
+                tokio::spawn(metrics::serve(self.node.clone(), port));
+            }
+            Command::Metrics(page) => self.node.board.put(page),
             Command::Drain => {}
         }
     }
@@ -129,6 +137,7 @@ impl Worker {
             generation: new.generation,
             authority: new.authority,
             names: new.names,
+            budget: new.budget,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
         sandbox
@@ -139,6 +148,12 @@ impl Worker {
             before.tasks.end();
         }
         Ok(sandbox)
+    }
+
+    fn tell_measured(&self) {
+        if let Some(measured) = self.node.meters.take() {
+            self.node.sink.send(FromWorker::Measured(measured));
+        }
     }
 
     fn tell_connections(&mut self) {
@@ -168,6 +183,7 @@ impl Worker {
         for known in self.boxes.values() {
             known.tasks.end();
         }
+        self.tell_measured();
         // The last records are on their way once this one is.
         tokio::task::yield_now().await;
         let last = self

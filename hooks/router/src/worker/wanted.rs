@@ -109,4 +109,10 @@ impl Wanted {
             Verdict::Deny { .. } => false,
         }
     }
+
+    /// The same, and as a WebSocket whose texts nobody reads.
+    #[must_use]
+    pub fn still_open(&self, policy: &Policy) -> bool {
+        self.still_allowed(policy) && self.is_open(policy)
+    }
 }

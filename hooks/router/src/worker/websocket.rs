@@ -15,12 +15,12 @@ use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 
 use super::body::Revoked;
+use super::carry::Activity;
 use super::event;
 use super::frames::{Broken, Frames, write};
 use super::http::Inspected;
 use super::inspect::frames::{Part, Texts};
 use super::message::Refused;
-use super::pass::Activity;
 use super::sink::{Gone, Record};
 use super::wanted::Wanted;
 use crate::limits;
@@ -97,7 +97,7 @@ impl Socket {
     ) -> Result<(), Ended> {
         self.record.opened().await?;
         let (client, server) = tokio::try_join!(client, server)?;
-        let activity = Activity::new();
+        let activity = Activity::default();
         let bytes = self.record.bytes();
         let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
         let (from_server, to_server) = tokio::io::split(TokioIo::new(server));

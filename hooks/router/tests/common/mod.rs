@@ -4,13 +4,16 @@
 mod answer;
 mod certificates;
 pub mod client;
+mod echo;
 mod grpc;
 mod lenient;
 mod net;
+pub mod openmetrics;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
 pub mod socket;
+pub mod two;
 mod upstream;
 
 use std::path::{Path, PathBuf};
@@ -44,12 +47,25 @@ pub fn able() -> bool {
     root && ip && curl
 }
 
+/// Processor time that the threads of this name in a process have had.
+pub fn worked(pid: u32, name: &str) -> Duration {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("threads");
+    let times = tasks.filter_map(|task| {
+        let task = task.ok()?.path();
+        let comm = std::fs::read_to_string(task.join("comm")).ok()?;
+        let had = std::fs::read_to_string(task.join("schedstat")).ok()?;
+        let had = had.split(' ').next()?.parse().ok()?;
+        (comm.trim() == name).then_some(Duration::from_nanos(had))
+    });
+    times.sum()
+}
+
 /// A router with its servers.
 pub struct Rig {
     pub directory: tempfile::TempDir,
     pub outside: Netns,
     process: Child,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 impl Rig {
@@ -85,7 +101,7 @@ impl Rig {
         let upstream = Upstream::start(&outside, hosts);
         let path = |name: &str| directory.path().join(name);
         for (name, text) in [
-            ("upstream-ca.pem", &upstream.ca),
+            ("upstream-ca.pem", &upstream.outside.ca),
             ("client.pem", &upstream.client.certificate),
             ("client.key", &upstream.client.key),
         ] {
@@ -103,7 +119,7 @@ impl Rig {
             directory,
             outside,
             process,
-            _upstream: upstream,
+            upstream,
         };
         rig.answers();
         rig
@@ -221,6 +237,28 @@ impl Rig {
             found.is_some()
         });
         found.expect("found")
+    }
+
+    /// Method and path of what the upstream servers were asked since the last time.
+    pub fn asked_upstream(&self) -> Vec<String> {
+        std::mem::take(&mut self.upstream.seen.lock().expect("lock"))
+    }
+
+    /// The CA of the servers outside.
+    pub fn outside_ca(&self) -> &certificates::Outside {
+        &self.upstream.outside
+    }
+
+    /// The worker's memory, in KiB.
+    pub fn worker_memory(&self) -> u64 {
+        let pid = self.status().worker_pid.expect("a worker");
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("status");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        let number = line.split_whitespace().nth(1).expect("a number");
+        number.parse().expect("a number")
     }
 
     pub fn pid(&self) -> u32 {

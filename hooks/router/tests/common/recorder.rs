@@ -4,10 +4,13 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use super::certificates::Outside;
 use super::{Netns, OUTSIDE};
 
-/// Its port.
+/// Its port without TLS.
 pub const PORT: u16 = 8080;
+/// Its port with TLS, where it speaks HTTP/1.1 only.
+pub const SECURE: u16 = 8444;
 
 /// The server.
 pub struct Recorder {
@@ -44,14 +47,34 @@ impl Seen {
 }
 
 impl Recorder {
+    /// Without TLS.
     pub fn start(netns: &Netns) -> Recorder {
-        let listener = netns.within(|| TcpListener::bind((OUTSIDE, PORT)).expect("bind"));
+        Recorder::listen(netns, PORT, |client, seen| serve(client, &seen))
+    }
+
+    /// With TLS, as one of `hosts`.
+    pub fn start_secure(netns: &Netns, outside: &Outside, hosts: &[&str]) -> Recorder {
+        let mut config = (*outside.server(hosts)).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let config = Arc::new(config);
+        Recorder::listen(netns, SECURE, move |client, seen| {
+            let session = rustls::ServerConnection::new(config.clone()).expect("TLS");
+            serve(rustls::StreamOwned::new(session, client), &seen);
+        })
+    }
+
+    fn listen(
+        netns: &Netns,
+        port: u16,
+        serve: impl Fn(TcpStream, Arc<Mutex<Vec<Seen>>>) + Clone + Send + 'static,
+    ) -> Recorder {
+        let listener = netns.within(move || TcpListener::bind((OUTSIDE, port)).expect("bind"));
         let seen = Arc::new(Mutex::new(Vec::new()));
         let shared = seen.clone();
         std::thread::spawn(move || {
             while let Ok((client, _)) = listener.accept() {
-                let seen = shared.clone();
-                std::thread::spawn(move || serve(client, &seen));
+                let (serve, seen) = (serve.clone(), shared.clone());
+                std::thread::spawn(move || serve(client, seen));
             }
         });
         Recorder { seen }
@@ -63,17 +86,15 @@ impl Recorder {
     }
 }
 
-fn serve(mut client: TcpStream, seen: &Mutex<Vec<Seen>>) {
+fn serve(mut client: impl Read + Write, seen: &Mutex<Vec<Seen>>) {
     let mut held = Vec::new();
     let mut buffer = [0; 64 * 1024];
     loop {
         while let Some((request, length)) = whole(&held) {
             held.drain(..length);
             seen.lock().expect("lock").push(request);
-            if client
-                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-                .is_err()
-            {
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            if client.write_all(answer).is_err() {
                 return;
             }
         }

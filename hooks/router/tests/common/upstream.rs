@@ -2,6 +2,7 @@
 //! one that speaks first on 2222.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,13 +24,16 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Outside, Pem};
 use super::{Netns, OUTSIDE, RESOLVER};
-use super::{grpc, lenient, socket};
+use super::{echo, grpc, lenient, socket};
 
+type Seen = Arc<Mutex<Vec<String>>>;
 pub type Body = BoxBody<Bytes, std::convert::Infallible>;
 
 pub struct Upstream {
-    pub ca: String,
+    pub outside: Outside,
     pub client: Pem,
+    /// Method and path of every request so far.
+    pub seen: Seen,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -38,6 +42,8 @@ impl Upstream {
     pub fn start(netns: &Netns, hosts: &[&str]) -> Upstream {
         let outside = Outside::new("The outside's CA");
         let (config, mutual) = (outside.server(hosts), outside.mutual(hosts));
+        let seen = Seen::default();
+        let shared = seen.clone();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let (ready, begun) = std::sync::mpsc::channel();
         let inside = netns.descriptor();
@@ -51,9 +57,13 @@ impl Upstream {
                 let bind =
                     async |port: u16| TcpListener::bind((OUTSIDE, port)).await.expect("bind");
                 let (secure, plain, first) = (bind(443).await, bind(80).await, bind(2222).await);
-                tokio::spawn(https(secure, TlsAcceptor::from(config)));
-                tokio::spawn(https(bind(8443).await, TlsAcceptor::from(mutual)));
-                tokio::spawn(http(plain));
+                tokio::spawn(https(secure, TlsAcceptor::from(config), shared.clone()));
+                tokio::spawn(https(
+                    bind(8443).await,
+                    TlsAcceptor::from(mutual),
+                    shared.clone(),
+                ));
+                tokio::spawn(http(plain, shared));
                 tokio::spawn(speaks_first(first));
                 tokio::spawn(dns(UdpSocket::bind((RESOLVER, 53)).await.expect("bind")));
                 ready.send(()).expect("ready");
@@ -63,7 +73,8 @@ impl Upstream {
         begun.recv().expect("servers");
         Upstream {
             client: outside.client(),
-            ca: outside.ca,
+            outside,
+            seen,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -79,21 +90,21 @@ impl Drop for Upstream {
     }
 }
 
-async fn https(listener: TcpListener, acceptor: TlsAcceptor) {
+async fn https(listener: TcpListener, acceptor: TlsAcceptor, seen: Seen) {
     while let Ok((stream, _)) = listener.accept().await {
-        let acceptor = acceptor.clone();
+        let (acceptor, seen) = (acceptor.clone(), seen.clone());
         tokio::spawn(async move {
             if let Ok(stream) = acceptor.accept(stream).await {
                 let kind = stream.get_ref().1.handshake_kind();
-                serve(stream, kind == Some(HandshakeKind::Resumed)).await;
+                serve(stream, kind == Some(HandshakeKind::Resumed), seen).await;
             }
         });
     }
 }
 
-async fn http(listener: TcpListener) {
+async fn http(listener: TcpListener, seen: Seen) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(serve(stream, false));
+        tokio::spawn(serve(stream, false, seen.clone()));
     }
 }
 
@@ -128,9 +139,14 @@ async fn dns(socket: UdpSocket) {
 async fn serve(
     stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     resumed: bool,
+    seen: Seen,
 ) {
     let builder = auto::Builder::new(TokioExecutor::new());
-    let service = service_fn(move |request| answer(request, resumed));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let line = format!("{} {}", request.method(), request.uri().path());
+        seen.lock().expect("lock").push(line);
+        answer(request, resumed)
+    });
     let _ = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), service)
         .await;
@@ -166,6 +182,9 @@ async fn answer(
         return Ok(response
             .body(Full::new(Bytes::new()).boxed())
             .expect("response"));
+    }
+    if request.uri().path().starts_with("/echo") {
+        return echo::answer(request).await;
     }
     let (head, body) = request.into_parts();
     if head.uri.path() == "/slow" {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::direct::own::Own;
 use crate::direct::user::User;
 use crate::direct::volume::Volume;
 use crate::fault::Fault;
@@ -33,8 +34,8 @@ pub struct Wish {
     pub root_read_only: bool,
     /// Directories of the host's root to bind read-only at the same place, without the leading `/`.
     pub host_binds: Vec<PathBuf>,
-    /// Writable directories of its own: (source, target).
-    pub own: Vec<(PathBuf, PathBuf)>,
+    /// Writable directories of its own.
+    pub own: Own,
     /// Volumes.
     pub volumes: Vec<Volume>,
 }
@@ -111,9 +112,15 @@ fn mounts(wish: &Wish) -> Vec<Value> {
     }
     mounts.extend(
         wish.own
+            .directories
             .iter()
             .map(|(source, target)| bind(source, target, false)),
     );
+    mounts.extend(wish.own.in_memory.iter().map(|(target, bytes)| {
+        let size = format!("size={bytes}");
+        let options = ["nosuid", "nodev", "mode=1777", size.as_str()];
+        json!({ "destination": target, "type": "tmpfs", "source": "tmpfs", "options": options })
+    }));
     // A volume below another one must come after it.
     let mut volumes: Vec<&Volume> = wish.volumes.iter().collect();
     volumes.sort_by_key(|volume| volume.target.components().count());
@@ -217,7 +224,10 @@ mod tests {
             root: "/r".into(),
             root_read_only: true,
             host_binds: vec!["usr".into()],
-            own: vec![("/own/tmp".into(), "/tmp".into())],
+            own: Own {
+                directories: vec![("/own/tmp".into(), "/tmp".into())],
+                in_memory: vec![("/scratch".into(), 4096)],
+            },
             volumes: vec![
                 volume("/b", "/data/inner", true),
                 volume("/a", "/data", false),
@@ -243,6 +253,7 @@ mod tests {
         );
         assert_eq!(options("/data/inner")[1], "ro");
         assert_eq!(options("/tmp")[1], "rw");
+        assert_eq!(options("/scratch")[3], "size=4096");
     }
 
     #[test]

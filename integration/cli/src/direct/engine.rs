@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::direct::boxes::Sandbox;
+use crate::direct::disk;
 use crate::fault::{Fault, OURS};
 use crate::node::{ENVIRONMENT_RUNTIME, Node, binary};
 
@@ -101,7 +102,7 @@ impl Engine {
             .stdin(streams.stdin)
             .stdout(streams.stdout)
             .stderr(streams.stderr);
-        let status = run(&mut command)?;
+        let status = disk::beside(sandbox, || run(&mut command))?;
         succeed(status, &log, || {
             format!("cannot create sandbox `{}`", sandbox.name)
         })?;

@@ -5,9 +5,11 @@
 
 pub mod boxes;
 pub mod bundle;
+pub mod disk;
 pub mod engine;
 pub mod log;
 pub mod names;
+pub mod own;
 pub mod process;
 pub mod relay;
 pub mod rootfs;

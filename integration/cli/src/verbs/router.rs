@@ -1,4 +1,4 @@
-//! `router start|stop|status`: the node's router. `run` starts it too, when it is needed and absent.
+//! `router start|stop|status|metrics`: the node's router. `run` starts it too, when it is needed and absent.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -33,6 +33,10 @@ pub fn run(node: &Node, verb: Router, printer: Printer) -> anyhow::Result<ExitCo
             Client::connect(&node.config.router.socket)?.stop()?;
             wait_until_gone(node, pid)?;
             printer.labelled(Tone::Good, "stopped", format_args!("the router, pid {pid}"));
+        }
+        Router::Metrics => {
+            let page = Client::connect(&node.config.router.socket)?.metrics()?;
+            printer.bytes(page.as_bytes())?;
         }
         Router::Status => show(&status(node)?, printer)?,
     }

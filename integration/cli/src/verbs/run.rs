@@ -5,19 +5,19 @@ use std::process::ExitCode;
 
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::resolve::{Request, Resolved, resolve};
-use nix::unistd::{Gid, Uid};
 
 use crate::args::Run;
 use crate::direct::boxes::{Record, Sandbox, now};
 use crate::direct::bundle::{self, Wish};
 use crate::direct::engine::{Engine, Streams};
 use crate::direct::names;
+use crate::direct::own::{self, Ground};
 use crate::direct::process::Process;
 use crate::direct::relay;
 use crate::direct::rootfs;
 use crate::direct::signals::Signals;
 use crate::direct::terminal::{ConsoleSocket, Terminal};
-use crate::direct::user::{self, Known, User};
+use crate::direct::user::{self, Known};
 use crate::direct::volume::Volume;
 use crate::fault::Fault;
 use crate::node::{self, Node};
@@ -134,17 +134,13 @@ fn furnish(
             sudo: node::sudo_caller(),
         },
     );
-    let mut own = vec![];
-    for target in ["/sandbox", "/tmp"] {
-        let taken = volumes
-            .iter()
-            .any(|volume| volume.target == Path::new(target));
-        if root.is_none() && !taken {
-            let source = sandbox.path(target.trim_start_matches('/'));
-            own_directory(&source, user, if target == "/tmp" { 0o1777 } else { 0o755 })?;
-            own.push((source, PathBuf::from(target)));
-        }
-    }
+    let own = own::make(&Ground {
+        sandbox,
+        root: root.as_deref(),
+        volumes: &volumes,
+        user,
+        disk: resolved.policy.resources.disk,
+    })?;
     let (root, host_binds, shared) = match root {
         Some(root) => (root, Vec::new(), false),
         None => {
@@ -170,20 +166,6 @@ fn furnish(
     std::fs::create_dir(sandbox.path("bundle"))?;
     sandbox.write("bundle/config.json", &bundle::compose(&wish))?;
     sandbox.write("box.json", record)
-}
-
-fn own_directory(path: &Path, user: User, mode: u32) -> anyhow::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::create_dir(path)?;
-    nix::unistd::chown(
-        path,
-        Some(Uid::from_raw(user.uid)),
-        Some(Gid::from_raw(user.gid)),
-    )?;
-    Ok(std::fs::set_permissions(
-        path,
-        std::fs::Permissions::from_mode(mode),
-    )?)
 }
 
 /// Remove the directory of a sandbox that never ran.

@@ -56,7 +56,12 @@ fn uncovered(cell: &Cell<'_, '_>) -> Miss {
 
 /// Whether `base` is among the endpoints that decide, or those that decide in its stead admit the part too.
 fn is_asked(cell: &Cell<'_, '_>, atom: &Atom<'_>, base: &Ready<'_>) -> Result<(), Miss> {
-    let looking = cell.peers.iter().find(|peer| peer.ready.looks());
+    // Where the child has an endpoint that looks too, one of its own that does not is not asked.
+    let looking = cell
+        .peers
+        .iter()
+        .filter(|peer| peer.ready.looks())
+        .find(|peer| cell.own.looks() || !peer.mirrors().any(|own| own.looks()));
     let raw = !cell.own.looks() && !cell.siblings.iter().any(|ready| ready.looks());
     if let Some(peer) = looking
         && (raw || (!base.looks() && !matches!(atom.kind, Kind::Connection(_))))
@@ -102,7 +107,7 @@ pub(super) fn rivals<'c, 'a>(
     cell.peers
         .iter()
         .filter(|peer| peer.ready.looks())
-        .filter(|peer| reaches(atom, peer.ready.tree.as_ref()) && !is_hidden(cell, peer.ready))
+        .filter(|peer| reaches(atom, peer.ready.tree.as_ref()) && !is_hidden(cell, peer))
 }
 
 /// Whether a path of the part is covered by `line` in one of its readings.
@@ -115,13 +120,19 @@ fn reaches(atom: &Atom<'_>, line: Option<&Line>) -> bool {
 }
 
 /// Whether an endpoint of the child decides wherever `rival` does, so that the part never has these paths.
-fn is_hidden(cell: &Cell<'_, '_>, rival: &Ready<'_>) -> bool {
-    rival.tree.is_some()
-        && cell.siblings.iter().any(|own| {
-            own.looks()
-                && own.specificity() > cell.own.specificity()
-                && tree_within(rival.tree.as_ref(), own.tree.as_ref())
-        })
+fn is_hidden(cell: &Cell<'_, '_>, rival: &Peer<'_, '_>) -> bool {
+    let tree = rival.ready.tree.as_ref();
+    tree.is_some()
+        && cell
+            .siblings
+            .iter()
+            .copied()
+            .chain(rival.mirrors())
+            .any(|own| {
+                own.looks()
+                    && own.specificity() > cell.own.specificity()
+                    && tree_within(tree, own.tree.as_ref())
+            })
 }
 
 /// Whether `peer` gives the credentials that the child's endpoint gives.
@@ -188,6 +199,7 @@ fn is_not_denied(cell: &Cell<'_, '_>, atom: &Atom<'_>) -> Result<(), Miss> {
         }
         for (rule, line) in rival.endpoint.deny_rules.iter().zip(&rival.denies) {
             let deny = Deny {
+                peer,
                 of: rival,
                 rule,
                 line,
@@ -203,6 +215,7 @@ fn is_not_denied(cell: &Cell<'_, '_>, atom: &Atom<'_>) -> Result<(), Miss> {
 
 /// A deny rule of the parent.
 struct Deny<'a> {
+    peer: &'a Peer<'a, 'a>,
     of: &'a Ready<'a>,
     rule: &'a Rule,
     line: &'a Line,
@@ -262,11 +275,12 @@ impl Deny<'_> {
     /// Whether the child denies all that this rule does. A rule of an endpoint that only records counts where this one
     /// only records too.
     fn is_kept(&self, cell: &Cell<'_, '_>) -> bool {
-        cell.siblings.iter().any(|own| {
+        let everywhere = cell.siblings.iter().copied();
+        everywhere.chain(self.peer.mirrors()).any(|own| {
             let strict = own.endpoint.enforcement != Enforcement::Audit
                 || self.of.endpoint.enforcement == Enforcement::Audit;
             // The cell's own endpoint covers every path of the part.
-            let everywhere = std::ptr::eq(*own, cell.own)
+            let everywhere = std::ptr::eq(own, cell.own)
                 || tree_within(self.of.tree.as_ref(), own.tree.as_ref());
             strict
                 && everywhere

@@ -37,7 +37,9 @@ pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
     };
     let mut found = Vec::new();
     for layer in parents {
-        if child.network.contains(layer) {
+        let same =
+            |own: &NetworkLayer| own.entries == layer.entries && own.resolve == layer.resolve;
+        if child.network.iter().any(same) {
             continue;
         }
         let theirs = Side::new(layer);
@@ -52,12 +54,16 @@ pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
 }
 
 /// What a layer of the child's lets pass and one of the parent's does not.
-fn of_layer(child: &Side<'_>, parent: &Side<'_>) -> Vec<Widening> {
+fn of_layer<'a>(child: &Side<'a>, parent: &Side<'a>) -> Vec<Widening> {
     let any_path = Line::path();
     let mut found = Vec::new();
+    let mirrors = side::mirrors(child, parent);
     for own in &child.ready {
-        for cell in side::cells(own, child, parent) {
+        for cell in side::cells(own, child, parent, &mirrors) {
             options::widenings(&cell, child, parent, &mut found);
+            if cell.same {
+                continue;
+            }
             for atom in &atom::atoms(&cell, &any_path) {
                 let outcome =
                     decide::passes(&cell, atom).and_then(|()| options::bodies(&cell, atom, child));

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::atom::{Atom, Kind, Methods};
-use super::cover::Miss;
+use super::cover::{Miss, tree_within};
 use super::decide::rivals;
 use super::side::{Cell, Peer, Side};
 use crate::automaton::all_within;
@@ -148,7 +148,17 @@ pub(super) fn bodies(cell: &Cell<'_, '_>, atom: &Atom<'_>, child: &Side<'_>) -> 
                     .as_ref()
                     .is_none_or(|tree| all_within(&atom.paths, tree))
         };
-        if !readers.is_empty() && !readers.iter().any(enough) {
+        // Where the child's own endpoints read wherever this one does, it is enough that they read no more.
+        let most_read = longest(cell, child, *kind);
+        let mirrored = |peer: &&Peer<'_, '_>| {
+            let ready = peer.ready;
+            most_read.is_some_and(|most| most <= ready.endpoint.max_body)
+                && peer.mirrors().any(|own| {
+                    slot(own.endpoint) == Some(*kind)
+                        && tree_within(ready.tree.as_ref(), own.tree.as_ref())
+                })
+        };
+        if !readers.iter().any(enough) && !readers.iter().all(mirrored) {
             let most = readers.iter().map(|peer| peer.ready.endpoint.max_body);
             let has = format!("{} bytes", most.max().unwrap_or_default());
             return Err(Miss::new(Axis::MaxBody, has));

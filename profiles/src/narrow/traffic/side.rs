@@ -33,6 +33,19 @@ impl Ready<'_> {
             .map(|choice| choice.glob.specificity())
     }
 
+    /// All that verdicts depend on.
+    fn content(&self) -> (&[SegmentGlob], &Endpoint) {
+        (&self.entry.binaries, self.endpoint)
+    }
+
+    /// Whether it is found wherever `other` is, on `port`, as far as programs go.
+    fn is_for_all(&self, other: &Ready<'_>) -> bool {
+        match other.entry.binaries.as_slice() {
+            [] => self.is_for(None),
+            some => some.iter().all(|program| self.is_for(Some(program))),
+        }
+    }
+
     /// Whether it covers the program, which may be any.
     fn is_for(&self, program: Option<&SegmentGlob>) -> bool {
         self.entry.binaries.is_empty()
@@ -122,6 +135,11 @@ impl<'a> Side<'a> {
 
     /// The endpoints that cover some host of `of`.
     fn beside(&self, of: &Ready<'_>) -> Vec<(&Ready<'a>, Hosts)> {
+        let found = self.places_beside(of).into_iter();
+        found.map(|(i, hosts)| (&self.ready[i], hosts)).collect()
+    }
+
+    fn places_beside(&self, of: &Ready<'_>) -> Vec<(usize, Hosts)> {
         let host = &of.endpoint.host;
         let mut found: Vec<(usize, Hosts)> = Vec::new();
         if host.is_wildcard() {
@@ -133,11 +151,9 @@ impl<'a> Side<'a> {
             found.extend(exact.map(|i| (*i, Hosts::Within)));
             let covers = |i: &&usize| self.ready[**i].endpoint.host.matches(host.as_str());
             found.extend(self.wild.iter().filter(covers).map(|i| (*i, Hosts::Within)));
+            found.sort_unstable_by_key(|(i, _)| *i);
         }
         found
-            .into_iter()
-            .map(|(i, hosts)| (&self.ready[i], hosts))
-            .collect()
     }
 }
 
@@ -176,6 +192,32 @@ pub(super) struct Peer<'c, 'p> {
     pub ready: &'c Ready<'p>,
     /// It covers every flow of the cell, as far as host, port and program go; else perhaps some.
     pub definite: bool,
+    port: u16,
+    mirrors: &'c [&'c Ready<'p>],
+}
+
+impl<'c, 'p> Peer<'c, 'p> {
+    /// The child's endpoints that cover, on the cell's port, every flow that this one covers.
+    pub fn mirrors(&self) -> impl Iterator<Item = &'c Ready<'p>> {
+        let (ready, port) = (self.ready, self.port);
+        self.mirrors
+            .iter()
+            .copied()
+            .filter(move |own| own.endpoint.ports.contains(&port) && own.is_for_all(ready))
+    }
+}
+
+/// For each endpoint of `parent` those of `child` that cover all its hosts.
+pub(super) fn mirrors<'c, 'a>(child: &'c Side<'a>, parent: &Side<'_>) -> Vec<Vec<&'c Ready<'a>>> {
+    let within = |ready: &Ready<'_>| {
+        child
+            .beside(ready)
+            .into_iter()
+            .filter(|(_, hosts)| *hosts == Hosts::Within)
+            .map(|(own, _)| own)
+            .collect()
+    };
+    parent.ready.iter().map(within).collect()
 }
 
 /// The flows of one child's endpoint on one port for one program, and which endpoints cover them.
@@ -189,6 +231,8 @@ pub(super) struct Cell<'c, 'a> {
     pub siblings: Vec<&'c Ready<'a>>,
     /// The parent's endpoints on every host of the cell, on other ports too.
     pub on_host: Vec<&'c Ready<'a>>,
+    /// Both layers have the same endpoints here, and so the same verdicts.
+    pub same: bool,
 }
 
 /// The cells of one child's endpoint.
@@ -196,11 +240,17 @@ pub(super) fn cells<'c, 'a>(
     own: &'c Ready<'a>,
     child: &'c Side<'a>,
     parent: &'c Side<'a>,
+    mirrors: &'c [Vec<&'c Ready<'a>>],
 ) -> Vec<Cell<'c, 'a>> {
-    let peers = parent.beside(own);
-    let siblings: Vec<&Ready<'_>> = child
-        .beside(own)
+    let peers: Vec<(usize, &Ready<'_>, Hosts)> = parent
+        .places_beside(own)
         .into_iter()
+        .map(|(i, hosts)| (i, &parent.ready[i], hosts))
+        .collect();
+    let beside = child.beside(own);
+    let siblings: Vec<&Ready<'_>> = beside
+        .iter()
+        .copied()
         .filter(|(_, hosts)| *hosts == Hosts::Within)
         .map(|(ready, _)| ready)
         .collect();
@@ -210,18 +260,31 @@ pub(super) fn cells<'c, 'a>(
     };
     let mut cells = Vec::new();
     for port in &own.endpoint.ports {
+        let on_port = |ready: &Ready<'_>| ready.endpoint.ports.contains(port);
+        let same = beside
+            .iter()
+            .map(|(ready, _)| *ready)
+            .filter(|ready| on_port(ready))
+            .map(Ready::content)
+            .eq(peers
+                .iter()
+                .map(|(_, ready, _)| *ready)
+                .filter(|ready| on_port(ready))
+                .map(Ready::content));
         for program in &programs {
-            let on_port = |ready: &Ready<'_>| ready.endpoint.ports.contains(port);
             cells.push(Cell {
+                same,
                 own,
                 port: *port,
                 program: *program,
                 peers: peers
                     .iter()
-                    .filter(|(ready, _)| on_port(ready))
-                    .map(|(ready, hosts)| Peer {
+                    .filter(|(_, ready, _)| on_port(ready))
+                    .map(|(i, ready, hosts)| Peer {
                         ready,
                         definite: *hosts == Hosts::Within && ready.is_for(*program),
+                        port: *port,
+                        mirrors: &mirrors[*i],
                     })
                     .collect(),
                 siblings: siblings
@@ -231,8 +294,8 @@ pub(super) fn cells<'c, 'a>(
                     .collect(),
                 on_host: peers
                     .iter()
-                    .filter(|(_, hosts)| *hosts == Hosts::Within)
-                    .map(|(ready, _)| *ready)
+                    .filter(|(_, _, hosts)| *hosts == Hosts::Within)
+                    .map(|(_, ready, _)| *ready)
                     .collect(),
             });
         }

@@ -29,6 +29,21 @@ pub(super) fn time(version: Version, cpu: &LinuxCpu, now: Now<'_>) -> Decided {
     }
 }
 
+/// Quota (below zero: none) and period in force.
+pub(super) fn in_force(version: Version, now: Now<'_>) -> Option<(i64, u64)> {
+    let (quota, period) = match version {
+        Version::One => (now("cpu.cfs_quota_us")?, now("cpu.cfs_period_us")?),
+        Version::Two => {
+            let text = now("cpu.max")?;
+            let (quota, period) = text.split_once(' ')?;
+            (quota.to_owned(), period.to_owned())
+        }
+    };
+    // Version 2 says `max` where version 1 says -1.
+    let quota = quota.trim().parse().unwrap_or(-1);
+    Some((quota, period.trim().parse().ok()?))
+}
+
 fn given<T: PartialEq + Default>(value: Option<T>) -> Option<T> {
     value.filter(|value| *value != T::default())
 }
@@ -165,6 +180,25 @@ mod tests {
             lines(time(Version::Two, &cpu, &|_| None)),
             ["cpu.max max 60000"]
         );
+    }
+
+    #[test]
+    fn the_time_in_force_is_read_in_both_versions() {
+        let first = |file: &str| {
+            let text = if file.contains("quota") {
+                "-1\n"
+            } else {
+                "50000\n"
+            };
+            Some(text.to_owned())
+        };
+        assert_eq!(in_force(Version::One, &first), Some((-1, 50_000)));
+        let second = |text: &'static str| move |_: &str| Some(text.to_owned());
+        let found = in_force(Version::Two, &second("max 100000\n"));
+        assert_eq!(found, Some((-1, 100_000)));
+        let found = in_force(Version::Two, &second("2000 50000\n"));
+        assert_eq!(found, Some((2000, 50_000)));
+        assert_eq!(in_force(Version::Two, &|_| None), None);
     }
 
     #[test]

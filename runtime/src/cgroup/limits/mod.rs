@@ -79,6 +79,15 @@ impl Cgroup {
         groups.iter().try_for_each(|group| self.write_group(group))
     }
 
+    /// Quota (below zero: none) and period of CPU time in force; `None` where CPU time is not counted.
+    #[must_use]
+    pub fn cpu_time(&self) -> Option<(i64, u64)> {
+        let branch = self.branch(&["cpu"])?;
+        cpu::in_force(branch.hierarchy.version, &|file| {
+            files::read(&branch.directory, file).ok()
+        })
+    }
+
     fn decide(&self, resources: &LinuxResources) -> Result<Vec<Group>, CgroupError> {
         let mut groups = Vec::new();
         let mut add = |names: &'static [&'static str],

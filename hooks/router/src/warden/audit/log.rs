@@ -158,13 +158,13 @@ impl Log {
         }
     }
 
-    /// Sign what was written since the last time.
+    /// Sign what was written since the last time. Whether there was something.
     ///
     /// # Errors
     /// The signature cannot be written.
-    pub fn sign(&mut self, signer: &Signer) -> io::Result<()> {
+    pub fn sign(&mut self, signer: &Signer) -> io::Result<bool> {
         if self.unsigned == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let sandbox = self.place.sandbox.clone();
         let time = clock::now();
@@ -174,7 +174,7 @@ impl Log {
         write_head(&self.place.head, &signer.head(&sandbox, &time, self.next))?;
         self.unsigned = 0;
         self.unsigned_since = None;
-        Ok(())
+        Ok(true)
     }
 
     /// Begin a new file; `keep` older ones stay.

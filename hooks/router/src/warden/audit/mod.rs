@@ -19,6 +19,7 @@ use nemoclaw_api::audit::{Event, ROUTER};
 use nemoclaw_policy::node::AuditConfig;
 
 use super::WardenError;
+use super::metrics::AuditNumbers;
 use crate::worker::event::blank;
 use key::Signer;
 use log::{Log, Place};
@@ -33,6 +34,7 @@ pub struct AuditLog {
     logs: BTreeMap<String, Log>,
     repeats: HashMap<String, Repeats>,
     fault: Option<Fault>,
+    numbers: AuditNumbers,
 }
 
 /// A log that could not be written.
@@ -66,6 +68,7 @@ impl AuditLog {
             logs: BTreeMap::new(),
             repeats: HashMap::new(),
             fault: None,
+            numbers: AuditNumbers::default(),
         })
     }
 
@@ -85,6 +88,8 @@ impl AuditLog {
         let repeats = self.repeats.get_mut(sandbox);
         if repeats.is_none_or(|repeats| repeats.admit(event, now)) {
             self.put(sandbox, event);
+        } else {
+            self.numbers.counted += 1;
         }
     }
 
@@ -117,6 +122,15 @@ impl AuditLog {
     #[must_use]
     pub fn fault(&self) -> Option<&str> {
         self.fault.as_ref().map(|fault| fault.sentence.as_str())
+    }
+
+    /// What was written so far.
+    #[must_use]
+    pub fn numbers(&self) -> AuditNumbers {
+        AuditNumbers {
+            faulty: self.fault.is_some(),
+            ..self.numbers
+        }
     }
 
     /// Try again where it failed. Whether it can be written now.
@@ -211,9 +225,12 @@ impl AuditLog {
                 return Ok(());
             };
             log.turn(&self.signer, keep)?;
+            self.numbers.turns += 1;
             self.logs.insert(sandbox.to_owned(), log);
         }
-        self.log(sandbox)?.event(event)
+        self.log(sandbox)?.event(event)?;
+        self.numbers.records += 1;
+        Ok(())
     }
 
     fn sign(&mut self, sandbox: &str) {
@@ -228,8 +245,11 @@ impl AuditLog {
             if let Err(error) = self.log(sandbox) {
                 self.failed(sandbox, &error);
             }
-        } else if let Err(error) = log.sign(&self.signer) {
-            self.failed(sandbox, &error);
+            return;
+        }
+        match log.sign(&self.signer) {
+            Ok(signed) => self.numbers.signatures += u64::from(signed),
+            Err(error) => self.failed(sandbox, &error),
         }
     }
 

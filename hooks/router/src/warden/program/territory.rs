@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use rustix::fs::fstat;
+use rustix::fs::{AtFlags, CWD, fstat, statat};
 
 use super::handle::{FileId, Handle};
 use crate::limits;
@@ -76,7 +76,10 @@ impl Territory {
             return Vec::new();
         };
         all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| Handle::open(*pid).is_ok_and(|process| self.holds(&process)))
+            .filter(|pid| {
+                let found = statat(CWD, format!("/proc/{pid}/ns/net"), AtFlags::empty());
+                found.is_ok_and(|found| FileId::from(&found) == self.namespace)
+            })
             .collect()
     }
 

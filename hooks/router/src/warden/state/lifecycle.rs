@@ -48,6 +48,7 @@ impl State {
             Ok(worker) => {
                 log(&format!("worker {} started in its place", worker.pid()));
                 self.worker = Some(worker);
+                self.lend_port();
             }
             Err(error) => {
                 log(&format!("the worker cannot be started: {error}"));
@@ -60,6 +61,7 @@ impl State {
         if self.disk.audit.fault().is_some() {
             self.tell(&ToWorker::Recording(false));
         }
+        self.tell_providers();
         let names: Vec<String> = self.boxes.keys().cloned().collect();
         for name in names {
             self.hand_over(&name);

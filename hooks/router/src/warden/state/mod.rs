@@ -4,8 +4,10 @@ mod approving;
 mod auditing;
 mod ends;
 mod lifecycle;
+mod numbers;
 mod policies;
 mod programs;
+mod providers;
 mod registration;
 mod said;
 
@@ -24,13 +26,16 @@ use super::audit::AuditLog;
 use super::boxes::{Claim, Held};
 use super::child::Worker;
 use super::keep::Keep;
+use super::providers::Held as Providers;
 use super::settings::RESOLV_CONF;
 use super::socket::Reply;
 use super::watch::Watch;
 use super::{Happening, Post, WardenError, log};
 use crate::link::{FromWorker, Settings, ToWorker};
+use crate::meters::{ANSWER, Counts, DECISION};
 use crate::worker::event::told;
 use crate::{clock, limits};
+use numbers::Port;
 
 /// What the warden writes.
 pub struct Disk {
@@ -46,6 +51,7 @@ pub struct State {
     follow_resolv_conf: bool,
     disk: Disk,
     watch: Watch,
+    providers: Providers,
     post: Post,
     boxes: BTreeMap<String, Held>,
     approvals: Approvals,
@@ -61,6 +67,10 @@ pub struct State {
     departed: VecDeque<String>,
     stoppers: Vec<Reply>,
     since: String,
+    started: f64,
+    decisions: Counts,
+    answers: Counts,
+    port: Port,
 }
 
 impl State {
@@ -78,6 +88,7 @@ impl State {
             follow_resolv_conf: node.router.resolvers.is_empty(),
             disk,
             watch,
+            providers: Providers::new(node.providers.clone()),
             post,
             boxes: BTreeMap::new(),
             approvals: Approvals::default(),
@@ -93,6 +104,10 @@ impl State {
             departed: VecDeque::new(),
             stoppers: Vec::new(),
             since: clock::now(),
+            started: clock::unix_seconds() as f64,
+            decisions: Counts::new(DECISION),
+            answers: Counts::new(ANSWER),
+            port: None,
         }
     }
 
@@ -112,6 +127,7 @@ impl State {
         self.worker = Some(
             Worker::start(self.numbers, &self.settings, &self.post).map_err(WardenError::Spawn)?,
         );
+        self.lend_port();
         self.born = Instant::now();
         let end = self.born + limits::START_TIME;
         loop {
@@ -119,7 +135,10 @@ impl State {
                 Ok(Happening::Said {
                     message: FromWorker::Ready,
                     ..
-                }) => return Ok(()),
+                }) => {
+                    self.look_at_providers();
+                    return Ok(());
+                }
                 Ok(Happening::Said {
                     message: FromWorker::Unfit(sentence),
                     ..
@@ -257,6 +276,9 @@ impl State {
                 approvals: self.approvals.standing(sandbox.as_deref()),
             }),
             Request::Decide { id, decision } => self.decide(&id, decision, reply),
+            Request::Metrics => reply.give(&Response::Metrics {
+                text: self.metrics(),
+            }),
             Request::Status => reply.give(&Response::Router(self.status())),
             Request::Seal => {
                 self.seal();
@@ -284,6 +306,8 @@ impl State {
             since: self.since.clone(),
             audit_dir: self.disk.audit.directory().to_owned(),
             audit_fault: self.disk.audit.fault().map(str::to_owned),
+            providers: self.providers.names(),
+            providers_fault: self.providers.fault(),
         }
     }
 

@@ -75,6 +75,7 @@ impl State {
         for name in names {
             self.look(&name);
         }
+        self.touch_providers(touched);
         let resolv_conf = Path::new(RESOLV_CONF);
         let touches = |touched: &BTreeSet<PathBuf>| {
             directories(resolv_conf)

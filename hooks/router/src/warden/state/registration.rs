@@ -114,7 +114,18 @@ impl State {
         let (Some(worker), Some(held)) = (&self.worker, self.boxes.get(name)) else {
             return;
         };
-        let (message, descriptors) = held.registration(name);
+        let spent = match self.disk.keep.spent(name) {
+            Ok(spent) => spent,
+            Err(error) => {
+                let sentence = format!("what sandbox {name} has spent cannot be kept: {error}");
+                log(&sentence);
+                if let Some(held) = self.boxes.remove(name) {
+                    refuse_box(held, &sentence);
+                }
+                return;
+            }
+        };
+        let (message, descriptors) = held.registration(name, &spent);
         let mut sent = worker.send(&message, &descriptors);
         if let (Ok(()), Some(question)) = (&sent, held.unanswered(name)) {
             sent = worker.send(&question, &[]);

@@ -5,7 +5,7 @@ use nemoclaw_api::audit::{Event, OPEN};
 
 use super::State;
 use super::registration::refuse_box;
-use crate::link::{FromWorker, SavedCa, SavedName};
+use crate::link::{FromWorker, SavedCa, SavedName, ToWorker};
 use crate::warden::log;
 
 impl State {
@@ -60,6 +60,14 @@ impl State {
                 client,
                 local,
             } => self.who_is(&sandbox, id, client, local),
+            FromWorker::Measured(measured) => {
+                self.decisions.add(&measured.decisions);
+                self.answers.add(&measured.answers);
+            }
+            FromWorker::MetricsAsked => {
+                let page = self.metrics();
+                self.tell(&ToWorker::Metrics(page));
+            }
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {
@@ -130,7 +138,9 @@ impl State {
     /// What a worker that is gone had still sent: its decisions and names hold.
     pub(super) fn said_late(&mut self, message: FromWorker) {
         match message {
-            FromWorker::Audit(_) | FromWorker::Named { .. } => self.said(message),
+            FromWorker::Audit(_) | FromWorker::Named { .. } | FromWorker::Measured(_) => {
+                self.said(message);
+            }
             _ => {}
         }
     }

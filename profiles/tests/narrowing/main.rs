@@ -1,0 +1,8 @@
+//! The laws of narrowing on random policies and flows, checked against a naive evaluator.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
+
+mod laws;
+mod naive;
+mod within;
+mod world;
