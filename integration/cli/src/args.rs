@@ -8,10 +8,12 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
 mod audit;
+mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
 pub use audit::{Audit, Verify};
+pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -93,6 +95,17 @@ Exit code 1: a check failed.")]
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Keep credentials outside of sandboxes.
+    #[command(subcommand)]
+    Provider(Provider),
+    /// Watch the sandboxes: connections, decisions, traffic, the latest refusals. `q` ends it.
+    #[command(after_help = "Examples:
+  nemoclaw top
+  nemoclaw top --interval 5
+  nemoclaw top --once
+
+Keys: q or Ctrl-C ends, s changes the order, the arrows move.")]
+    Top(Top),
     /// Show and verify what the router recorded.
     #[command(subcommand)]
     Audit(Audit),
@@ -180,6 +193,17 @@ pub struct Logs {
     /// The recorded lines as they stand, one JSON value a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `top`.
+#[derive(Debug, Arguments)]
+pub struct Top {
+    /// Print one picture as text, and end; needs no terminal.
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub interval: u64,
 }
 
 /// `exec`.

@@ -154,7 +154,7 @@ fn doctor_s_json_has_a_version_and_a_level_for_each_check() {
 #[test]
 fn every_help_ends_with_examples_and_is_data() {
     let place = Place::new();
-    let verbs: [&[&str]; 27] = [
+    let verbs: [&[&str]; 28] = [
         &["run"],
         &["list"],
         &["status"],
@@ -168,6 +168,7 @@ fn every_help_ends_with_examples_and_is_data() {
         &["policy", "check"],
         &["router", "start"],
         &["router", "stop"],
+        &["top"],
         &["router", "status"],
         &["router", "metrics"],
         &["audit", "show"],

@@ -45,6 +45,15 @@ impl Refused {
         )
     }
 
+    /// A frame of the server's in which a credential could not be found.
+    #[must_use]
+    pub fn unseen() -> Refused {
+        Refused::new(
+            CloseCode::Policy,
+            "the connection carries a credential, and a message of the server's cannot be looked at",
+        )
+    }
+
     /// The policy changed.
     #[must_use]
     pub fn no_longer() -> Refused {
@@ -133,6 +142,36 @@ impl Socket {
             policy: &policy,
         };
         self.decide(&sent, &Messages::Unread).await
+    }
+
+    /// A text that may pass with its placeholders resolved.
+    ///
+    /// # Errors
+    /// One stands where it must not.
+    pub async fn resolved(&self, text: String) -> Result<String, Refused> {
+        let Some(texts) = &self.texts else {
+            return Ok(text);
+        };
+        let length = text.len() as u64;
+        match texts.outgoing(text) {
+            Ok(text) => Ok(text),
+            Err(misuse) => {
+                let policy = self.connection.sandbox.policy.snapshot();
+                let reason = format!("credential: {misuse}");
+                let sent = Sent {
+                    flow: self.wanted.text(&Messages::Unread),
+                    length,
+                    policy: &policy,
+                };
+                let mut event = denied(self.event(&sent), &reason, None);
+                event.finding = misuse.finding();
+                let sink = &self.connection.sandbox.node.sink;
+                sink.room().await;
+                sink.refusal(event).await;
+                let words = format!("refused by the sandbox's policy: {reason}");
+                Err(Refused::new(CloseCode::Policy, &words))
+            }
+        }
     }
 
     async fn decide(&self, sent: &Sent<'_>, messages: &Messages) -> Result<(), Refused> {

@@ -163,6 +163,9 @@ async fn answer(
     {
         return Ok(grpc::answer(request));
     }
+    if request.uri().path() == "/echo/ws" {
+        return Ok(echo::socket(request));
+    }
     if request.headers().contains_key("sec-websocket-key") {
         return Ok(socket::answer(request));
     }

@@ -10,12 +10,14 @@ pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod provider;
 pub mod register;
 pub mod rm;
 pub mod router;
 pub mod run;
 pub mod status;
 pub mod stop;
+pub mod top;
 
 use std::process::ExitCode;
 
@@ -45,7 +47,9 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
+        Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
+        Verb::Top(top) => top::run(&node()?, top, printer),
         Verb::Audit(audit) => audit::run(&node()?, audit, printer),
         Verb::BecomeRouter => router::become_router(&node()?),
         Verb::Register(engine) => register::register(args.config.as_deref(), engine, printer),
@@ -65,8 +69,10 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
         Verb::Approvals(_) => "approvals",
+        Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
+        Verb::Top(_) => "top",
         Verb::Audit(_)
         | Verb::Doctor(_)
         | Verb::Policy(_)
