@@ -8,6 +8,7 @@ pub mod builtin;
 pub mod decide;
 pub mod device;
 pub mod digest;
+pub mod edit;
 mod glob;
 pub mod handover;
 mod index;
