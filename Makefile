@@ -10,11 +10,12 @@ TARGET := x86_64-unknown-linux-musl
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 DIST := target/dist
 ROUNDS ?= 50
+SECONDS ?= 60
 BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle lint fmt install uninstall clean
+.PHONY: help setup build try test fuzz conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-policy bench-router docs lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -48,6 +49,9 @@ conformance-peers: build test-setup ## The checks of conformance on Debian's run
 soak: ## What tests repeat, ten times as often: kills at every call, 10,000 boxes, 500 at once (needs root; a quarter of an hour)
 	@NEMOCLAW_SOAK=1 cargo test --package nemoclaw-runtime --test boxes -- --nocapture --test-threads 1 soak::
 
+fuzz: ## Every fuzz target for SECONDS=60 each; what is found stays in fuzz/artifacts (`fuzz/run 600 dns` runs one)
+	@fuzz/run $(SECONDS)
+
 test-vm: ## The tests of cgroups on version 2, in virtual machines with kernels of Debian (a minute)
 	@integration/tests/vm/run.sh
 
@@ -65,6 +69,17 @@ check-aarch64: ## Whether the four binaries compile for 64-bit ARM (DGX Spark, G
 bench-lifecycle: build ## How long create, start, exec, delete take, beside crun and runc: ROUNDS=50 (needs root and a machine at rest)
 	@integration/tests/benches/setup.sh
 	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench lifecycle -- --rounds $(ROUNDS)
+
+bench-policy: ## What a decision of a policy costs, with 1, 100 and 10,000 endpoints; fails above a microsecond
+	@cargo bench --quiet --package nemoclaw-policy --bench decide
+bench-router: ROUNDS := 7
+bench-router: build ## What a request costs through the router, beside haproxy, nginx and Envoy: ROUNDS=7 (needs root and a machine at rest)
+	@integration/tests/benches/setup-router.sh
+	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench router -- --rounds $(ROUNDS)
+
+docs: ## Write what is made from the code: the JSON Schema of policies
+	@cargo run --quiet --package nemoclaw-policy --example schema > profiles/schema/policy.v1.json.new
+	@mv profiles/schema/policy.v1.json.new profiles/schema/policy.v1.json
 
 lint: ## Clippy without warnings, formatting
 	@cargo clippy --workspace --all-targets -- -D warnings

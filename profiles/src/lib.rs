@@ -17,6 +17,7 @@ pub mod path;
 pub mod policy;
 pub mod provider;
 pub mod resolve;
+pub mod schema;
 pub mod seccomp;
 pub mod segments;
 pub mod source;

@@ -120,7 +120,7 @@ pub(crate) fn encoded_slash(path: &str) -> Option<bool> {
     if is_plainly_normal(path) {
         return Some(false);
     }
-    if normalise_path_with_slashes(path).as_deref() != Ok(path) {
+    if !is_normal(path) {
         return None;
     }
     Some(has_foreign_slash(path, path[1..].split('/').next()))
@@ -139,6 +139,48 @@ fn is_plainly_normal(path: &str) -> bool {
         fits
     });
     plain && path.starts_with('/') && path.len() <= MAX_PATH
+}
+
+/// Whether the path is in the normal form, encoded slashes allowed: what [`normalise_path_with_slashes`] leaves as it
+/// is, found without a copy.
+fn is_normal(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/').filter(|_| path.len() <= MAX_PATH) else {
+        return false;
+    };
+    let mut parts = rest.split('/').peekable();
+    while let Some(part) = parts.next() {
+        let lawful = match part {
+            "" => parts.peek().is_none(),
+            "." | ".." => false,
+            _ => !part.starts_with("..;") && !part.starts_with(".;"),
+        };
+        if !lawful || !is_spelt(part.as_bytes()) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Whether each character has the one spelling of [`respell`].
+fn is_spelt(mut rest: &[u8]) -> bool {
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            if !is_unreserved(byte) && !is_bare(byte) {
+                return false;
+            }
+            continue;
+        }
+        let Some((value, after)) = escape(rest) else {
+            return false;
+        };
+        let upper = !rest[..2].iter().any(u8::is_ascii_lowercase);
+        if !upper || is_unreserved(value) || matches!(value, 0..=0x1f | 0x7f | b'\\') {
+            return false;
+        }
+        rest = after;
+    }
+    true
 }
 
 /// `@scope%2Fname`, as npm spells a scoped package.
@@ -300,6 +342,31 @@ mod tests {
         ] {
             assert_eq!(normalise_path(raw).as_deref(), Ok(form), "{raw}");
             assert_eq!(normalise_path(form).as_deref(), Ok(form), "{form}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_known_to_be_normal_without_a_copy() {
+        // Every text of up to five of these.
+        let pieces = [
+            "/", "a", ".", "%2F", "%41", "%c3", "%C3", ";", "@", "%00", "%5C", "|",
+        ];
+        let mut texts = vec![String::new()];
+        let mut all = Vec::new();
+        for _ in 0..5 {
+            texts = texts
+                .iter()
+                .flat_map(|text| pieces.map(|piece| format!("{text}{piece}")))
+                .collect();
+            all.extend(texts.iter().map(|text| format!("/{text}")));
+        }
+        for text in all.iter().chain(
+            ["", "a", "/", "/%", "/%4", "/?", "/#", "/%3F"]
+                .map(String::from)
+                .iter(),
+        ) {
+            let form = normalise_path_with_slashes(text);
+            assert_eq!(is_normal(text), form.as_deref() == Ok(text), "{text}");
         }
     }
 

@@ -65,8 +65,14 @@ impl Log {
             self.write(Level::Error, sentence);
             return;
         }
-        // There is nobody left to tell when standard error is closed.
-        writeln!(std::io::stderr(), "nemoclaw-runtime: {sentence}").ok();
+        say(sentence);
+    }
+
+    /// The same to standard error beside the log: of a failed `update` engines show that, and do not look into the log.
+    pub fn aloud(&self, sentence: &str) {
+        if self.file.is_some() {
+            say(sentence);
+        }
     }
 
     /// Something a person should know, that did not stop the command.
@@ -120,6 +126,11 @@ fn line(format: Format, level: Level, message: &str, time: &str) -> String {
             )
         }
     }
+}
+
+fn say(sentence: &str) {
+    // There is nobody left to tell when standard error is closed.
+    writeln!(std::io::stderr(), "nemoclaw-runtime: {sentence}").ok();
 }
 
 #[cfg(test)]

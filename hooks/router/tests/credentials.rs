@@ -6,7 +6,13 @@ mod sys;
 
 use std::os::unix::fs::PermissionsExt;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use common::{Answer, Rig, Sandbox, able};
+use tungstenite::Message;
+use tungstenite::protocol::{Role, WebSocket};
 
 const HOSTS: &[&str] = &["api.test", "evil.test"];
 /// The secret that must never be seen inside, with what each place must write otherwise.
@@ -42,6 +48,7 @@ network_policies:
       - { host: api.test, port: 443, path: '/echo/bot**', protocol: rest, access: full, credential_binding: { provider: bot } }
       - { host: api.test, port: 443, path: '/echo/body/**', protocol: rest, access: full, credential_binding: { provider: own }, request_body_credential_rewrite: true }
       - { host: api.test, port: 443, path: '/echo/free/**', protocol: rest, access: full }
+      - { host: api.test, port: 80, path: /echo/ws, protocol: websocket, access: full, credential_binding: { provider: own }, websocket_credential_rewrite: true }
       - { host: evil.test, port: 443, protocol: rest, access: full, credential_binding: { provider: own } }
 ";
 
@@ -381,6 +388,105 @@ fn what_a_server_sends_back_is_cleaned_or_does_not_pass() {
     );
     let coded = ["-H", field, "https://api.test/echo/coded"];
     assert_eq!(ask(&sandbox, "api.test", &coded).status, 502);
+}
+
+/// The connection behind an upgrade on `/echo/ws`, with more fields.
+fn upgraded(stream: TcpStream, fields: &str) -> WebSocket<TcpStream> {
+    let mut stream = stream;
+    let patience = Some(Duration::from_secs(5));
+    stream.set_read_timeout(patience).expect("time-out");
+    let head = format!(
+        "GET /echo/ws HTTP/1.1\r\nHost: api.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("request");
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        heard.push(byte[0]);
+    }
+    let heard = String::from_utf8_lossy(&heard).into_owned();
+    assert!(heard.starts_with("HTTP/1.1 101"), "{heard}");
+    WebSocket::from_raw_socket(stream, Role::Client, None)
+}
+
+#[test]
+fn texts_of_a_websocket_carry_credentials_where_the_policy_says_so_and_none_comes_back() {
+    if !able() {
+        return;
+    }
+    let rig = rig();
+    let cleartext = ENTRIES.replace(
+        "    env: [OWN_KEY]",
+        "    cleartext: true\n    env: [OWN_KEY]",
+    );
+    entries(&rig, &cleartext);
+    let sandbox = Sandbox::new(&rig, "a", 80, POLICY);
+    let address = sandbox.address("api.test");
+    let field = "X-Key: nemoclaw:resolve:env:OWN_KEY\r\n";
+    rig.wait_until("cleartext is allowed", || {
+        let ask_once = [
+            "-H",
+            "X-Key: nemoclaw:resolve:env:OWN_KEY",
+            "http://api.test/echo/x",
+        ];
+        ask(&sandbox, "api.test", &ask_once).status == 200
+    });
+    let close = sandbox.netns.within(move || {
+        let mut socket = upgraded(TcpStream::connect((address, 80)).expect("connect"), field);
+        for (text, seen, back) in [
+            (
+                "{\"k\":\"nemoclaw:resolve:env:OWN_KEY\"}",
+                "{\"k\":\"s3cret\\\"canary +7/x\"}",
+                "{\"k\":\"nemoclaw:resolve:env:OWN_KEY\"}",
+            ),
+            (
+                "k openshell:resolve:env:OWN_KEY",
+                "k s3cret\"canary +7/x",
+                "k nemoclaw:resolve:env:OWN_KEY",
+            ),
+            ("nothing", "nothing", "nothing"),
+        ] {
+            socket.send(Message::text(text)).expect("send");
+            assert_eq!(socket.read().expect("echo"), Message::text(back));
+            let told = socket.read().expect("the server's word");
+            let told: String = told.to_text().expect("text").chars().rev().collect();
+            assert_eq!(told, seen);
+        }
+        socket
+            .send(Message::text("nemoclaw:resolve:env:BOT"))
+            .expect("send");
+        loop {
+            match socket.read().expect("a close") {
+                Message::Close(close) => break close.expect("a reason").reason.to_string(),
+                other => assert!(!other.to_string().contains("BOT"), "{other}"),
+            }
+        }
+    });
+    assert!(close.contains("does not bind"), "{close}");
+    rig.audited("a", |event| {
+        event.verdict == "deny"
+            && event
+                .reason
+                .as_ref()
+                .is_some_and(|reason| reason.starts_with("credential: "))
+    });
+    let plain = POLICY.replace(", websocket_credential_rewrite: true", "");
+    let sandbox = Sandbox::new(&rig, "b", 80, &plain);
+    let address = sandbox.address("api.test");
+    sandbox.netns.within(move || {
+        let mut socket = upgraded(TcpStream::connect((address, 80)).expect("connect"), "");
+        socket
+            .send(Message::text("nemoclaw:resolve:env:OWN_KEY"))
+            .expect("send");
+        let told = socket.read().expect("echo");
+        assert_eq!(
+            told,
+            Message::text("nemoclaw:resolve:env:OWN_KEY"),
+            "it stays a placeholder"
+        );
+    });
 }
 
 #[test]

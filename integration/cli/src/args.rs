@@ -8,10 +8,12 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
 mod audit;
+mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
 pub use audit::{Audit, Verify};
+pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -93,6 +95,9 @@ Exit code 1: a check failed.")]
     /// Start, stop and look at the router.
     #[command(subcommand)]
     Router(Router),
+    /// Keep credentials outside of sandboxes.
+    #[command(subcommand)]
+    Provider(Provider),
     /// Watch the sandboxes: connections, decisions, traffic, the latest refusals. `q` ends it.
     #[command(after_help = "Examples:
   nemoclaw top

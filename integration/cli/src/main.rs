@@ -8,6 +8,7 @@ mod kubernetes;
 mod node;
 mod printer;
 mod probe;
+mod providers;
 mod sys;
 mod verbs;
 

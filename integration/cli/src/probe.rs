@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+pub mod limits;
+
 /// The walls of one process, as `/proc/PID/status` shows them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Walls {

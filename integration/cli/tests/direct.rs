@@ -149,6 +149,23 @@ impl Node {
         count()
     }
 
+    /// Removes every sandbox, whatever became of it. What a killed command had begun may still go on for a moment.
+    fn remove_all(&self) {
+        for _ in 0..30 {
+            let list = self.output(&["list", "--output", "json"]).stdout;
+            let list: Value = serde_json::from_slice(&list).unwrap_or_default();
+            let names = list["sandboxes"].as_array().into_iter().flatten();
+            let names: Vec<&str> = names.filter_map(|one| one["name"].as_str()).collect();
+            if names.is_empty() {
+                return;
+            }
+            for name in names {
+                self.output(&["rm", "-f", name]);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+
     /// What of this node is mounted on this machine.
     fn mounted(&self) -> Vec<String> {
         let own = self.directory.path().display().to_string();
@@ -168,12 +185,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let list: Value =
-            serde_json::from_slice(&self.output(&["list", "--output", "json"]).stdout)
-                .unwrap_or_default();
-        for sandbox in list["sandboxes"].as_array().into_iter().flatten() {
-            self.output(&["rm", "-f", sandbox["name"].as_str().unwrap_or_default()]);
-        }
+        self.remove_all();
         self.output(&["router", "stop"]);
     }
 }
@@ -384,7 +396,7 @@ fn a_limited_sandbox_keeps_its_files_until_it_is_removed() {
 #[test]
 fn killing_everything_of_a_limited_sandbox_leaves_no_loop_device_and_no_mount() {
     let Some(node) = node() else { return };
-    let policy = node.limited("{ disk: { /sandbox: 8Mi } }");
+    let policy = node.limited("{ memory: 64Mi, cpu: 0.5, pids: 50, disk: { /sandbox: 8Mi } }");
     let arguments = [
         "run", "-d", "--name", "killed", "--policy", &policy, "--", "sleep", "60",
     ];
@@ -393,6 +405,16 @@ fn killing_everything_of_a_limited_sandbox_leaves_no_loop_device_and_no_mount() 
     let status: Value =
         serde_json::from_str(&node.good(&["status", "killed", "--output", "json"])).unwrap();
     let first = status["sandboxes"][0]["pid"].as_i64().unwrap();
+    let limits = &status["sandboxes"][0]["limits"];
+    assert_eq!(limits["memory"], 64 << 20);
+    assert_eq!(
+        (&limits["cpu_milli"], &limits["pids"]),
+        (&500.into(), &50.into())
+    );
+    assert!(
+        node.good(&["status", "killed"])
+            .contains("memory 64 MiB, cpu 0.5, pids 50, nofile ")
+    );
     let stat = std::fs::read_to_string(format!("/proc/{first}/status")).unwrap();
     let keeper = stat
         .lines()
@@ -411,7 +433,7 @@ fn killing_everything_of_a_limited_sandbox_leaves_no_loop_device_and_no_mount() 
     assert_eq!(node.loops(0), 0);
     assert_eq!(node.mounted(), Vec::<String>::new());
     node.good(&["rm", "-f", "killed"]);
-    // Killed at any time while it is made.
+    // Killed at any time while it is made: a box may have come to life by then, and is removed like any other.
     for wait in [5, 15, 25, 40, 60, 90] {
         let mut command = node.command(&["run", "--policy", &policy, "--", "true"]);
         let mut child = command
@@ -422,9 +444,11 @@ fn killing_everything_of_a_limited_sandbox_leaves_no_loop_device_and_no_mount() 
         std::thread::sleep(std::time::Duration::from_millis(wait));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(node.loops(0), 0, "{wait} ms");
         assert_eq!(node.mounted(), Vec::<String>::new(), "{wait} ms");
+        node.remove_all();
+        assert_eq!(node.loops(0), 0, "{wait} ms");
     }
+    node.is_clean();
 }
 
 #[test]

@@ -154,6 +154,13 @@ pub fn size_words(bytes: u64) -> String {
     }
 }
 
+/// Thousandths of a CPU for people: `2` or `0.5`.
+#[must_use]
+pub fn cpu_words(milli: u32) -> String {
+    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn no_size(view: &View<'_>, text: &str) -> Fault {
     view.fault(format!("`{text}` is no size"))
         .with_hint("write a number with a unit, such as `512Mi` or `2G`")

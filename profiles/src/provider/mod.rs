@@ -9,6 +9,7 @@ mod kind;
 mod load;
 pub mod placeholder;
 mod read;
+mod secret;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 pub use kind::{Kind, kinds};
 pub use load::{ProviderError, load};
+pub use secret::{SecretError, Unread, check_secret, line_of, read_secret};
 
 use crate::decide::Readings;
 use crate::glob::Glob;
@@ -50,36 +52,6 @@ pub fn is_key(text: &str) -> bool {
             .is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// Why a text is no secret that could be sent; the text itself is never told.
-///
-/// # Errors
-/// Empty, too long, not printable ASCII, or with space at its ends.
-pub fn check_secret(text: &str) -> Result<(), &'static str> {
-    if text.is_empty() {
-        return Err("it is empty");
-    }
-    if text.len() < MIN_SECRET {
-        return Err(
-            "it is shorter than 8 characters, so that it could not be told from other text in an answer",
-        );
-    }
-    if text.len() > MAX_SECRET {
-        return Err("it is longer than 8 KiB");
-    }
-    if !text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
-        return Err(
-            "it holds a line break, a control character or a character outside ASCII, which no header field may hold",
-        );
-    }
-    if text.trim() != text {
-        return Err("it begins or ends with a space");
-    }
-    if placeholder::find(text).is_some() {
-        return Err("it is a placeholder itself");
-    }
-    Ok(())
-}
-
 /// All entries, in file order.
 #[derive(Debug, Clone, Default)]
 pub struct Providers {
@@ -87,7 +59,7 @@ pub struct Providers {
     pub entries: Vec<Provider>,
 }
 
-/// One entry.
+/// One entry. Equality ignores its place.
 #[derive(Debug, Clone)]
 pub struct Provider {
     /// Its key, by which policies bind to it.
@@ -114,12 +86,27 @@ pub struct Provider {
     pub policies: Option<Vec<String>>,
     /// `file` or `systemd`.
     pub secret: SecretSource,
-    /// Where it stands.
+    /// Where its key stands.
     pub at: Location,
 }
 
+impl PartialEq for Provider {
+    fn eq(&self, other: &Self) -> bool {
+        let axes = |entry: &Provider| {
+            (
+                (entry.name.clone(), entry.kind, entry.hosts.clone()),
+                (entry.ports.clone(), entry.paths.clone(), entry.cleartext),
+                (entry.headers.clone(), entry.also_in.clone()),
+                (entry.env.clone(), entry.sandboxes.clone()),
+                (entry.policies.clone(), entry.secret.clone()),
+            )
+        };
+        axes(self) == axes(other)
+    }
+}
+
 /// A path glob with its text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PathGlob {
     /// As written.
     pub text: String,
@@ -246,7 +233,8 @@ impl Providers {
 }
 
 /// The providers that some endpoint of every layer of the policy binds, by name or by `*`; one layer at least by name.
-fn bound(policy: &Policy) -> BTreeSet<Arc<str>> {
+#[must_use]
+pub fn bound(policy: &Policy) -> BTreeSet<Arc<str>> {
     let layers: Vec<(BTreeSet<Arc<str>>, bool)> = policy
         .network
         .iter()

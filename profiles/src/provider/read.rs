@@ -59,8 +59,9 @@ impl Providers {
             return Err(view.fault(format!("more than {MAX_PROVIDERS} providers")));
         }
         let mut owners: BTreeMap<String, Arc<str>> = BTreeMap::new();
-        for (_, view) in entries {
-            let entry = entry(&view)?;
+        for (key, view) in entries {
+            let mut entry = entry(&view)?;
+            (entry.at.line, entry.at.column) = (key.line, key.column);
             for key in &entry.env {
                 if let Some(other) = owners.insert(key.clone(), entry.name.clone()) {
                     return Err(view

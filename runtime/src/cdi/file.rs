@@ -33,11 +33,6 @@ pub fn read(path: &Path) -> Result<CdiFile, FileFault> {
         path: path.to_path_buf(),
         source,
     };
-    let wrong = |place, why| FileFault::Text {
-        path: path.to_path_buf(),
-        place,
-        why,
-    };
     let file = open_trusted(path)
         .map_err(told)?
         .map_err(|why| FileFault::Untrusted {
@@ -49,28 +44,45 @@ pub fn read(path: &Path) -> Result<CdiFile, FileFault> {
         .read_to_string(&mut text)
         .map_err(told)?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(wrong(None, "it is longer than 1 MiB".to_owned()));
+        return Err(FileFault::Text {
+            path: path.to_path_buf(),
+            place: None,
+            why: "it is longer than 1 MiB".to_owned(),
+        });
     }
+    Ok(CdiFile {
+        spec: parsed(path, &text)?,
+        path: path.to_path_buf(),
+    })
+}
+
+/// Checks a text, whose name says by its end whether it is JSON.
+///
+/// # Errors
+/// It is not as the format says.
+pub fn parsed(path: &Path, text: &str) -> Result<CdiSpec, FileFault> {
+    let wrong = |place, why| FileFault::Text {
+        path: path.to_path_buf(),
+        place,
+        why,
+    };
     let json = path
         .extension()
         .is_some_and(|extension| extension == "json");
     let spec: CdiSpec = if json {
-        serde_json::from_str(&text).map_err(|error| {
+        serde_json::from_str(text).map_err(|error| {
             let place = (error.line() as u64, error.column() as u64);
             wrong(Some(place), without_place(&error.to_string()))
         })?
     } else {
-        serde_saphyr::from_str_with_options(&text, yaml()).map_err(|error| {
+        serde_saphyr::from_str_with_options(text, yaml()).map_err(|error| {
             let place = error.location().map(|at| (at.line(), at.column()));
             wrong(place, without_place(&error.without_snippet().to_string()))
         })?
     };
     spec.check()
-        .map_err(|fault| wrong(fault.place(&text), fault.why))?;
-    Ok(CdiFile {
-        path: path.to_path_buf(),
-        spec,
-    })
+        .map_err(|fault| wrong(fault.place(text), fault.why))?;
+    Ok(spec)
 }
 
 /// A parser's sentence without the place at its end, which is told before.

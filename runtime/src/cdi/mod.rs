@@ -7,7 +7,7 @@
 mod apply;
 mod edits;
 mod error;
-mod file;
+pub mod file;
 mod merged;
 mod node;
 mod registry;

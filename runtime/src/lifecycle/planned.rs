@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use nemoclaw_policy::handover::{self, Egress, Handover};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Mode, Policy};
+use nemoclaw_policy::provider::{self, Providers};
 use nemoclaw_policy::resolve::{Resolved, resolve};
 use oci_spec::runtime::{Hook, Hooks, Spec};
 
@@ -60,6 +61,7 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
         policy: &resolved.policy,
         texts: &resolved.texts,
         node: &node,
+        providers: &providers(context, &node, &resolved.policy),
         host: &host,
         rootfs: &bundle::rootfs::probe(&rootfs, &paths)?,
         bundle: &bundle,
@@ -92,6 +94,24 @@ pub fn plan(context: &Context, store: &Store, request: &Request<'_>) -> Result<P
 
 fn log_all(context: &Context, remarks: &[String]) {
     remarks.iter().for_each(|remark| context.log.info(remark));
+}
+
+/// The node's providers, where the policy binds any. A faulty file costs the placeholders, not the box: the router goes
+/// on with the providers of before, and says what the fault is.
+fn providers(context: &Context, node: &NodeConfig, policy: &Policy) -> Providers {
+    if provider::bound(policy).is_empty() {
+        return Providers::default();
+    }
+    match provider::load(&node.providers) {
+        Ok((_, providers)) => providers,
+        Err(error) => {
+            context.log.warning(&format!(
+                "no placeholders of credentials: {:#}",
+                anyhow::Error::new(error)
+            ));
+            Providers::default()
+        }
+    }
 }
 
 /// This machine, as far as a plan depends on it.

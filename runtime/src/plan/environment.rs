@@ -77,6 +77,21 @@ pub fn merged(env: &[String], forced: &[(String, String)]) -> Vec<String> {
         .collect()
 }
 
+/// Whether `env` has the variable.
+pub fn has(env: &[String], name: &str) -> bool {
+    env.iter()
+        .any(|entry| entry.split('=').next() == Some(name))
+}
+
+/// `env` with those of `wanted` that it lacks: what somebody has set stays as it is.
+pub fn completed(env: &[String], wanted: &[(String, String)]) -> Vec<String> {
+    let missing = wanted.iter().filter(|(name, _)| !has(env, name));
+    env.iter()
+        .cloned()
+        .chain(missing.map(|(name, value)| format!("{name}={value}")))
+        .collect()
+}
+
 /// The image's bundle that the merged one starts with.
 pub fn image_bundle(rootfs: &RootfsFacts) -> Option<PathBuf> {
     rootfs.ca_bundles.first().cloned()
@@ -118,6 +133,17 @@ mod tests {
             Some("/sandbox")
         );
         assert_eq!(home_of(&["HOME="], false, &[]), None);
+    }
+
+    #[test]
+    fn a_placeholder_takes_no_variables_place() {
+        let env = ["KEY=own", "OTHER"].map(str::to_owned);
+        let wanted =
+            ["KEY", "OTHER", "NEW"].map(|name| (name.to_owned(), "placeholder".to_owned()));
+        assert_eq!(
+            completed(&env, &wanted),
+            ["KEY=own", "OTHER", "NEW=placeholder"]
+        );
     }
 
     #[test]

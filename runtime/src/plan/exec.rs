@@ -15,6 +15,7 @@ pub fn exec_process(given: &Process, confinement: &Confinement) -> Process {
         planned.set_no_new_privileges(Some(true));
     }
     let env = given.env().clone().unwrap_or_default();
+    let env = environment::completed(&env, &confinement.placeholders);
     planned.set_env(Some(environment::merged(&env, &confinement.environment)));
     planned.set_user(process::with_forced(given.user(), confinement.user));
     let mut rlimits = given.rlimits().clone().unwrap_or_default();

@@ -204,7 +204,6 @@ fn confinement(
     };
     let landlock = tree.places.adjusted(landlock::planned(&ground, remarks)?);
     let may_write = |path: &Path| tree.places.may_write(path, rules);
-    limits::check_right_to_lift(inputs.policy, &tree.user.capabilities)?;
     let nofile = inputs.policy.resources.nofile;
     let given_limits = given.process.rlimits().as_deref().unwrap_or_default();
     Ok(Confinement {
@@ -216,6 +215,7 @@ fn confinement(
         no_new_privileges: true,
         capabilities: Some(tree.user.capabilities.clone()),
         environment: variables(inputs, given, may_write, &tree.user, tree.trust.is_some()),
+        placeholders: placeholders(inputs, given, remarks),
         user: tree.user.forced,
         rlimits: limits::rlimits(given_limits, inputs.host, nofile)?,
         nofile,
@@ -238,6 +238,28 @@ fn variables(
         Vec::new()
     };
     home.into_iter().chain(ca).collect()
+}
+
+/// Placeholders of the providers that the policy binds. A value that the engine gives stays, and is told by name.
+fn placeholders(
+    inputs: &Inputs<'_>,
+    given: &Given<'_>,
+    remarks: &mut Vec<String>,
+) -> Vec<(String, String)> {
+    if inputs.policy.mode == Mode::Offline {
+        return Vec::new();
+    }
+    let policies: Vec<&str> = inputs.texts.iter().map(|text| text.name.as_str()).collect();
+    let all = inputs
+        .providers
+        .environment(inputs.id, inputs.policy, &policies);
+    let env = given.process.env().as_deref().unwrap_or_default();
+    for (key, _) in all.iter().filter(|(key, _)| environment::has(env, key)) {
+        remarks.push(format!(
+            "the engine sets the variable `{key}`: that value is in the sandbox, and no placeholder"
+        ));
+    }
+    all
 }
 
 /// The Linux part: own namespaces, masks, limits; seccomp is ours to load; nothing propagates in or out.

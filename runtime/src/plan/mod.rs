@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use nemoclaw_policy::handover::{Handover, PolicyText};
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::Policy;
+use nemoclaw_policy::provider::Providers;
 use oci_spec::runtime::{Hook, LinuxSeccomp, PosixRlimit, Spec};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,8 @@ pub struct Inputs<'a> {
     pub texts: &'a [PolicyText],
     /// The node's configuration.
     pub node: &'a NodeConfig,
+    /// The node's providers, where the policy binds any.
+    pub providers: &'a Providers,
     /// This machine.
     pub host: &'a HostFacts,
     /// The image.
@@ -166,6 +169,9 @@ pub struct Confinement {
     pub capabilities: Option<Vec<String>>,
     /// Variables set in init and merged into every exec's environment (CA variables, `HOME` when forced).
     pub environment: Vec<(String, String)>,
+    /// Placeholders of credentials, by variable: for processes that have no such variable of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placeholders: Vec<(String, String)>,
     /// User and group that the policy forces, on every exec too.
     #[serde(deserialize_with = "Option::deserialize")]
     pub user: Option<(u32, u32)>,

@@ -1,6 +1,6 @@
 //! The policy's `resources` and the engine's: a box has the lesser of both, at create and in every `update`.
 
-use nemoclaw_policy::policy::{Resources, size_words};
+use nemoclaw_policy::policy::{Resources, cpu_words, size_words};
 use oci_spec::runtime::{LinuxCpu, LinuxMemory, LinuxPids, LinuxResources};
 use serde::{Deserialize, Serialize};
 
@@ -100,17 +100,17 @@ impl ResourceLimits {
     /// In words, for `state`; without the processes where no limit is ours.
     #[must_use]
     pub fn words(&self) -> String {
-        let size = |bytes: u64| size_words(bytes);
         let all = [
             self.memory
                 .and_then(|bytes| u64::try_from(bytes).ok())
-                .map(|bytes| format!("memory {}", size(bytes))),
-            self.cpu_milli.map(|milli| format!("cpu {}", cpus(milli))),
+                .map(|bytes| format!("memory {}", size_words(bytes))),
+            self.cpu_milli
+                .map(|milli| format!("cpu {}", cpu_words(milli))),
             (self.pids > 0).then(|| format!("pids {}", self.pids)),
             self.nofile.map(|count| format!("nofile {count}")),
             self.sandbox
-                .map(|bytes| format!("/sandbox {}", size(bytes))),
-            self.tmp.map(|bytes| format!("/tmp {}", size(bytes))),
+                .map(|bytes| format!("/sandbox {}", size_words(bytes))),
+            self.tmp.map(|bytes| format!("/tmp {}", size_words(bytes))),
         ];
         all.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -182,7 +182,7 @@ impl ResourceLimits {
         if let (Some(most), Some(cpu)) = (self.cpu_milli, met.cpu())
             && (asked_time(cpu, now).exceeds(most) || beyond_quota(cpu))
         {
-            return Err(beyond("CPU time", format!("{} CPUs", cpus(most))));
+            return Err(beyond("CPU time", format!("{} CPUs", cpu_words(most))));
         }
         Ok(met)
     }
@@ -234,12 +234,6 @@ pub fn processes(given: Option<&LinuxPids>, default: i64, most: Option<u32>) -> 
         (Some(one), None) | (None, Some(one)) => one,
         (None, None) => default,
     }
-}
-
-/// `2` or `0.5`.
-fn cpus(milli: u32) -> String {
-    let text = format!("{}.{:03}", milli / 1000, milli % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Quota and period after `cpu` is written, where zero and nothing leave what is in force.

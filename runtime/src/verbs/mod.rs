@@ -63,7 +63,11 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match dispatch(&context, &cli.verb) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            context.log.error(&one_line(&error));
+            let sentence = one_line(&error);
+            context.log.error(&sentence);
+            if matches!(cli.verb, Verb::Update(_)) {
+                context.log.aloud(&sentence);
+            }
             ExitCode::from(if matches!(cli.verb, Verb::Exec(_)) {
                 EXEC_FAILED
             } else {

@@ -1,5 +1,6 @@
 //! `exec`: an exec'ed process is confined exactly as init is, whatever its process.json asks for.
 
+use nemoclaw_policy::{Policy, Source, provider::Providers};
 use nemoclaw_runtime::plan::{Confinement, exec_process};
 use oci_spec::runtime::{PosixRlimitType, Process};
 use serde_json::json;
@@ -89,4 +90,48 @@ fn a_confinement_survives_the_state_file() {
     let text = serde_json::to_string(&confinement).unwrap();
     let back: Confinement = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&back).unwrap(), text);
+}
+
+#[test]
+fn a_bound_provider_gives_placeholders_and_what_the_engine_sets_stays() {
+    let mut world = World::of("docker20-bridge");
+    let text = "version: 1\nproviders:\n  hub: { type: github, file: /a }\n  lab: { type: gitlab, file: /b }\n";
+    world.providers = Providers::parse(&Source::text("providers.yaml", text)).unwrap();
+    let env = world.config["process"]["env"].as_array_mut().unwrap();
+    env.push("GH_TOKEN=the-engines-own".into());
+    let none = world.plan().unwrap();
+    assert!(none.confinement.placeholders.is_empty());
+
+    let text = "version: 1\nnetwork_policies:\n  a:\n    endpoints:\n      - { host: api.github.com, port: 443, protocol: rest, access: full, credential_binding: { provider: hub } }\n";
+    world.policy.network = Policy::load(&Source::text("p.yaml", text)).unwrap().network;
+    let plan = world.plan().unwrap();
+    let of = |process: &Process| -> Vec<String> {
+        let env = process.env().clone().unwrap();
+        env.into_iter()
+            .filter(|entry| entry.contains("TOKEN="))
+            .collect()
+    };
+    let init = plan.spec.process().as_ref().unwrap();
+    assert_eq!(
+        of(init),
+        [
+            "GH_TOKEN=the-engines-own",
+            "GITHUB_TOKEN=nemoclaw:resolve:env:GITHUB_TOKEN"
+        ]
+    );
+    assert!(
+        plan.remarks
+            .iter()
+            .any(|remark| remark.contains("`GH_TOKEN`")),
+        "{:?}",
+        plan.remarks
+    );
+    let exec = exec_process(&docker_exec(), &plan.confinement);
+    assert_eq!(
+        of(&exec),
+        [
+            "GITHUB_TOKEN=nemoclaw:resolve:env:GITHUB_TOKEN",
+            "GH_TOKEN=nemoclaw:resolve:env:GH_TOKEN"
+        ]
+    );
 }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use nemoclaw_policy::handover::PolicyText;
 use nemoclaw_policy::node::NodeConfig;
 use nemoclaw_policy::policy::{Filesystem, Landlock, Mode, Policy, Process};
+use nemoclaw_policy::provider::Providers;
 use nemoclaw_runtime::plan::{
     self, HostFacts, Inputs, JoinedNamespace, PathKind, Plan, Refusal, RootfsFacts, SourceFacts,
     SourceKind,
@@ -42,6 +43,7 @@ struct World {
     host: HostFacts,
     rootfs: RootfsFacts,
     policy_path: Option<PathBuf>,
+    providers: Providers,
 }
 
 impl World {
@@ -55,6 +57,7 @@ impl World {
             host: host(&spec),
             rootfs: rootfs(),
             policy_path: None,
+            providers: Providers::default(),
         }
     }
 
@@ -75,6 +78,7 @@ impl World {
             policy: &self.policy,
             texts: &texts,
             node: &node(),
+            providers: &self.providers,
             host: &self.host,
             rootfs: &self.rootfs,
             bundle: Path::new("/run/engine/box1"),
@@ -122,6 +126,7 @@ fn policy() -> Policy {
         process: Process::default(),
         devices: nemoclaw_policy::device::Devices::default(),
         network: Vec::new(),
+        places: nemoclaw_policy::policy::Places::default(),
         ..Policy::load(&nemoclaw_policy::Source::text("p", "version: 1\n")).unwrap()
     }
 }

@@ -3,14 +3,10 @@
 //! A file that cannot be used changes nothing; a secret that is gone is gone, since that is how an operator takes it away.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_policy::Source;
-use nemoclaw_policy::provider::{self, MAX_SECRET, Provider, ProviderError, Providers};
-use zeroize::Zeroizing;
+use nemoclaw_policy::provider::{self, Provider, ProviderError, Providers, SecretError};
 
 use super::watch::directories;
 use crate::link::ToWorker;
@@ -20,25 +16,28 @@ use crate::worker::event::told;
 /// Where systemd says that a unit's credentials lie.
 const SYSTEMD: &str = "CREDENTIALS_DIRECTORY";
 
-/// Why a secret cannot be used. What is in the file is never told.
+/// Why a provider has no secret. What is in its file is never told.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-enum SecretError {
-    #[error("the credential of `{provider}` is not there: `{}`", path.display())]
-    Missing { provider: String, path: PathBuf },
-    #[error("the credential of `{provider}` is systemd's, which gave this router none")]
-    NoSystemd { provider: String },
-    #[error("the credential of `{provider}` cannot be read from `{}`", path.display())]
-    Read {
+enum NoSecret {
+    #[error("the credential of `{0}` is systemd's, which gave this router none")]
+    NoSystemd(String),
+    #[error("the provider `{provider}` has no credential")]
+    Unread {
         provider: String,
-        path: PathBuf,
         #[source]
-        source: io::Error,
+        source: SecretError,
     },
-    #[error("`{}` holds the credential of `{provider}`, so it must be a file of root's alone: run `chown root {}; chmod 600 {}`", path.display(), path.display(), path.display())]
-    Open { provider: String, path: PathBuf },
-    #[error("what is in `{}` is no credential: {why}", path.display())]
-    Form { path: PathBuf, why: &'static str },
+}
+
+impl NoSecret {
+    /// Whether it is not there at all.
+    fn is_gone(&self) -> bool {
+        match self {
+            NoSecret::NoSystemd(_) => true,
+            NoSecret::Unread { source, .. } => source.is_gone(),
+        }
+    }
 }
 
 /// What is in force.
@@ -101,46 +100,28 @@ impl Held {
     }
 
     /// The secret of before, where the one on disk is faulty.
-    fn still(&self, entry: &Provider, error: &SecretError) -> Option<Secret> {
-        let gone = matches!(
-            error,
-            SecretError::Missing { .. } | SecretError::NoSystemd { .. }
-        );
+    fn still(&self, entry: &Provider, error: &NoSecret) -> Option<Secret> {
         let same = self
             .entries
             .named(&entry.name)
             .is_some_and(|before| before.secret == entry.secret);
-        if gone || !same {
+        if error.is_gone() || !same {
             return None;
         }
         self.secrets.get(&*entry.name).cloned()
     }
 
-    fn secret(&self, entry: &Provider) -> Result<Secret, SecretError> {
-        let provider = || entry.name.to_string();
+    fn secret(&self, entry: &Provider) -> Result<Secret, NoSecret> {
         let Some(path) = entry.secret.path(self.systemd.as_deref()) else {
-            return Err(SecretError::NoSystemd {
-                provider: provider(),
-            });
+            return Err(NoSecret::NoSystemd(entry.name.to_string()));
         };
-        read(&path).map_err(|error| match error {
-            Unread::Io(source) if source.kind() == io::ErrorKind::NotFound => {
-                SecretError::Missing {
-                    provider: provider(),
-                    path,
-                }
-            }
-            Unread::Io(source) => SecretError::Read {
-                provider: provider(),
-                path,
+        match provider::read_secret(&path) {
+            Ok(text) => Ok(Secret::new(text)),
+            Err(source) => Err(NoSecret::Unread {
+                provider: entry.name.to_string(),
                 source,
-            },
-            Unread::Open => SecretError::Open {
-                provider: provider(),
-                path,
-            },
-            Unread::Form(why) => SecretError::Form { path, why },
-        })
+            }),
+        }
     }
 
     /// What the worker is told.
@@ -195,37 +176,6 @@ fn watchable(file: &Path) -> PathBuf {
         .find(|path| path.parent().is_none_or(Path::is_dir))
         .unwrap_or(file)
         .to_owned()
-}
-
-enum Unread {
-    Io(io::Error),
-    Open,
-    Form(&'static str),
-}
-
-/// One secret from a file that nobody but root can read.
-fn read(path: &Path) -> Result<Secret, Unread> {
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
-        .open(path)
-        .map_err(Unread::Io)?;
-    let meta = file.metadata().map_err(Unread::Io)?;
-    if !meta.is_file() || meta.uid() != 0 || meta.mode() & 0o077 != 0 {
-        return Err(Unread::Open);
-    }
-    // Room for one more: a string that grew would leave a copy behind.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET + 3));
-    file.take(MAX_SECRET as u64 + 2)
-        .read_to_string(&mut text)
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::InvalidData => Unread::Form("it is no text"),
-            _ => Unread::Io(error),
-        })?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    provider::check_secret(line).map_err(Unread::Form)?;
-    Ok(Secret::new(Zeroizing::new(line.to_owned())))
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use nemoclaw_policy::Policy;
 use tokio::time::{Instant, Sleep};
 
+use super::budget::{Axis, Exceeded};
 use super::policy::InForce;
 use super::pool::Lease;
+use super::sandbox::Sandbox;
 use super::sink::{Bytes as Counters, Record};
 use super::wanted::Wanted;
 use crate::limits;
@@ -32,6 +34,9 @@ pub enum BodyError {
     /// The policy changed.
     #[error("the policy no longer allows it")]
     Revoked,
+    /// It is longer than what the sandbox may still send.
+    #[error(transparent)]
+    Spent(#[from] Exceeded),
 }
 
 /// A body of ours.
@@ -204,6 +209,7 @@ pub struct Passing {
     idle: Option<Pin<Box<Sleep>>>,
     moved: bool,
     record: Record,
+    charged: Option<Arc<Sandbox>>,
     // After the body, so that its connection is free when it comes back.
     _lease: Option<Lease>,
 }
@@ -227,7 +233,28 @@ impl Passing {
             idle: None,
             moved: false,
             record,
+            charged: None,
             _lease: lease,
+        }
+    }
+
+    /// The same, whose bytes count against the budget of `sandbox`.
+    #[must_use]
+    pub fn charged(self, sandbox: &Arc<Sandbox>) -> Passing {
+        Passing {
+            charged: Some(sandbox.clone()),
+            ..self
+        }
+    }
+
+    /// Count what passes; what the budget does not cover any more does not pass.
+    fn spend(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.count(bytes);
+        match &self.charged {
+            Some(sandbox) => sandbox
+                .budget
+                .spend(&sandbox.policy, Axis::BytesOut, bytes as u64),
+            None => Ok(()),
         }
     }
 
@@ -287,7 +314,9 @@ impl hyper::body::Body for Passing {
                 Poll::Ready(None)
             }
             Poll::Ready(Some(Ok(frame))) => {
-                this.count(frame.data_ref().map_or(0, Bytes::len));
+                if let Err(exceeded) = this.spend(frame.data_ref().map_or(0, Bytes::len)) {
+                    return this.fail(exceeded.into());
+                }
                 this.moved = true;
                 Poll::Ready(Some(Ok(frame)))
             }

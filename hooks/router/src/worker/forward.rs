@@ -17,7 +17,7 @@ use nemoclaw_policy::Policy;
 
 use super::body::{Body, Passing, Revoked, Source, Way, none, whole};
 use super::carry::relay;
-use super::credentials::{Carried, Coded};
+use super::credentials::Carried;
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
@@ -52,10 +52,10 @@ enum Upgrade {
 }
 
 impl Upgrade {
-    fn of(wanted: &Wanted, policy: &Policy) -> Upgrade {
+    fn of(wanted: &Wanted, carried: &Carried, policy: &Policy) -> Upgrade {
         match wanted.upgrade {
             false => Upgrade::No,
-            true if wanted.is_open(policy) => Upgrade::Open,
+            true if carried.texts.is_none() && wanted.is_open(policy) => Upgrade::Open,
             true => Upgrade::Texts,
         }
     }
@@ -75,6 +75,7 @@ pub async fn forward(
         connection: connection.clone(),
         upgrade: Upgrade::of(
             &allowed.wanted,
+            &allowed.carried,
             &connection.sandbox.policy.snapshot().policy,
         ),
         wanted: Arc::new(allowed.wanted),
@@ -112,7 +113,9 @@ pub async fn forward(
         if body.is_end_stream() {
             return none();
         }
-        Passing::new(body, Way::Out, record.clone(), revoked.again(), None).boxed_unsync()
+        Passing::new(body, Way::Out, record.clone(), revoked.again(), None)
+            .charged(&connection.sandbox)
+            .boxed_unsync()
     });
     let pool = connection.sandbox.pool.load_full();
     let begun = Instant::now();
@@ -247,7 +250,7 @@ impl Underway {
     }
 
     fn came_back(
-        &self,
+        mut self,
         (mut response, lease): Answered,
         upgrading: Option<OnUpgrade>,
         record: Record,
@@ -282,6 +285,7 @@ impl Underway {
             let socket = Socket {
                 connection: self.connection.clone(),
                 wanted: self.wanted.clone(),
+                texts: self.carried.texts.take(),
                 record,
             };
             tasks.spawn(socket.serve(client, server, revoked));
@@ -291,8 +295,7 @@ impl Underway {
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);
-        self.cleaned(Response::from_parts(head, whole(Vec::new())))
-            .unwrap_or_else(|refused| refused)
+        self.cleaned(Response::from_parts(head, whole(Vec::new())), |_| {})
     }
 
     fn passed_back(
@@ -303,23 +306,19 @@ impl Underway {
         lease: Lease,
     ) -> Response<Body> {
         let back = passed_back(response, record.clone(), revoked, lease);
-        match self.cleaned(back) {
-            Ok(back) => back,
-            Err(refused) => {
-                record.because(Coded.to_string());
-                refused
-            }
-        }
+        self.cleaned(back, |reason| record.because(reason))
     }
 
-    /// The answer without the credentials that the request carried; else our own.
-    fn cleaned(&self, back: Response<Body>) -> Result<Response<Body>, Response<Body>> {
+    /// The answer without the credentials that the request carried; our own where they could not be found.
+    fn cleaned(&self, back: Response<Body>, refused: impl FnOnce(&str)) -> Response<Body> {
         let Some(scrub) = &self.carried.scrub else {
-            return Ok(back);
+            return back;
         };
-        scrub.clean(back).map_err(|coded| {
+        scrub.clean(back).unwrap_or_else(|coded| {
+            let reason = coded.to_string();
+            refused(&reason);
             let hint = "ask for another answer, or use the host without its credential";
-            self.failed(StatusCode::BAD_GATEWAY, coded.to_string(), hint)
+            self.failed(StatusCode::BAD_GATEWAY, reason, hint)
         })
     }
 

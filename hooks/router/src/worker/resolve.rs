@@ -285,6 +285,11 @@ mod tests {
 
     /// A DNS server on loopback that answers every A question with `addresses`.
     async fn server(addresses: Vec<Ipv4Addr>) -> SocketAddr {
+        changing(vec![addresses], 60).await
+    }
+
+    /// The same with other addresses each time, and the last ones from then on.
+    async fn changing(mut answers: Vec<Vec<Ipv4Addr>>, keep: u32) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bind");
         let at = socket.local_addr().expect("address");
         tokio::spawn(async move {
@@ -295,12 +300,13 @@ mod tests {
                     .into_response();
                 let query = message.queries[0].clone();
                 if query.query_type() == RecordType::A {
-                    for address in &addresses {
-                        message.add_answer(Record::from_rdata(
-                            query.name().clone(),
-                            60,
-                            RData::A(A(*address)),
-                        ));
+                    for address in &answers[0] {
+                        let data = RData::A(A(*address));
+                        let name = query.name().clone();
+                        message.add_answer(Record::from_rdata(name, keep, data));
+                    }
+                    if answers.len() > 1 {
+                        answers.remove(0);
                     }
                 }
                 let mut stranger = message.clone();
@@ -361,6 +367,26 @@ mod tests {
             let other = policy("{ host: db.lan, port: 443, allowed_ips: [172.16.0.0/12] }");
             let refused = resolver.addresses(Reach::new(&other, "db.lan", 443)).await;
             assert!(matches!(refused, Err(ResolveError::Inside { why, .. }) if why == OUTSIDE));
+        });
+    }
+
+    #[test]
+    fn a_name_that_leads_inside_the_second_time_is_kept_for_its_time_and_then_refused() {
+        run(async {
+            let outside = Ipv4Addr::new(192, 0, 2, 9);
+            let dns = changing(vec![vec![outside], vec![Ipv4Addr::LOCALHOST]], 0).await;
+            let resolver = Resolver::new(BTreeMap::new(), vec![dns]);
+            for _ in 0..2 {
+                let found = resolver.addresses(open("rebind.example")).await;
+                assert_eq!(found.expect("kept"), [IpAddr::V4(outside)]);
+            }
+            let least = u64::from(limits::RESOLVE_KEEP.0);
+            tokio::time::sleep(Duration::from_millis(1000 * least + 100)).await;
+            let refused = resolver.addresses(open("rebind.example")).await;
+            assert!(
+                matches!(refused, Err(ResolveError::Inside { .. })),
+                "{refused:?}"
+            );
         });
     }
 

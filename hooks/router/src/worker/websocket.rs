@@ -16,6 +16,7 @@ use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader};
 
 use super::body::Revoked;
 use super::carry::Activity;
+use super::credentials;
 use super::event;
 use super::frames::{Broken, Frames, write};
 use super::http::Inspected;
@@ -38,6 +39,8 @@ pub struct Socket {
     pub connection: Arc<Inspected>,
     /// The request that it was.
     pub wanted: Arc<Wanted>,
+    /// Its credentials, where it may carry any.
+    pub texts: Option<credentials::Texts>,
     /// Its record.
     pub record: Record,
 }
@@ -105,7 +108,7 @@ impl Socket {
         let mut from_client = Frames::new(from_client, &bytes.out, &activity);
         let close = Close::new(None);
         let upward = self.until_closed(&close, &mut from_client, to_server);
-        let downward = downward(from_server, to_client, close.subscribe());
+        let downward = self.downward(from_server, to_client, close.subscribe());
         let both = async {
             tokio::pin!(upward, downward);
             tokio::select! {
@@ -178,6 +181,7 @@ impl Socket {
                     let payload = from.take(length).await?;
                     if let Some(text) = texts.add(&head, &payload).map_err(Refused::from)? {
                         self.decide_text(&text).await?;
+                        let text = self.resolved(text).await?;
                         self.send(&head, text, &mut to).await?;
                         room = None;
                     }
@@ -218,6 +222,53 @@ impl Socket {
         self.record.bytes().out.fetch_add(sent, Ordering::Relaxed);
         Ok(())
     }
+
+    /// From the server to the client; once the connection is to be closed, a close between two frames.
+    async fn downward(
+        &self,
+        mut from: Frames<'_, ReadHalf<Io>>,
+        mut to: WriteHalf<Io>,
+        mut closing: watch::Receiver<Option<CloseFrame>>,
+    ) -> Result<(), Ended> {
+        loop {
+            tokio::select! {
+                biased;
+                close = told(&mut closing) => {
+                    write(&mut to, Frame::close(close)).await?;
+                    break;
+                }
+                next = from.next() => match next? {
+                    Some((head, length)) => self.back(&mut from, &head, length, &mut to).await?,
+                    None => break,
+                },
+            }
+        }
+        to.shutdown().await.map_err(Broken::from)?;
+        Ok(())
+    }
+
+    /// One of the server's frames; without the credentials where the connection carried any.
+    async fn back(
+        &self,
+        from: &mut Frames<'_, ReadHalf<Io>>,
+        head: &FrameHeader,
+        length: u64,
+        to: &mut WriteHalf<Io>,
+    ) -> Result<(), Ended> {
+        let texts = self.texts.as_ref().filter(|texts| texts.looks_back());
+        let Some(texts) = texts.filter(|_| matches!(head.opcode, OpCode::Data(_))) else {
+            return Ok(from.pass(head, length, to).await?);
+        };
+        if length > limits::WEBSOCKET_TEXT || head.mask.is_some() {
+            return Err(Refused::unseen().into());
+        }
+        let mut room = None;
+        self.grow(&mut room, length)?;
+        let clean = texts.incoming(&from.take(length).await?);
+        let sent = write(to, Frame::from_payload(head.clone(), clean)).await?;
+        self.record.bytes().back.fetch_add(sent, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 fn no_longer() -> Ended {
@@ -225,29 +276,6 @@ fn no_longer() -> Ended {
         refused: Refused::no_longer(),
         grace: LAST_WORDS,
     }
-}
-
-/// From the server to the client; once the connection is to be closed, a close between two frames.
-async fn downward(
-    mut from: Frames<'_, ReadHalf<Io>>,
-    mut to: WriteHalf<Io>,
-    mut closing: watch::Receiver<Option<CloseFrame>>,
-) -> Result<(), Ended> {
-    loop {
-        tokio::select! {
-            biased;
-            close = told(&mut closing) => {
-                write(&mut to, Frame::close(close)).await?;
-                break;
-            }
-            next = from.next() => match next? {
-                Some((head, length)) => from.pass(&head, length, &mut to).await?,
-                None => break,
-            },
-        }
-    }
-    to.shutdown().await.map_err(Broken::from)?;
-    Ok(())
 }
 
 /// Ends when the client is to be sent a close.

@@ -6,11 +6,13 @@ mod certificates;
 pub mod client;
 mod echo;
 mod grpc;
+mod lenient;
 mod net;
 pub mod openmetrics;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
+pub mod socket;
 pub mod two;
 mod upstream;
 

@@ -10,6 +10,7 @@ pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod provider;
 pub mod register;
 pub mod rm;
 pub mod router;
@@ -46,6 +47,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
         Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
+        Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::Top(top) => top::run(&node()?, top, printer),
         Verb::Audit(audit) => audit::run(&node()?, audit, printer),
@@ -67,6 +69,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
         Verb::Approvals(_) => "approvals",
+        Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
         Verb::Top(_) => "top",

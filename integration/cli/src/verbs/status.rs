@@ -13,6 +13,7 @@ use crate::direct::names;
 use crate::node::Node;
 use crate::printer::{Printer, Tone, table};
 use crate::probe::Walls;
+use crate::probe::limits::Limits;
 use crate::verbs::{keep, router};
 
 /// One sandbox.
@@ -23,6 +24,7 @@ struct Seen {
     pid: Option<i32>,
     exit_code: Option<u8>,
     walls: Option<Walls>,
+    limits: Option<Limits>,
     /// `router`, `offline`, or `none` (an unconfined sandbox).
     egress: &'static str,
     router: Option<BoxStatus>,
@@ -109,6 +111,7 @@ fn look(
             None
         },
         walls,
+        limits: pid.and_then(Limits::of),
         egress: match egress {
             Some(Egress::Router) => "router",
             Some(Egress::Offline) => "offline",
@@ -194,6 +197,9 @@ fn text(seen: &Seen, printer: Printer) -> String {
         };
         rows.push(row("walls", walls));
         rows.push(row("egress", seen.egress.to_owned()));
+    }
+    if let Some(limits) = &seen.limits {
+        rows.push(row("limits", limits.words()));
     }
     let mut fault = String::new();
     if let Some(routed) = &seen.router {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use nemoclaw_tests::world::workspace;
 
+use crate::peers::Logs;
+
 /// The flags.
 #[derive(Debug)]
 pub struct Wish {
@@ -19,6 +21,8 @@ pub struct Wish {
     pub modes: Vec<String>,
     /// Parts to leave in; all when empty.
     pub parts: Vec<String>,
+    /// Whether peers log.
+    pub logs: Logs,
     /// A directory with another build of the router, measured too.
     pub before: Option<PathBuf>,
     /// Where the numbers go.
@@ -35,6 +39,7 @@ impl Wish {
             only: Vec::new(),
             modes: Vec::new(),
             parts: Vec::new(),
+            logs: Logs::On,
             before: None,
             json: workspace().join("target/bench/router.json"),
         };
@@ -52,13 +57,20 @@ impl Wish {
                 "--only" => wish.only = list(&value()?),
                 "--modes" => wish.modes = list(&value()?),
                 "--parts" => wish.parts = list(&value()?),
+                "--logs" => {
+                    wish.logs = match value()?.as_str() {
+                        "on" => Logs::On,
+                        "off" => Logs::Off,
+                        other => return Err(format!("`--logs {other}`: there are on and off")),
+                    }
+                }
                 "--before" => wish.before = Some(PathBuf::from(value()?)),
                 "--json" => wish.json = PathBuf::from(value()?),
                 // cargo says so to every bench.
                 "--bench" => {}
                 _ => {
                     return Err(format!(
-                        "unknown flag `{word}`: there are --rounds, --seed, --requests, --only, --modes, --parts, --before and --json"
+                        "unknown flag `{word}`: there are --rounds, --seed, --requests, --only, --modes, --parts, --logs, --before and --json"
                     ));
                 }
             }

@@ -2,8 +2,8 @@
 //! in a shuffled order.
 //!
 //! `make bench-router`, or the bench with flags: `--rounds 7`, `--seed N`, `--only ours,haproxy`, `--modes l4,l7`,
-//! `--parts rounds,memory,entries,boxes,idle,reload`, `--before DIR` (a router of another build, measured too) and `--json FILE`. It needs
-//! root. Everything happens in a network and a mount namespace of its own and on a tmpfs, so that no name, no port and no
+//! `--parts rounds,memory,entries,boxes,idle,reload`, `--logs off`, `--before DIR` (a router of another build, measured too) and
+//! `--json FILE`. It needs root. Everything happens in a network and a mount namespace of its own and on a tmpfs, so that no name, no port and no
 //! address of the machine is touched, and everything is gone with the process. Processor time counts, from the
 //! scheduler's own clock, for all processes of a proxy together; ours has two.
 #![allow(

@@ -1,5 +1,6 @@
-//! haproxy, nginx and Envoy with one worker each, in front of the same upstream, with the same check of method, host and path,
-//! with TLS on both sides where ours has it, and without logs.
+//! haproxy, nginx and Envoy with one worker each, in front of the same upstream, with the same check of method, host and path
+//! and with TLS on both sides where ours has it. Ours records every request and connection, so with `--logs on` (the
+//! default) each of theirs leaves a line in a file too; with `--logs off` theirs leave none.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,15 @@ use nemoclaw_tests::world::workspace;
 use crate::ground::{Ground, PORT, PROXIES, Server};
 use crate::meter;
 use crate::subjects::{ENVOY, HAPROXY, Mode, NGINX, Subject};
+
+/// Whether peers log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Logs {
+    /// A line for each request and each connection.
+    On,
+    /// None.
+    Off,
+}
 
 /// A peer that runs.
 pub struct Peer {
@@ -21,7 +31,7 @@ pub struct Peer {
 ///
 /// # Errors
 /// It is not installed: one sentence.
-pub fn start(ground: &Ground, name: &'static str) -> Result<Peer, String> {
+pub fn start(ground: &Ground, name: &'static str, logs: Logs) -> Result<Peer, String> {
     let file = ground.path(&format!("{name}.conf"));
     let words = match name {
         HAPROXY => vec!["-f".to_owned(), file.display().to_string()],
@@ -39,9 +49,9 @@ pub fn start(ground: &Ground, name: &'static str) -> Result<Peer, String> {
         .to_vec(),
     };
     let text = match name {
-        HAPROXY => haproxy(&ground.dir),
-        NGINX => nginx(&ground.dir),
-        _ => envoy(&ground.dir),
+        HAPROXY => haproxy(&ground.dir, logs),
+        NGINX => nginx(&ground.dir, logs),
+        _ => envoy(&ground.dir, logs),
     };
     let program = match name {
         HAPROXY => PathBuf::from("/usr/sbin/haproxy"),
@@ -76,12 +86,21 @@ fn port(peer: &str, mode: Mode) -> String {
     format!("{PROXIES}:{}", mode.peer_port(peer))
 }
 
-fn haproxy(dir: &Path) -> String {
+fn haproxy(dir: &Path, logs: Logs) -> String {
     let dir = dir.display();
+    // Its standard output is a file.
+    let (log, tcp, http) = match logs {
+        Logs::On => (
+            " log stdout format raw local0\n",
+            " log global\n option tcplog\n",
+            " log global\n option httplog\n",
+        ),
+        Logs::Off => ("", "", ""),
+    };
     let mut text = format!(
-        "global\n nbthread 1\n maxconn 9000\n\
+        "global\n nbthread 1\n maxconn 9000\n{log}\
          defaults\n mode http\n timeout connect 30s\n timeout client 600s\n timeout server 600s\n timeout http-keep-alive 600s\n http-reuse always\n\
-         frontend l4\n mode tcp\n bind {}\n default_backend l4\nbackend l4\n mode tcp\n server up {}:{PORT}\n",
+         frontend l4\n mode tcp\n{tcp} bind {}\n default_backend l4\nbackend l4\n mode tcp\n server up {}:{PORT}\n",
         port(HAPROXY, Mode::L4),
         Mode::L4.upstream(),
     );
@@ -100,7 +119,7 @@ fn haproxy(dir: &Path) -> String {
     ] {
         let name = mode.name();
         text += &format!(
-            "frontend {name}\n bind {0}{bind}\n acl host hdr(host) -i {1}:{2}\n acl path path_beg /api/\n \
+            "frontend {name}\n{http} bind {0}{bind}\n acl host hdr(host) -i {1}:{2}\n acl path path_beg /api/\n \
              http-request deny unless METH_GET host path\n default_backend {name}\nbackend {name}\n server up {3}:{PORT}{server}\n",
             port(HAPROXY, mode),
             mode.host(HAPROXY),
@@ -111,7 +130,14 @@ fn haproxy(dir: &Path) -> String {
     text.replace("@", &dir.to_string())
 }
 
-fn nginx(dir: &Path) -> String {
+fn nginx(dir: &Path, logs: Logs) -> String {
+    let (tcp, http) = match logs {
+        Logs::On => (
+            "log_format tcp '$remote_addr [$time_local] $protocol $status $bytes_sent $bytes_received $session_time'; access_log @/nginx-tcp.log tcp;",
+            "access_log @/nginx-http.log combined;",
+        ),
+        Logs::Off => ("", "access_log off;"),
+    };
     let tls = |mode: Mode, h2: &str| {
         format!(
             "server {{ listen {} ssl{h2} backlog=16384; server_name {}; ssl_certificate @/server.pem; ssl_certificate_key @/server.key; \
@@ -133,9 +159,9 @@ fn nginx(dir: &Path) -> String {
         "load_module /usr/lib/nginx/modules/ngx_stream_module.so;
          daemon off; worker_processes 1; pid @/nginx.pid; error_log @/nginx.err; user root;
          events {{ worker_connections 40000; }}
-         stream {{ server {{ listen {} backlog=16384; proxy_pass {}:{PORT}; }} }}
+         stream {{ {tcp} server {{ listen {} backlog=16384; proxy_pass {}:{PORT}; }} }}
          http {{
-           access_log off; tcp_nodelay on; keepalive_timeout 600s; keepalive_requests 1000000000;
+           {http} tcp_nodelay on; keepalive_timeout 600s; keepalive_requests 1000000000;
            client_body_temp_path @/n1; proxy_temp_path @/n2; fastcgi_temp_path @/n3; uwsgi_temp_path @/n4; scgi_temp_path @/n5;
            proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host $http_host; proxy_max_temp_file_size 0;
            {}
@@ -155,10 +181,15 @@ fn nginx(dir: &Path) -> String {
 }
 
 /// JSON, which Envoy reads as YAML.
-fn envoy(dir: &Path) -> String {
+fn envoy(dir: &Path, logs: Logs) -> String {
     let at = |address: &str, port: u16| serde_json::json!({ "socket_address": { "address": address, "port_value": port } });
     let file = |name: &str| serde_json::json!({ "filename": dir.join(name) });
     let of = |kind: &str| format!("type.googleapis.com/envoy.extensions.{kind}");
+    let log = match logs {
+        Logs::On => serde_json::json!([{ "name": "log", "typed_config": {
+            "@type": of("access_loggers.file.v3.FileAccessLog"), "path": dir.join("envoy-access.log") } }]),
+        Logs::Off => serde_json::json!([]),
+    };
     let mut listeners = Vec::new();
     let mut clusters = Vec::new();
     for mode in Mode::ALL {
@@ -166,11 +197,11 @@ fn envoy(dir: &Path) -> String {
         let secure = matches!(mode, Mode::TlsOne | Mode::TlsTwo);
         let filter = if mode == Mode::L4 {
             serde_json::json!({ "name": "tcp", "typed_config": {
-                "@type": of("filters.network.tcp_proxy.v3.TcpProxy"), "stat_prefix": name, "cluster": name } })
+                "@type": of("filters.network.tcp_proxy.v3.TcpProxy"), "stat_prefix": name, "cluster": name, "access_log": log } })
         } else {
             serde_json::json!({ "name": "http", "typed_config": {
                 "@type": of("filters.network.http_connection_manager.v3.HttpConnectionManager"),
-                "stat_prefix": name, "generate_request_id": false,
+                "stat_prefix": name, "generate_request_id": false, "access_log": log,
                 "route_config": { "virtual_hosts": [ { "name": name, "domains": [format!("{}:{}", mode.host(ENVOY), mode.peer_port(ENVOY))],
                     "routes": [ { "match": { "prefix": "/api/", "headers": [ { "name": ":method", "string_match": { "exact": "GET" } } ] },
                                   "route": { "cluster": name, "timeout": "600s" } } ] } ] },

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::command_line::Wish;
 use crate::numbers::{Samples, percentile};
+use crate::peers::Logs;
 use crate::promises::Promise;
 use crate::rounds::{BULK, FRESH, HELD, IDLE, P50, P99, RATE, REQUEST};
 use crate::scale::{ENTRIES, PER_BOX, with};
@@ -18,10 +19,11 @@ const ORDER: [&str; 7] = [DIRECT, OURS, FENCED, BEFORE, HAPROXY, NGINX, ENVOY];
 /// All tables.
 pub fn text(samples: &Samples, promises: &[Promise], wish: &Wish) -> String {
     let mut out = format!(
-        "{} rounds of {} requests, seed {}; medians; kernel {}, load {}\n",
+        "{} rounds of {} requests, seed {}, logs of peers {:?}; medians; kernel {}, load {}\n",
         wish.rounds,
         wish.requests,
         wish.seed,
+        wish.logs,
         first_word("/proc/sys/kernel/osrelease"),
         first_word("/proc/loadavg"),
     );
@@ -155,6 +157,7 @@ pub fn write(samples: &Samples, promises: &[Promise], wish: &Wish) {
         "rounds": wish.rounds,
         "requests": wish.requests,
         "seed": wish.seed,
+        "logs_of_peers": wish.logs == Logs::On,
         "kernel": first_word("/proc/sys/kernel/osrelease"),
         "load": first_word("/proc/loadavg"),
         "haproxy": version("haproxy", "-v"),

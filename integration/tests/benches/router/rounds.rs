@@ -73,7 +73,7 @@ pub fn run(ground: &Ground, wish: &Wish, samples: &mut Samples) {
     }
     let mut running = Vec::new();
     for name in PEERS.into_iter().filter(|name| wanted(wish, name)) {
-        match peers::start(ground, name) {
+        match peers::start(ground, name, wish.logs) {
             Ok(peer) => {
                 subjects.push(peer.subject.clone());
                 running.push(peer);

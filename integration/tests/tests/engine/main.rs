@@ -11,6 +11,7 @@ mod direct;
 mod ease;
 mod gpu;
 mod images;
+mod limits;
 mod networks;
 mod options;
 mod refusals;

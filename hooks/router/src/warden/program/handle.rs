@@ -1,5 +1,6 @@
 //! A process by its directory in `/proc`, which never comes to mean a later process with the same number.
 
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
@@ -13,6 +14,7 @@ use crate::limits;
 
 const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
+const LIST: OFlags = READ.union(OFlags::DIRECTORY);
 /// Room for the entries of a directory, read in as many calls as it takes.
 const ENTRIES: usize = 8 * 1024;
 /// The longest text of a link to a socket, `socket:[4294967295]`, and one more byte.
@@ -109,26 +111,15 @@ impl Handle {
             .ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 
-    /// Whether it has the socket open whose descriptors read as `socket`.
-    ///
-    /// # Errors
-    /// It is gone.
-    pub fn holds(&self, socket: &str) -> io::Result<bool> {
-        let flags = READ | OFlags::DIRECTORY;
-        let list = openat(&self.directory, "fd", flags, Mode::empty())?;
-        let mut entries = [MaybeUninit::uninit(); ENTRIES];
-        let mut text = [MaybeUninit::uninit(); SOCKET_LINK];
-        let mut directory = RawDir::new(&list, &mut entries);
-        while let Some(entry) = directory.next() {
-            let entry = entry?;
-            // `.`, `..`, and descriptors that were closed meanwhile are no such links.
-            if let Ok((link, _)) = readlinkat_raw(&list, entry.file_name(), &mut text)
-                && link == socket.as_bytes()
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether it still has the socket open whose descriptors read as `socket`, likely as `descriptor`.
+    #[must_use]
+    pub fn holds(&self, descriptor: &CStr, socket: &str) -> bool {
+        let list = openat(&self.directory, "fd", LIST, Mode::empty());
+        list.is_ok_and(|list| {
+            reads_as(&list, descriptor, socket)
+                // It has moved it: a shell does.
+                || find(&list, socket).is_ok_and(|found| found.is_some())
+        })
     }
 
     /// One of its files, as much as fits in [`limits::PROGRAM_WORDS`].
@@ -141,4 +132,31 @@ impl Handle {
         file.take(limits::PROGRAM_WORDS).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
+}
+
+/// The descriptor by which the process that `pid` names now has the socket open whose descriptors read as `socket`.
+///
+/// # Errors
+/// There is no such process.
+pub fn descriptor_of(pid: i32, socket: &str) -> io::Result<Option<CString>> {
+    let list = openat(CWD, format!("/proc/{pid}/fd"), LIST, Mode::empty())?;
+    find(&list, socket)
+}
+
+fn find(list: &OwnedFd, socket: &str) -> io::Result<Option<CString>> {
+    let mut entries = [MaybeUninit::uninit(); ENTRIES];
+    let mut directory = RawDir::new(list, &mut entries);
+    while let Some(entry) = directory.next() {
+        let entry = entry?;
+        if reads_as(list, entry.file_name(), socket) {
+            return Ok(Some(entry.file_name().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a descriptor is the socket. `.`, `..`, and descriptors that were closed meanwhile are no links.
+fn reads_as(list: &OwnedFd, descriptor: &CStr, socket: &str) -> bool {
+    let mut text = [MaybeUninit::uninit(); SOCKET_LINK];
+    readlinkat_raw(list, descriptor, &mut text).is_ok_and(|(link, _)| link == socket.as_bytes())
 }

@@ -151,12 +151,11 @@ impl Search {
         let holders = self.territory.holders(owned.inode, end)?;
         let mut describer = Describer::new(&mut self.pins, &self.territory, &self.init)
             .map_err(|_| Unknown::NoHolder)?;
-        let socket = territory::link(owned.inode);
         let mut programs = Vec::new();
         for holder in &holders {
-            let found = describer.program(holder, owned.uid);
+            let found = describer.program(&holder.process, owned.uid);
             // One that has given it up meanwhile (a child between fork and exec) is not behind it.
-            if holder.holds(&socket).is_ok_and(|held| held) {
+            if holder.holds(owned.inode) {
                 programs.push(found?);
             }
         }

@@ -5,6 +5,7 @@
 //! parent left descends from the first; the control group has them all. Containers that share the network (a pod's)
 //! have groups of their own, which are learnt from the first of their processes that is found by its namespace.
 
+use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd;
@@ -13,7 +14,7 @@ use std::time::Instant;
 
 use rustix::fs::{AtFlags, CWD, fstat, statat};
 
-use super::handle::{FileId, Handle};
+use super::handle::{FileId, Handle, descriptor_of};
 use crate::limits;
 use crate::link::Unknown;
 
@@ -21,6 +22,21 @@ use crate::link::Unknown;
 const MOUNTS: &str = "/sys/fs/cgroup";
 /// Where they mount version 2 beside version 1.
 const UNIFIED: &str = "unified";
+
+/// A process that has a socket open.
+pub struct Holder {
+    /// The process.
+    pub process: Handle,
+    descriptor: CString,
+}
+
+impl Holder {
+    /// Whether it still has it open.
+    #[must_use]
+    pub fn holds(&self, inode: u32) -> bool {
+        self.process.holds(&self.descriptor, &link(inode))
+    }
+}
 
 /// The processes of one sandbox.
 pub struct Territory {
@@ -54,7 +70,7 @@ impl Territory {
     ///
     /// # Errors
     /// There are too many, or there is no time left at `end`.
-    pub fn holders(&mut self, inode: u32, end: Instant) -> Result<Vec<Handle>, Unknown> {
+    pub fn holders(&mut self, inode: u32, end: Instant) -> Result<Vec<Holder>, Unknown> {
         let mut pids = Vec::new();
         for group in &self.groups {
             members(group, &mut pids);
@@ -65,7 +81,7 @@ impl Territory {
         }
         let found = having(inode, &self.inhabitants(), end)?;
         for holder in &found {
-            self.learn(holder.pid);
+            self.learn(holder.process.pid);
         }
         Ok(found)
     }
@@ -95,23 +111,27 @@ impl Territory {
 }
 
 /// How the descriptor of a socket reads.
-#[must_use]
-pub fn link(inode: u32) -> String {
+fn link(inode: u32) -> String {
     format!("socket:[{inode}]")
 }
 
-fn having(inode: u32, pids: &[i32], end: Instant) -> Result<Vec<Handle>, Unknown> {
+fn having(inode: u32, pids: &[i32], end: Instant) -> Result<Vec<Holder>, Unknown> {
     let socket = link(inode);
     let mut found = Vec::new();
     for pid in pids {
         if Instant::now() > end {
             return Err(Unknown::Late);
         }
-        let Ok(process) = Handle::open(*pid) else {
+        let Ok(Some(descriptor)) = descriptor_of(*pid, &socket) else {
             continue;
         };
-        if process.holds(&socket).is_ok_and(|held| held) {
-            found.push(process);
+        if let Ok(process) = Handle::open(*pid)
+            && process.holds(&descriptor, &socket)
+        {
+            found.push(Holder {
+                process,
+                descriptor,
+            });
         }
         if found.len() > limits::PROGRAM_PROCESSES {
             return Err(Unknown::TooManyProcesses);

@@ -1,7 +1,7 @@
 //! Placeholders in bodies, where the policy says `request_body_credential_rewrite`: JSON, forms and plain text.
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use nemoclaw_policy::provider::Place;
@@ -30,13 +30,10 @@ impl Resolver {
         let Some(form) = form(&head.headers) else {
             return Ok(body);
         };
-        let declared = head
-            .headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-        if declared.is_some_and(|length| length > limits::CREDENTIAL_BODY) {
-            return Err(Misuse::TooLong);
-        }
+        let most = u32::try_from(limits::CREDENTIAL_BODY).unwrap_or(u32::MAX);
+        let texts = self.right.connection.sandbox.texts.clone();
+        let room = texts.try_acquire_many_owned(most);
+        self.room = Some(room.map_err(|_| Misuse::Crowded)?);
         let whole = Limited::new(body, limits::CREDENTIAL_BODY).collect();
         let bytes = match tokio::time::timeout(limits::INSPECT_TIME, whole).await {
             Ok(Ok(whole)) => whole.to_bytes(),

@@ -1,26 +1,35 @@
-//! Placeholders in the texts of a WebSocket, where the policy says `websocket_credential_rewrite`.
+//! Placeholders in the texts of a WebSocket, where the policy says `websocket_credential_rewrite`, and credentials in what
+//! its server sends back. The credentials are those of the connection's beginning.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use nemoclaw_policy::provider::Place;
+use bytes::Bytes;
+use nemoclaw_policy::provider::{Place, placeholder};
 
 use super::super::http::Inspected;
 use super::super::judge::Allowed;
 use super::body::{in_json, is_json};
 use super::{Misuse, Right, Scrub, Spot, plain};
 
-/// Resolves the client's texts on one WebSocket.
+/// One WebSocket that carries credentials, or may.
 pub struct Texts {
-    right: Right,
+    right: Option<Right>,
+    carried: Mutex<Scrub>,
 }
 
 impl Texts {
-    /// For an allowed upgrade, where its rule grants that.
+    /// For an allowed upgrade, whose request itself carried `carried`; `None` where there is nothing to look for.
     #[must_use]
-    pub fn granted(connection: &Arc<Inspected>, allowed: &Allowed) -> Option<Texts> {
-        allowed.grant.websocket.then(|| Texts {
-            right: Right::new(connection, allowed),
+    pub fn of(
+        connection: &Arc<Inspected>,
+        allowed: &Allowed,
+        carried: Option<&Scrub>,
+    ) -> Option<Texts> {
+        let granted = allowed.grant.websocket;
+        let looks = allowed.wanted.upgrade && (granted || carried.is_some());
+        looks.then(|| Texts {
+            right: granted.then(|| Right::new(connection, allowed)),
+            carried: Mutex::new(carried.cloned().unwrap_or_default()),
         })
     }
 
@@ -28,21 +37,35 @@ impl Texts {
     ///
     /// # Errors
     /// A placeholder stands where it must not, or cannot be resolved.
-    pub fn rewrite_text<'a>(&self, text: &'a str) -> Result<Cow<'a, str>, Misuse> {
-        let spot = Spot::In(Place::Websocket);
-        let resolved = if is_json(text) {
-            self.right.resolve(text, spot, in_json)?
-        } else {
-            self.right.resolve(text, spot, plain)?
+    pub fn outgoing(&self, text: String) -> Result<String, Misuse> {
+        let Some(right) = self.right.as_ref() else {
+            return Ok(text);
         };
-        Ok(match resolved {
-            Some(resolved) => Cow::Owned(resolved.to_string()),
-            None => Cow::Borrowed(text),
-        })
+        if placeholder::find(&text).is_none() {
+            return Ok(text);
+        }
+        let spot = Spot::In(Place::Websocket);
+        let resolved = if is_json(&text) {
+            right.resolve(&text, spot, in_json)?
+        } else {
+            right.resolve(&text, spot, plain)?
+        };
+        let mut carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        right.remember(&text, &mut carried);
+        Ok(resolved.map_or(text, |resolved| resolved.to_string()))
     }
 
-    /// Note what a text brought, so that the server's texts can be cleaned of it.
-    pub fn remember(&self, text: &str, scrub: &mut Scrub) {
-        self.right.remember(text, scrub);
+    /// Whether what the server sends must be looked at.
+    #[must_use]
+    pub fn looks_back(&self) -> bool {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        !carried.is_empty()
+    }
+
+    /// The payload of one of the server's frames without the credentials.
+    #[must_use]
+    pub fn incoming(&self, payload: &[u8]) -> Bytes {
+        let carried = self.carried.lock().unwrap_or_else(PoisonError::into_inner);
+        carried.clean_whole(payload)
     }
 }

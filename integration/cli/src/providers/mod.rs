@@ -1,0 +1,8 @@
+//! The node's providers as the command writes them: entries in a text that people write too, and secrets in files of
+//! their own.
+
+mod disk;
+mod edit;
+
+pub use disk::{Disk, write_secret};
+pub use edit::{remove, set};
