@@ -257,6 +257,10 @@ pub enum Policy {
 
 Exit code: 0 allowed, 1 denied, 2 cannot tell.")]
     Check(Check),
+    /// Print the JSON Schema of policies, for an editor or a program that writes policies.
+    #[command(after_help = "Examples:
+  nemoclaw policy schema > policy.v1.json")]
+    Schema,
 }
 
 /// `policy check`.

@@ -1,4 +1,4 @@
-//! `policy validate` and `policy check`: what a file says, and what it decides.
+//! `policy validate`, `policy check` and `policy schema`: what a file says, what it decides, what one may say.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -34,6 +34,10 @@ pub fn run(
             Ok(ExitCode::SUCCESS)
         }
         args::Policy::Check(check) => decide(&load(config, &check.policy)?, check, printer),
+        args::Policy::Schema => {
+            printer.data(nemoclaw_policy::schema::TEXT.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
