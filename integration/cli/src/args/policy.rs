@@ -54,6 +54,10 @@ Exit code: 0 allowed, 1 denied, 2 cannot tell, or a person is asked.")]
 
 Exit code: 0 the same or narrowed, 1 widened or both ways, 2 cannot tell.")]
     Diff(Diff),
+    /// Print the JSON Schema of policies, for an editor or a program that writes policies.
+    #[command(after_help = "Examples:
+  nemoclaw policy schema > policy.v1.json")]
+    Schema,
     /// List the policies and presets there are.
     #[command(after_help = "Examples:
   nemoclaw policy list

@@ -40,6 +40,10 @@ pub fn run(args: &Args, verb: &Policy, printer: Printer) -> anyhow::Result<ExitC
         Policy::Edit { sandbox, dry_run } => {
             edit::run(config, sandbox, *dry_run, args.no_input, printer)
         }
+        Policy::Schema => {
+            printer.data(nemoclaw_policy::schema::TEXT.trim_end())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Policy::Learn { sandbox, since } => learn::run(config, sandbox, since.as_deref(), printer),
     }
 }
