@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nemoclaw_policy::handover::PolicyText;
 use nemoclaw_policy::node::NodeConfig;
+use nemoclaw_policy::provider::Providers;
 use nemoclaw_policy::{Policy, Source};
 use nemoclaw_runtime::plan::{self, HostFacts, Inputs, RootfsFacts, SourceFacts, SourceKind};
 use oci_spec::runtime::Spec;
@@ -29,6 +30,7 @@ pub fn run(bytes: &[u8]) {
         policy: &policy,
         texts: &texts,
         node: &NodeConfig::default(),
+        providers: &Providers::default(),
         host: &host(&spec),
         rootfs: &RootfsFacts::default(),
         bundle: Path::new("/run/engine/box1"),
@@ -70,5 +72,6 @@ fn directory(path: &Path) -> SourceFacts {
         uid: 0,
         gid: 0,
         mode: 0o755,
+        capacity: None,
     }
 }

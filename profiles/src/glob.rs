@@ -14,6 +14,8 @@ const MAX_PATTERN: usize = 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Glob {
     tokens: Vec<Token>,
+    /// The bytes before the first wildcard: most paths that are not covered differ here already.
+    prefix: Box<[u8]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +83,14 @@ impl Glob {
                 _ => tokens.push(literal(byte, false, pattern)?),
             }
         }
-        Ok(Glob { tokens })
+        let prefix = tokens
+            .iter()
+            .map_while(|token| match token {
+                Token::Byte(byte) => Some(*byte),
+                Token::One | Token::Many | Token::Class { .. } => None,
+            })
+            .collect();
+        Ok(Glob { tokens, prefix })
     }
 
     /// An endpoint's `path`: as [`Glob::new`], and `/x/**` covers `/x` as well.
@@ -97,7 +106,8 @@ impl Glob {
 
     /// Whether the whole of `path` (decoded bytes) is covered.
     pub fn matches(&self, path: &[u8]) -> bool {
-        matches(&self.tokens, path)
+        path.strip_prefix(&*self.prefix)
+            .is_some_and(|rest| matches(&self.tokens[self.prefix.len()..], rest))
     }
 
     /// In the form in which patterns are compared.

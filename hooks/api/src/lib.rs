@@ -149,7 +149,7 @@ pub struct BoxStatus {
 }
 
 /// The router itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterStatus {
     /// Crate version.
     pub version: String,

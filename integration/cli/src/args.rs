@@ -8,11 +8,13 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
 mod audit;
+mod policy;
 mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
 pub use audit::{Audit, Verify};
+pub use policy::{Ask, Diff, Include, Policy};
 pub use provider::{Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
@@ -86,7 +88,7 @@ Exit code 1: a sandbox is degraded.")]
 
 Exit code 1: a check failed.")]
     Doctor(Output),
-    /// Check policies.
+    /// Read, compare and explain policies, and change that of a sandbox.
     #[command(subcommand)]
     Policy(Policy),
     /// See what waits for a person, and answer it.
@@ -237,45 +239,6 @@ pub struct Rm {
     /// Stop it first when it runs.
     #[arg(short, long)]
     pub force: bool,
-}
-
-/// `policy`.
-#[derive(Debug, Subcommand)]
-pub enum Policy {
-    /// Read a policy strictly; the first fault is shown with line, column and caret.
-    #[command(after_help = "Examples:
-  nemoclaw policy validate research.yaml
-  nemoclaw policy validate strict")]
-    Validate {
-        /// A file, or the name of a policy.
-        policy: String,
-    },
-    /// Say what a policy decides on one request.
-    #[command(after_help = "Examples:
-  nemoclaw policy check research.yaml --host api.github.com --method GET --path /user
-  nemoclaw policy check default --host example.org
-
-Exit code: 0 allowed, 1 denied, 2 cannot tell.")]
-    Check(Check),
-}
-
-/// `policy check`.
-#[derive(Debug, Arguments)]
-pub struct Check {
-    /// A file, or the name of a policy.
-    pub policy: String,
-    /// Host name.
-    #[arg(long)]
-    pub host: String,
-    /// Port.
-    #[arg(long, default_value_t = 443)]
-    pub port: u16,
-    /// HTTP method.
-    #[arg(long)]
-    pub method: Option<String>,
-    /// HTTP path.
-    #[arg(long)]
-    pub path: Option<String>,
 }
 
 /// `router`.

@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 fn usual_code(verb: &Verb) -> u8 {
     match verb {
         Verb::Run(_) | Verb::Exec(_) | Verb::Connect(_) => fault::OURS,
-        Verb::Policy(Policy::Check(_)) => verbs::policy::CANNOT_TELL,
+        Verb::Policy(Policy::Check(_) | Policy::Explain(_) | Policy::Diff(_)) => {
+            verbs::policy::CANNOT_TELL
+        }
         Verb::Audit(Audit::Verify(_)) => verbs::audit::CANNOT_TELL,
         _ => 1,
     }

@@ -80,6 +80,13 @@ impl Printer {
     }
 }
 
+/// A text that others chose, without anything that a terminal would obey.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
 /// Columns wide enough for their cells, two spaces between, no padding at the end of a line.
 pub fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

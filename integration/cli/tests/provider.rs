@@ -1,5 +1,9 @@
 //! `provider`: secrets go into files of root's alone, never through argv, and are never printed.
-#![allow(missing_docs)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    reason = "a broken precondition must end the test with its reason"
+)]
 
 mod place;
 

@@ -74,11 +74,8 @@ fn router() -> RouterStatus {
         version: "9.9.9".into(),
         warden_pid: 1,
         worker_pid: Some(2),
-        restarts: 0,
         boxes: 1,
-        since: "2026-01-01T00:00:00Z".into(),
-        audit_dir: "/audit".into(),
-        audit_fault: None,
+        ..RouterStatus::default()
     }
 }
 
@@ -160,10 +157,7 @@ impl Shown {
         };
         self.read();
         assert!(status.success(), "{status}: {:?}", self.seen);
-        let left = self
-            .seen
-            .rfind("\x1b[?1049l")
-            .expect("the other screen is left");
+        let left = self.seen.rfind("\x1b[?1049l").unwrap();
         assert!(self.seen.find("\x1b[?1049h").unwrap() < left);
         assert!(
             self.seen.rfind("\x1b[?25h").is_some(),

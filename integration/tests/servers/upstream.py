@@ -79,6 +79,8 @@ class Web(http.server.BaseHTTPRequestHandler):
         if host.startswith("pypi."):
             return package(self, url)
         body = self.body()
+        if url.path.startswith("/keyed/"):
+            return keyed(self, url)
         if url.path.startswith("/bytes/"):
             return self.answer(200, b"x" * int(url.path.rsplit("/", 1)[1]), "application/octet-stream")
         if url.path.startswith("/drip/"):
@@ -87,6 +89,14 @@ class Web(http.server.BaseHTTPRequestHandler):
                           "http": self.request_version})
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_PATCH = handle_any
+
+
+def keyed(web, url):
+    """Wants the key whose SHA-256 ends the path, and sends back what it was sent, in a field and in the body."""
+    said = web.headers.get("Authorization", "")
+    key = said[len("Bearer "):].encode()
+    fits = hashlib.sha256(key).hexdigest() == url.path.rsplit("/", 1)[1]
+    web.answer(200 if fits else 401, {"fits": fits, "authorization": said}, X_Echo=said)
 
 
 def drip(web, count):

@@ -147,7 +147,7 @@ pub fn write_one(world: &World, name: &str, capture: &str, hook: &Path) {
     };
     let text = format!(
         "version: 1\nselectable:\n  - strict\n  - default\n  - offline\n  - {{ name: unconfined, widens: true }}\npolicy_dir: {node}/policies\n\
-         state_dir: {state}\ndata_dir: {data}\negress_hook: {hook}\ncapture: {capture}\n{devices}router:\n  socket: {state}/router.sock\n  user: nobody\n\
+         state_dir: {state}\ndata_dir: {data}\nproviders: {node}/providers.yaml\negress_hook: {hook}\ncapture: {capture}\n{devices}router:\n  socket: {state}/router.sock\n  user: nobody\n\
          \x20 resolvers: [203.0.113.2]\n  extra_ca: [{ca}]\n  hosts:\n{hosts}\n",
         node = world.path("node").display(),
         state = state.display().to_string().trim_end_matches('/'),

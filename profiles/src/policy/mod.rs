@@ -27,6 +27,7 @@ pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
 pub use options::is_provider_name;
 pub use places::Places;
+pub(crate) use request::METHODS;
 pub use request::TOOLS_CALL;
 pub use resources::{Disk, Resources, cpu_words, size_words};
 pub use rule::{

@@ -13,7 +13,7 @@ use crate::yaml::{Fields, Value, View};
 type Fault = Box<Diagnostic>;
 
 /// Methods that a rule may name. A misspelt method in a deny rule would deny nothing, so others are refused.
-const METHODS: &[&str] = &[
+pub(crate) const METHODS: &[&str] = &[
     "GET",
     "HEAD",
     "OPTIONS",

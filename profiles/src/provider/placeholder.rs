@@ -7,7 +7,7 @@ use super::MAX_KEY;
 /// What our placeholders begin with.
 pub const PREFIX: &str = "nemoclaw:resolve:env:";
 /// What both kinds have behind their first word; OpenShell's placeholders mean the same.
-const MIDDLE: &str = ":resolve:env:";
+pub const MIDDLE: &str = ":resolve:env:";
 const WORDS: [&str; 2] = ["nemoclaw", "openshell"];
 
 /// The placeholder of a key.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nemoclaw_policy::policy::{Policy, Resources};
+use nemoclaw_policy::policy::Resources;
 use oci_spec::runtime::{
     LinuxDeviceCgroup, LinuxPids, LinuxResources, PosixRlimit, PosixRlimitBuilder, PosixRlimitType,
 };
@@ -42,17 +42,6 @@ pub fn lessen_files(all: &mut [PosixRlimit], most: Option<u32>) {
     for limit in all.iter_mut().filter(files) {
         *limit = rlimit(limit.typ(), limit.soft().min(most), limit.hard().min(most));
     }
-}
-
-/// Refuses a limit of open files beside the right to lift it.
-pub fn check_right_to_lift(policy: &Policy, capabilities: &[String]) -> Result<(), Refusal> {
-    let lifts = capabilities.iter().any(|name| name == "CAP_SYS_RESOURCE");
-    if policy.resources.nofile.is_some() && lifts {
-        return Err(Refusal::LiftsItself {
-            policy: policy.name.clone(),
-        });
-    }
-    Ok(())
 }
 
 /// Refuses a limit above our own hard one without the right to set it.

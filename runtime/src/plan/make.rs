@@ -204,7 +204,6 @@ fn confinement(
     };
     let landlock = tree.places.adjusted(landlock::planned(&ground, remarks)?);
     let may_write = |path: &Path| tree.places.may_write(path, rules);
-    limits::check_right_to_lift(inputs.policy, &tree.user.capabilities)?;
     let nofile = inputs.policy.resources.nofile;
     let given_limits = given.process.rlimits().as_deref().unwrap_or_default();
     Ok(Confinement {

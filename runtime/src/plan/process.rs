@@ -9,7 +9,7 @@ use oci_spec::runtime::{Capabilities, Capability, LinuxCapabilities, LinuxIdMapp
 use super::{Refusal, RootfsFacts};
 
 /// Capabilities that no policy may name: each is a way round a wall.
-const NEVER: [&str; 12] = [
+const NEVER: [&str; 13] = [
     "NET_RAW",
     "NET_ADMIN",
     "SYS_ADMIN",
@@ -17,6 +17,7 @@ const NEVER: [&str; 12] = [
     "SYS_MODULE",
     "SYS_RAWIO",
     "SYS_BOOT",
+    "SYS_RESOURCE",
     "DAC_READ_SEARCH",
     "MKNOD",
     "BPF",

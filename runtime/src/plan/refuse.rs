@@ -179,14 +179,6 @@ pub enum Refusal {
         /// The most it may have.
         limit: String,
     },
-    /// A limit of open files that the box could lift.
-    #[error(
-        "the policy `{policy}` limits `nofile` and gives the capability SYS_RESOURCE, with which any process lifts that limit: remove one of the two"
-    )]
-    LiftsItself {
-        /// The policy.
-        policy: String,
-    },
     /// A directory whose size the policy limits, on something that has no such size.
     #[error(
         "the policy `{policy}` limits `{}` to {}, which {what} cannot hold to: mount a file system of at most that size on it, such as Docker's `--tmpfs {}:size={limit}`, or leave `resources.disk` out of the policy",

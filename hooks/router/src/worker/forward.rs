@@ -17,7 +17,7 @@ use nemoclaw_policy::Policy;
 
 use super::body::{Body, Passing, Revoked, Source, Way, none, whole};
 use super::carry::relay;
-use super::credentials::{Carried, Coded};
+use super::credentials::Carried;
 use super::denial::Denial;
 use super::dial::{Alpn, DialError};
 use super::event::told;
@@ -295,8 +295,7 @@ impl Underway {
         let (mut head, _) = response.into_parts();
         strip(&mut head.headers);
         upgrade_headers(&mut head.headers);
-        self.cleaned(Response::from_parts(head, whole(Vec::new())))
-            .unwrap_or_else(|refused| refused)
+        self.cleaned(Response::from_parts(head, whole(Vec::new())), |_| {})
     }
 
     fn passed_back(
@@ -307,23 +306,19 @@ impl Underway {
         lease: Lease,
     ) -> Response<Body> {
         let back = passed_back(response, record.clone(), revoked, lease);
-        match self.cleaned(back) {
-            Ok(back) => back,
-            Err(refused) => {
-                record.because(Coded.to_string());
-                refused
-            }
-        }
+        self.cleaned(back, |reason| record.because(reason))
     }
 
-    /// The answer without the credentials that the request carried; else our own.
-    fn cleaned(&self, back: Response<Body>) -> Result<Response<Body>, Response<Body>> {
+    /// The answer without the credentials that the request carried; our own where they could not be found.
+    fn cleaned(&self, back: Response<Body>, refused: impl FnOnce(&str)) -> Response<Body> {
         let Some(scrub) = &self.carried.scrub else {
-            return Ok(back);
+            return back;
         };
-        scrub.clean(back).map_err(|coded| {
+        scrub.clean(back).unwrap_or_else(|coded| {
+            let reason = coded.to_string();
+            refused(&reason);
             let hint = "ask for another answer, or use the host without its credential";
-            self.failed(StatusCode::BAD_GATEWAY, coded.to_string(), hint)
+            self.failed(StatusCode::BAD_GATEWAY, reason, hint)
         })
     }
 

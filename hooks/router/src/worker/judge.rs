@@ -319,6 +319,7 @@ pub fn misused(allowed: Allowed, misuse: &Misuse) -> Box<Refusal> {
         misuse.hint(),
     );
     refusal.status = misuse.status();
+    refusal.event.finding = misuse.finding();
     refusal
 }
 

@@ -2,7 +2,7 @@
 
 use nemoclaw_api::audit::{AUDIT, Event};
 use nemoclaw_policy::decide::{Flow, RuleRef, Verdict};
-use nemoclaw_policy::policy::{WEBSOCKET_BINARY, WEBSOCKET_TEXT};
+use nemoclaw_policy::policy::WEBSOCKET_BINARY;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -80,6 +80,24 @@ impl From<Misframed> for Refused {
     }
 }
 
+/// A message on its way.
+struct Sent<'a> {
+    flow: Flow<'a>,
+    /// Its bytes, or those of its first frame.
+    length: u64,
+    /// Under which it is decided.
+    policy: &'a Compiled,
+}
+
+impl Sent<'_> {
+    fn method(&self) -> &str {
+        self.flow
+            .http
+            .as_ref()
+            .map_or(WEBSOCKET_BINARY, |http| http.method)
+    }
+}
+
 impl Socket {
     /// Decide a text.
     ///
@@ -89,16 +107,18 @@ impl Socket {
         let policy = self.connection.sandbox.policy.snapshot();
         let length = text.len() as u64;
         let unread = Messages::Unread;
-        let inspection = policy.policy.inspection(&self.wanted.text(&unread));
-        let messages = match inspection.graphql {
-            None => unread,
+        let mut sent = Sent {
+            flow: self.wanted.text(&unread),
+            length,
+            policy: &policy,
+        };
+        let messages = match policy.policy.inspection(&sent.flow).graphql {
+            None => Messages::Unread,
             Some(limit) if length > u64::from(limit) => {
                 let reason = format!(
                     "a text is longer than the {limit} bytes that its endpoint's rules look at"
                 );
-                return Err(self
-                    .refused(&policy, WEBSOCKET_TEXT, length, &reason, None)
-                    .await);
+                return Err(self.refused(&sent, &reason, None).await);
             }
             Some(_) => match texts::text(text.as_bytes()) {
                 Ok(Some(operations)) => Messages::Graphql(operations),
@@ -106,8 +126,8 @@ impl Socket {
                 Err(why) => Messages::Unreadable(why),
             },
         };
-        let flow = self.wanted.text(&messages);
-        self.decide(&policy, &flow, length, &messages).await
+        sent.flow = self.wanted.text(&messages);
+        self.decide(&sent, &messages).await
     }
 
     /// Decide a binary message, of which only the first frame's length is known.
@@ -116,9 +136,12 @@ impl Socket {
     /// It may not pass.
     pub async fn decide_binary(&self, length: u64) -> Result<(), Refused> {
         let policy = self.connection.sandbox.policy.snapshot();
-        let messages = Messages::Unread;
-        self.decide(&policy, &self.wanted.binary(), length, &messages)
-            .await
+        let sent = Sent {
+            flow: self.wanted.binary(),
+            length,
+            policy: &policy,
+        };
+        self.decide(&sent, &Messages::Unread).await
     }
 
     /// A text that may pass with its placeholders resolved.
@@ -135,30 +158,30 @@ impl Socket {
             Err(misuse) => {
                 let policy = self.connection.sandbox.policy.snapshot();
                 let reason = format!("credential: {misuse}");
-                Err(self
-                    .refused(&policy, WEBSOCKET_TEXT, length, &reason, None)
-                    .await)
+                let unread = Messages::Unread;
+                let sent = Sent {
+                    flow: self.wanted.text(&unread),
+                    length,
+                    policy: &policy,
+                };
+                let mut event = denied(self.event(&sent), &reason, None);
+                event.finding = misuse.finding();
+                let sink = &self.connection.sandbox.node.sink;
+                sink.room().await;
+                sink.refusal(event).await;
+                let words = format!("refused by the sandbox's policy: {reason}");
+                Err(Refused::new(CloseCode::Policy, &words))
             }
         }
     }
 
-    async fn decide(
-        &self,
-        policy: &Compiled,
-        flow: &Flow<'_>,
-        length: u64,
-        messages: &Messages,
-    ) -> Result<(), Refused> {
-        let method = flow
-            .http
-            .as_ref()
-            .map_or(WEBSOCKET_BINARY, |http| http.method);
-        match policy.policy.decide(flow) {
+    async fn decide(&self, sent: &Sent<'_>, messages: &Messages) -> Result<(), Refused> {
+        match sent.policy.policy.decide(&sent.flow) {
             Verdict::Allow {
                 audit_only: false, ..
             } => Ok(()),
             Verdict::Allow { rule, .. } => {
-                let mut event = self.event(policy, method, length);
+                let mut event = self.event(sent);
                 event.verdict = AUDIT.to_owned();
                 event.rule = Some(rule_text(&rule));
                 let sink = &self.connection.sandbox.node.sink;
@@ -169,9 +192,7 @@ impl Socket {
             Verdict::Ask { .. } if self.wanted.approved => Ok(()),
             Verdict::Ask { rule, .. } => {
                 let reason = "a person must allow it, and a message of a WebSocket cannot wait";
-                Err(self
-                    .refused(policy, method, length, reason, Some(&rule))
-                    .await)
+                Err(self.refused(sent, reason, Some(&rule)).await)
             }
             Verdict::Deny {
                 mut reason, rule, ..
@@ -179,25 +200,16 @@ impl Socket {
                 if let Some(why) = messages.unclear() {
                     reason.push_str(&format!(": {why}"));
                 }
-                Err(self
-                    .refused(policy, method, length, &reason, rule.as_ref())
-                    .await)
+                Err(self.refused(sent, &reason, rule.as_ref()).await)
             }
         }
     }
 
     /// Record a refusal before anyone hears of it.
-    async fn refused(
-        &self,
-        policy: &Compiled,
-        method: &str,
-        length: u64,
-        reason: &str,
-        rule: Option<&RuleRef>,
-    ) -> Refused {
+    async fn refused(&self, sent: &Sent<'_>, reason: &str, rule: Option<&RuleRef>) -> Refused {
         let sink = &self.connection.sandbox.node.sink;
         sink.room().await;
-        let event = self.event(policy, method, length);
+        let event = self.event(sent);
         sink.refusal(denied(event, reason, rule)).await;
         let words = match rule {
             Some(rule) => format!("refused by the sandbox's policy: {}", rule.name),
@@ -210,7 +222,7 @@ impl Socket {
         }
     }
 
-    fn event(&self, policy: &Compiled, method: &str, length: u64) -> Event {
+    fn event(&self, sent: &Sent<'_>) -> Event {
         let Inspected {
             sandbox,
             host,
@@ -218,10 +230,10 @@ impl Socket {
             ..
         } = &*self.connection;
         let mut event = sandbox.event("ws", host, *port);
-        event.generation = policy.generation;
-        event.method = Some(method.to_owned());
+        event.generation = sent.policy.generation;
+        event.method = Some(sent.method().to_owned());
         event.path = Some(short_path(&self.wanted.path));
-        event.bytes_out = length;
+        event.bytes_out = sent.length;
         event
     }
 }

@@ -262,6 +262,8 @@ impl Socket {
         if length > limits::WEBSOCKET_TEXT || head.mask.is_some() {
             return Err(Refused::unseen().into());
         }
+        let mut room = None;
+        self.grow(&mut room, length)?;
         let clean = texts.incoming(&from.take(length).await?);
         let sent = write(to, Frame::from_payload(head.clone(), clean)).await?;
         self.record.bytes().back.fetch_add(sent, Ordering::Relaxed);

@@ -6,11 +6,13 @@ mod certificates;
 pub mod client;
 mod echo;
 mod grpc;
+mod lenient;
 mod net;
 pub mod openmetrics;
 pub mod proxy;
 pub mod recorder;
 mod sandbox;
+pub mod socket;
 pub mod two;
 mod upstream;
 
@@ -195,7 +197,10 @@ impl Rig {
             .path()
             .join(format!("data/audit/{name}.jsonl"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines()
+        // The last line may be on its way.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
             .filter_map(|line| {
                 audit::record::Record::parse(line)
                     .expect("a record")

@@ -23,9 +23,8 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Outside, Pem};
-use super::echo;
-use super::grpc;
 use super::{Netns, OUTSIDE, RESOLVER};
+use super::{echo, grpc, lenient, socket};
 
 type Seen = Arc<Mutex<Vec<String>>>;
 pub type Body = BoxBody<Bytes, std::convert::Infallible>;
@@ -167,6 +166,9 @@ async fn answer(
     if request.uri().path() == "/echo/ws" {
         return Ok(echo::socket(request));
     }
+    if request.headers().contains_key("sec-websocket-key") {
+        return Ok(socket::answer(request));
+    }
     if request.headers().contains_key("upgrade") {
         let upgraded = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {
@@ -202,6 +204,9 @@ async fn answer(
         return Ok(Response::new(Full::new(Bytes::new()).boxed()));
     }
     let body = body.collect().await?.to_bytes();
+    if let Some(answer) = lenient::answer(&head, &body) {
+        return Ok(answer);
+    }
     let seen = serde_json::json!({
         "method": head.method.as_str(),
         "path": head.uri.path(),

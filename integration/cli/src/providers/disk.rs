@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_policy::Source;
+use nix::fcntl::{Flock, FlockArg};
 
 /// `providers.yaml` and the secrets beside it.
 #[derive(Debug, Clone)]
@@ -22,6 +23,17 @@ impl Disk {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Let no other edit happen meanwhile. Where the directory is not there yet, nobody has anything to lose.
+    pub fn lock(&self) -> io::Result<Option<Flock<File>>> {
+        let directory = match File::open(parent(&self.entries)) {
+            Ok(directory) => directory,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let held = Flock::lock(directory, FlockArg::LockExclusive);
+        held.map(Some).map_err(|(_, errno)| errno.into())
     }
 
     /// Replace the entries.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::args::{Allow, Approvals, Format};
 use crate::fault::Fault;
 use crate::node::Node;
-use crate::printer::{Printer, Tone, table};
+use crate::printer::{Printer, Tone, plain, table};
 
 /// The JSON output.
 #[derive(Debug, Serialize)]
@@ -130,13 +130,6 @@ fn row(id: &str, sandbox: &str, state: String, question: &Question, rule: &str) 
         format!("{length} bytes"),
         plain(rule),
     ]
-}
-
-/// What the sandbox chose, without anything that a terminal would obey.
-fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

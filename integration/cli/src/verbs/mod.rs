@@ -45,7 +45,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Stop(target) => stop::run(&node()?, target, printer),
         Verb::Rm(rm) => rm::run(&node()?, rm, args.no_input, printer),
         Verb::Doctor(output) => doctor::run(args.config.as_deref(), output, printer),
-        Verb::Policy(policy) => policy::run(args.config.as_deref(), policy, printer),
+        Verb::Policy(policy) => policy::run(args, policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),

@@ -58,6 +58,7 @@ fn set(node: &Node, disk: &Disk, wish: &Set, printer: Printer) -> anyhow::Result
         ))
         .into());
     }
+    let _lock = disk.lock()?;
     let known = entries(node)?.named(&wish.name).cloned();
     let new = describe(disk, wish, known.as_ref())?;
     let secret = secret(wish)?;
@@ -305,6 +306,7 @@ fn show(node: &Node, name: &str, printer: Printer) -> anyhow::Result<ExitCode> {
 }
 
 fn rm(node: &Node, disk: &Disk, name: &str, printer: Printer) -> anyhow::Result<ExitCode> {
+    let _lock = disk.lock()?;
     let entry = find(&entries(node)?, name)?;
     let text = providers::remove(&disk.text()?, name)?;
     disk.write(&text)

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod credentials;
 mod denials;
 mod names_and_addresses;
 mod programs;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use crate::automaton::{Line, all_within, overlap};
-use crate::policy::{Endpoint, HostPattern, Matcher, NetworkEntry, NetworkLayer, Protocol, Rule};
+use crate::policy::{
+    Endpoint, HostPattern, Matcher, McpOptions, NetworkEntry, NetworkLayer, Protocol, Rule,
+};
 use crate::segments::SegmentGlob;
 
 /// An endpoint with its patterns.
@@ -17,6 +19,48 @@ pub(super) struct Ready<'a> {
     pub allows: Vec<Line>,
     /// The same of its deny rules.
     pub denies: Vec<Line>,
+}
+
+impl<'a> Ready<'a> {
+    /// A field that an endpoint has and that is not named here is compared nowhere: this does not compile then.
+    fn new(entry: &'a NetworkEntry, endpoint: &'a Endpoint) -> Ready<'a> {
+        let NetworkEntry {
+            key: _,
+            name: _,
+            endpoints: _,
+            binaries: _,
+        } = entry;
+        let Endpoint {
+            host,
+            ports: _,
+            protocol: _,
+            tls: _,
+            enforcement: _,
+            path,
+            open: _,
+            rules,
+            deny_rules,
+            allowed_ips: _,
+            encoded_slash: _,
+            credentials: _,
+            max_body: _,
+            mcp:
+                McpOptions {
+                    strict_tool_names: _,
+                    all_known_methods: _,
+                },
+            persisted: _,
+            at: _,
+        } = endpoint;
+        Ready {
+            entry,
+            endpoint,
+            host: host.line(),
+            tree: path.as_ref().map(|path| path.glob.tree_line()),
+            allows: lines(rules),
+            denies: lines(deny_rules),
+        }
+    }
 }
 
 impl Ready<'_> {
@@ -120,14 +164,7 @@ impl<'a> Side<'a> {
                         .or_default()
                         .push(place),
                 }
-                side.ready.push(Ready {
-                    entry,
-                    endpoint,
-                    host: endpoint.host.line(),
-                    tree: endpoint.path.as_ref().map(|path| path.glob.tree_line()),
-                    allows: lines(&endpoint.rules),
-                    denies: lines(&endpoint.deny_rules),
-                });
+                side.ready.push(Ready::new(entry, endpoint));
             }
         }
         side

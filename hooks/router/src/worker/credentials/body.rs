@@ -30,6 +30,10 @@ impl Resolver {
         let Some(form) = form(&head.headers) else {
             return Ok(body);
         };
+        let most = u32::try_from(limits::CREDENTIAL_BODY).unwrap_or(u32::MAX);
+        let texts = self.right.connection.sandbox.texts.clone();
+        let room = texts.try_acquire_many_owned(most);
+        self.room = Some(room.map_err(|_| Misuse::Crowded)?);
         let whole = Limited::new(body, limits::CREDENTIAL_BODY).collect();
         let bytes = match tokio::time::timeout(limits::INSPECT_TIME, whole).await {
             Ok(Ok(whole)) => whole.to_bytes(),

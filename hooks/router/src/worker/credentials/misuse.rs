@@ -66,6 +66,9 @@ pub enum Misuse {
     /// A body in which placeholders are looked for is too long.
     #[error("its body is longer than the {} KiB in which placeholders are resolved", limits::CREDENTIAL_BODY / 1024)]
     TooLong,
+    /// No room for a body.
+    #[error("too many bodies and texts of this sandbox are under way")]
+    Crowded,
     /// It did not come in time.
     #[error("its body did not come within {} s", limits::INSPECT_TIME.as_secs())]
     Slow,
@@ -74,12 +77,26 @@ pub enum Misuse {
     Broken,
 }
 
+/// What the audit log calls it.
+const FINDING: &str = "credential";
+
 impl Misuse {
+    /// The finding that it is; `None` where a request only came badly.
+    #[must_use]
+    pub fn finding(&self) -> Option<String> {
+        let plain = matches!(
+            self,
+            Misuse::TooLong | Misuse::Crowded | Misuse::Slow | Misuse::Broken
+        );
+        (!plain).then(|| FINDING.to_owned())
+    }
+
     /// The answer's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
             Misuse::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Misuse::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Misuse::Slow => StatusCode::REQUEST_TIMEOUT,
             Misuse::Broken => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
@@ -103,7 +120,7 @@ impl Misuse {
                 "the operator sees where it may go with `nemoclaw provider show {provider}`"
             ),
             Misuse::TooLong => "send a smaller body".into(),
-            Misuse::Slow | Misuse::Broken => "send it again".into(),
+            Misuse::Crowded | Misuse::Slow | Misuse::Broken => "send it again".into(),
             Misuse::Unreadable { .. } | Misuse::Path => "send the placeholder in a header field".into(),
         }
     }

@@ -10,13 +10,17 @@ mod websocket;
 
 use std::sync::Arc;
 
+use http::HeaderValue;
+use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
+use memchr::{memchr2, memmem};
 use nemoclaw_policy::policy::Binding;
 use nemoclaw_policy::provider::{Place, Provider, placeholder};
+use tokio::sync::OwnedSemaphorePermit;
 use zeroize::Zeroizing;
 
 pub use misuse::Misuse;
-pub use scrub::{Coded, Scrub};
+pub use scrub::Scrub;
 pub use vault::Vault;
 pub use websocket::Texts;
 
@@ -25,6 +29,9 @@ use super::http::Inspected;
 use super::judge::{self, Allowed, Refusal};
 use super::request::Scheme;
 use crate::secret::Secret;
+
+/// What every placeholder holds.
+const MIDDLE: &[u8] = placeholder::MIDDLE.as_bytes();
 
 /// What an allowed request carries beside what the sandbox sent.
 #[derive(Default)]
@@ -35,6 +42,8 @@ pub struct Carried {
     pub scrub: Option<Arc<Scrub>>,
     /// For the texts of the WebSocket that it becomes.
     pub texts: Option<Texts>,
+    /// Room for its body, which was read whole.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Put secrets in the place of the placeholders of an allowed request.
@@ -47,6 +56,9 @@ pub async fn apply(
     mut head: Parts,
     body: Source,
 ) -> Result<(Allowed, Parts, Source), (Box<Refusal>, Parts)> {
+    if !may_hold(&head, &allowed) {
+        return Ok((allowed, head, body));
+    }
     let mut resolver = Resolver::new(connection, &allowed);
     let done = async {
         let target = resolver.head(&mut head, &allowed.wanted)?;
@@ -55,17 +67,34 @@ pub async fn apply(
     };
     match done.await {
         Ok((target, body)) => {
+            let room = resolver.room.take();
             let scrub = resolver.finish(&mut head);
             let texts = Texts::of(connection, &allowed, scrub.as_deref());
             allowed.carried = Carried {
                 target,
                 scrub,
                 texts,
+                _room: room,
             };
             Ok((allowed, head, body))
         }
         Err(misuse) => Err((judge::misused(allowed, &misuse), head)),
     }
+}
+
+/// Whether a placeholder may stand in a request: a glance, so that the others cost next to nothing.
+fn may_hold(head: &Parts, allowed: &Allowed) -> bool {
+    let wanted = &allowed.wanted;
+    // In a path or a query it has a colon or is encoded; in basic auth it is always encoded.
+    let target = |text: &str| memchr2(b':', b'%', text.as_bytes()).is_some();
+    let field = |(name, value): (&HeaderName, &HeaderValue)| {
+        memmem::find(value.as_bytes(), MIDDLE).is_some() || name == AUTHORIZATION
+    };
+    allowed.grant.body
+        || (allowed.grant.websocket && wanted.upgrade)
+        || target(&wanted.path)
+        || wanted.query.as_deref().is_some_and(target)
+        || head.headers.iter().any(field)
 }
 
 /// Who asks for credentials, where, and by which grant.
@@ -142,6 +171,7 @@ fn may_stand(provider: &Provider, spot: Spot<'_>) -> bool {
 struct Resolver {
     right: Right,
     in_body: bool,
+    room: Option<OwnedSemaphorePermit>,
     scrub: Scrub,
 }
 
@@ -150,6 +180,7 @@ impl Resolver {
         Resolver {
             right: Right::new(connection, allowed),
             in_body: allowed.grant.body,
+            room: None,
             scrub: Scrub::default(),
         }
     }

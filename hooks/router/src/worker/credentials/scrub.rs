@@ -22,7 +22,13 @@ use super::body::in_json;
 /// Secrets in every spelling in which they were or may have been sent, each with what stands for it.
 #[derive(Clone, Default)]
 pub struct Scrub {
-    pairs: Vec<(Zeroizing<Vec<u8>>, Vec<u8>)>,
+    pairs: Vec<Pair>,
+}
+
+#[derive(Clone)]
+struct Pair {
+    secret: Zeroizing<Vec<u8>>,
+    placeholder: Vec<u8>,
 }
 
 /// A compressed answer, in which nothing can be found.
@@ -61,10 +67,12 @@ impl Scrub {
         let known = self
             .pairs
             .iter()
-            .any(|(known, _)| known.as_slice() == secret);
+            .any(|pair| pair.secret.as_slice() == secret);
         if !known && !secret.is_empty() {
-            let pair = (Zeroizing::new(secret.to_vec()), placeholder.to_vec());
-            self.pairs.push(pair);
+            self.pairs.push(Pair {
+                secret: Zeroizing::new(secret.to_vec()),
+                placeholder: placeholder.to_vec(),
+            });
         }
     }
 
@@ -120,21 +128,21 @@ impl Scrub {
     }
 
     /// The first secret in `bytes`, the longest of those that begin there.
-    fn first(&self, bytes: &[u8]) -> Option<(usize, &(Zeroizing<Vec<u8>>, Vec<u8>))> {
+    fn first(&self, bytes: &[u8]) -> Option<(usize, &Pair)> {
         self.pairs
             .iter()
-            .filter_map(|pair| Some((memmem::find(bytes, &pair.0)?, pair)))
-            .min_by_key(|(at, pair)| (*at, usize::MAX - pair.0.len()))
+            .filter_map(|pair| Some((memmem::find(bytes, &pair.secret)?, pair)))
+            .min_by_key(|(at, pair)| (*at, usize::MAX - pair.secret.len()))
     }
 
     /// Take from `held` what can be sent, with the secrets replaced. What may be the beginning of one stays.
     fn replace(&self, held: &mut Zeroizing<Vec<u8>>, end: End) -> Bytes {
         let mut out = Vec::with_capacity(held.len());
         let mut done = 0;
-        while let Some((at, (secret, placeholder))) = self.first(&held[done..]) {
+        while let Some((at, pair)) = self.first(&held[done..]) {
             out.extend_from_slice(&held[done..done + at]);
-            out.extend_from_slice(placeholder);
-            done += at + secret.len();
+            out.extend_from_slice(&pair.placeholder);
+            done += at + pair.secret.len();
         }
         let keep = match end {
             End::Reached => 0,
@@ -156,7 +164,7 @@ impl Scrub {
         };
         self.pairs
             .iter()
-            .filter_map(|(secret, _)| longest(secret))
+            .filter_map(|pair| longest(&pair.secret))
             .max()
             .unwrap_or(0)
     }

@@ -6,7 +6,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-pub use files::names;
+pub use files::{names, of};
 
 use crate::args::Audit;
 use crate::node::Node;

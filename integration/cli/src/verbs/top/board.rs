@@ -189,13 +189,8 @@ pub mod tests {
             version: "0.1.0".into(),
             warden_pid: 1,
             worker_pid: Some(2),
-            restarts: 0,
             boxes: 1,
-            since: "2026-01-01T00:00:00Z".into(),
-            audit_dir: "/audit".into(),
-            audit_fault: None,
-            providers: 0,
-            providers_fault: None,
+            ..RouterStatus::default()
         }
     }
 
