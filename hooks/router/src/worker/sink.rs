@@ -168,8 +168,11 @@ impl Drop for Closed<'_> {
     }
 }
 
-/// The bytes of `items` in their order, how many of them are events, and who is to be told when they are out.
-fn messages(items: Vec<Item>) -> Result<(Vec<u8>, usize, Vec<oneshot::Sender<()>>), WireError> {
+/// Messages that are ready to be written: their bytes, how many events they hold, and who is to be told when they are out.
+type Ready = (Vec<u8>, usize, Vec<oneshot::Sender<()>>);
+
+/// `items` in their order.
+fn messages(items: Vec<Item>) -> Result<Ready, WireError> {
     let (mut bytes, mut told, mut count) = (Vec::new(), Vec::new(), 0);
     let mut events = Vec::new();
     let mut items = items.into_iter().peekable();
