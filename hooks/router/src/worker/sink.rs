@@ -168,11 +168,11 @@ impl Drop for Closed<'_> {
     }
 }
 
-/// Bytes, how many events are in them, and who is to be told when they are out.
-type Written = (Vec<u8>, usize, Vec<oneshot::Sender<()>>);
+/// Messages that are ready to be written: their bytes, how many events they hold, and who is to be told when they are out.
+type Ready = (Vec<u8>, usize, Vec<oneshot::Sender<()>>);
 
-/// The bytes of `items` in their order.
-fn messages(items: Vec<Item>) -> Result<Written, WireError> {
+/// `items` in their order.
+fn messages(items: Vec<Item>) -> Result<Ready, WireError> {
     let (mut bytes, mut told, mut count) = (Vec::new(), Vec::new(), 0);
     let mut events = Vec::new();
     let mut items = items.into_iter().peekable();

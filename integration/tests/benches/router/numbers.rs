@@ -48,7 +48,7 @@ impl Samples {
         mode: &str,
         measure: &'static str,
     ) -> Option<f64> {
-        self.paired(subject, other, mode, measure, |one, two| one / two)
+        self.paired(subject, other, (mode, measure), |one, two| one / two)
     }
 
     /// The median over all rounds of `subject` less `other` in the same round.
@@ -59,15 +59,14 @@ impl Samples {
         mode: &str,
         measure: &'static str,
     ) -> Option<f64> {
-        self.paired(subject, other, mode, measure, |one, two| one - two)
+        self.paired(subject, other, (mode, measure), |one, two| one - two)
     }
 
     fn paired(
         &self,
         subject: &str,
         other: &str,
-        mode: &str,
-        measure: &'static str,
+        (mode, measure): (&str, &'static str),
         both: impl Fn(f64, f64) -> f64,
     ) -> Option<f64> {
         let (one, two) = (

@@ -30,98 +30,100 @@ const FLAT: f64 = 1.1;
 
 /// All promises whose subjects were measured.
 pub fn check(samples: &Samples) -> Vec<Promise> {
-    let mut promises = Vec::new();
-    let mut add = |what: String, measured: Option<f64>, at_most, unit| {
-        promises.extend(measured.map(|measured| Promise {
+    let mut list = List(Vec::new());
+    cost(samples, &mut list);
+    flat(samples, &mut list);
+    memory(samples, &mut list);
+    reload(samples, &mut list);
+    list.0
+}
+
+struct List(Vec<Promise>);
+
+impl List {
+    fn add(&mut self, what: String, measured: Option<f64>, at_most: f64, unit: &'static str) {
+        self.0.extend(measured.map(|measured| Promise {
             what,
             measured,
             at_most,
             unit,
         }));
-    };
+    }
+}
+
+fn cost(samples: &Samples, list: &mut List) {
     for (mode, request, added) in [
         (Mode::L4, 22.0, 30.0),
         (Mode::L7, 30.0, 50.0),
         (Mode::TlsOne, 40.0, 100.0),
     ] {
         let name = mode.name();
-        add(
+        let measured = samples.median(OURS, name, REQUEST);
+        list.add(
             format!("{name}: processor time a request"),
-            samples.median(OURS, name, REQUEST),
+            measured,
             request,
             "us",
         );
-        add(
-            format!("{name}: the same by haproxy's"),
-            samples.ratio(OURS, HAPROXY, name, REQUEST),
-            1.0,
-            "x",
-        );
-        add(
+        let measured = samples.ratio(OURS, HAPROXY, name, REQUEST);
+        list.add(format!("{name}: the same by haproxy's"), measured, 1.0, "x");
+        let measured = samples.added(OURS, DIRECT, name, P50);
+        list.add(
             format!("{name}: added to the median"),
-            samples.added(OURS, DIRECT, name, P50),
+            measured,
             added,
             "us",
         );
     }
     for (mode, at_most) in [(Mode::L4, 0.3), (Mode::TlsOne, 1.0)] {
-        let name = mode.name();
-        add(
-            format!("{name}: new connection and one request"),
-            samples.median(OURS, name, FRESH),
+        let what = format!("{}: new connection and one request", mode.name());
+        list.add(
+            what,
+            samples.median(OURS, mode.name(), FRESH),
             at_most,
             "ms",
         );
     }
+}
+
+fn flat(samples: &Samples, list: &mut List) {
     let (first, last) = (with(ENTRIES[0]), with(ENTRIES[ENTRIES.len() - 1]));
     for mode in [Mode::L4, Mode::L7] {
         for measure in [REQUEST, FRESH] {
             let what = format!("{}: {measure}, 10,000 entries by one", mode.name());
-            add(
-                what,
-                samples.ratio(&last, &first, mode.name(), measure),
-                FLAT,
-                "x",
-            );
+            let ratio = samples.ratio(&last, &first, mode.name(), measure);
+            list.add(what, ratio, FLAT, "x");
         }
     }
-    let megabytes = |bytes: f64| bytes / 1e6;
-    add(
-        "memory without a sandbox or connection".into(),
-        samples.median(OURS, "", IDLE).map(megabytes),
-        16.0,
-        "MB",
-    );
-    add(
-        "memory a sandbox, of 1,000".into(),
-        samples.median(OURS, "", PER_BOX).map(megabytes),
+}
+
+fn memory(samples: &Samples, list: &mut List) {
+    let megabytes = |measure| samples.median(OURS, "", measure).map(|bytes| bytes / 1e6);
+    let what = "memory without a sandbox or connection".to_owned();
+    list.add(what, megabytes(IDLE), 16.0, "MB");
+    list.add(
+        "memory a sandbox, of 1,000".to_owned(),
+        megabytes(PER_BOX),
         2.0,
         "MB",
     );
     for mode in Mode::ALL {
         let held = samples.median(&format!("{OURS}-10000-idle"), mode.name(), HELD);
         let what = format!("{}: memory a connection, of 10,000", mode.name());
-        add(what, held.map(|bytes| bytes / 1e3), 50.0, "KB");
+        list.add(what, held.map(|bytes| bytes / 1e3), 50.0, "KB");
     }
+}
+
+fn reload(samples: &Samples, list: &mut List) {
     let slowest = |measure| {
         let list = samples.of(OURS, Mode::L7.name(), measure)?;
         list.iter().copied().max_by(f64::total_cmp)
     };
-    add(
-        "policy edit until it allows, slowest".into(),
-        slowest(WIDER),
-        50.0,
-        "ms",
-    );
-    add(
-        "policy edit until it refuses, slowest".into(),
-        slowest(NARROWER),
-        50.0,
-        "ms",
-    );
-    let lost = samples
-        .of(OURS, Mode::L7.name(), LOST)
-        .map(|list| list.iter().sum());
-    add("allowed requests lost meanwhile".into(), lost, 0.0, "");
-    promises
+    let what = "policy edit until it allows, slowest".to_owned();
+    list.add(what, slowest(WIDER), 50.0, "ms");
+    let what = "policy edit until it refuses, slowest".to_owned();
+    list.add(what, slowest(NARROWER), 50.0, "ms");
+    let lost = samples.of(OURS, Mode::L7.name(), LOST);
+    let lost = lost.map(|list| list.iter().sum());
+    list.add("allowed requests lost meanwhile".to_owned(), lost, 0.0, "");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nemoclaw_tests::shell::wait_for;
 use nemoclaw_tests::world::dist_dir;
 
 use crate::command_line::Wish;
@@ -28,7 +29,9 @@ pub const PER_BOX: &str = "bytes_per_sandbox";
 const IDLE: usize = 10_000;
 const HOLDERS: usize = 20;
 /// Open files of a worker that are no connections.
-const OTHER_FILES: u64 = 400;
+const OTHER_FILES: u64 = 1000;
+/// How long all of them may take to open.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Milliseconds from the rename of a policy to the first request that it lets pass, and to the first that it refuses.
 pub const WIDER: &str = "ms_until_allowed";
 /// As [`WIDER`].
@@ -147,9 +150,11 @@ fn idle(ground: &Ground, samples: &mut Samples) {
                 load::hold(&subject, mode, SMALL, each, &script)
             })
             .collect();
-        std::thread::sleep(load::settle(all));
-        let open = connections(&router);
-        assert!(open >= all as u64, "{open} of {all} connections are open");
+        let what = format!("{all} connections that are open");
+        wait_for(&what, PATIENCE, || {
+            (connections(&router) >= all as u64).then_some(())
+        });
+        std::thread::sleep(load::settle(0));
         let bytes = (meter::memory(&pids) - before) / all as f64;
         samples.add(&format!("{OURS}-10000-idle"), mode.name(), HELD, bytes);
         for client in &mut clients {
