@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use nemoclaw_api::audit::{Event, POLICY, ROUTER};
 use nemoclaw_policy::decide::NameVerdict;
+use nemoclaw_policy::path::normalise_path_with_slashes;
 use nemoclaw_policy::{Flow, HttpRequest, Policy, Program, Source, Verdict};
 
 use super::check::refused_by_rule;
@@ -72,10 +73,11 @@ impl Draft {
         let what = match (event.kind.as_str(), &event.method, &event.path) {
             (ROUTER | POLICY, ..) => return,
             ("dns", ..) => What::Name(host),
-            (_, Some(method), Some(path)) => {
+            ("http", Some(method), Some(path)) => {
                 What::Request(host, event.port, method.clone(), path.clone())
             }
-            _ if event.port != 0 => What::Connection(host, event.port),
+            ("tcp" | "tls", ..) => What::Connection(host, event.port),
+            // A message on a connection that a request had opened: no rule on requests holds it.
             _ => return,
         };
         if !self.seen.contains_key(&what) && self.seen.len() >= MOST {
@@ -199,7 +201,12 @@ fn other_reason(policy: &Policy, what: &What, seen: &Seen) -> Option<String> {
             NameVerdict::Exact | NameVerdict::Wildcard => by_now(),
         };
     }
-    let verdict = policy.decide(&what.flow(seen.program.as_ref()));
+    let flow = what.flow(seen.program.as_ref());
+    let wanted = policy.inspection(&flow);
+    if wanted.graphql.is_some() || wanted.rpc.is_some() {
+        return Some(format!("decided by what its body says: {}", seen.reason));
+    }
+    let verdict = policy.decide(&flow);
     match &verdict {
         Verdict::Allow { .. } => by_now(),
         Verdict::Ask { .. } => Some("a person is asked: `nemoclaw approvals list`".to_owned()),
@@ -244,7 +251,8 @@ impl What {
             What::Request(host, _, method, path) => {
                 exact_host(host)
                     && method.bytes().all(|byte| byte.is_ascii_uppercase())
-                    && path.starts_with('/')
+                    // A long path stands in the record cut short, and then in no form that a request has.
+                    && normalise_path_with_slashes(path).is_ok_and(|normal| normal == *path)
             }
         };
         if !literal {

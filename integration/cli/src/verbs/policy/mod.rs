@@ -30,6 +30,10 @@ pub fn run(args: &Args, verb: &Policy, printer: Printer) -> anyhow::Result<ExitC
         Policy::Show { name, output } => show::run(config, name.as_deref(), *output, printer),
         Policy::Diff(diff) => diff::run(config, diff, printer),
         Policy::List { output } => list::run(config, *output, printer),
+        Policy::Schema => {
+            printer.bytes(nemoclaw_policy::schema::TEXT.as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Policy::Add(include) => change::include(config, include, change::Turn::Add, printer),
         Policy::Remove(include) => change::include(config, include, change::Turn::Remove, printer),
         Policy::Set {
