@@ -295,7 +295,10 @@ impl Chooser<'_> {
                             second: policy.name,
                         });
                     }
-                    self.remark_clipped(&so_far, &policy);
+                    match text.path.as_deref() == Some(&*self.node.ceiling_path()) {
+                        true => self.remark_ceiling(&so_far, &policy),
+                        false => self.remark_clipped(&so_far, &policy),
+                    }
                     narrow::meet(&so_far, &policy)
                 }
             };
@@ -333,6 +336,16 @@ impl Chooser<'_> {
         })
     }
 
+    fn remark_ceiling(&mut self, so_far: &Policy, ceiling: &Policy) {
+        if let Err(taken) = narrow::is_within(so_far, ceiling) {
+            self.remarks.push(format!(
+                "the node's ceiling takes from policy `{}`: {}",
+                so_far.name,
+                taken_words(&taken)
+            ));
+        }
+    }
+
     fn remark_clipped(&mut self, so_far: &Policy, next: &Policy) {
         if next.mode > so_far.mode {
             self.remarks.push(format!(
@@ -342,6 +355,26 @@ impl Chooser<'_> {
                 so_far.name
             ));
         }
+    }
+}
+
+/// What the ceiling takes away, shortly: one part of each key, and how many there are.
+fn taken_words(taken: &[narrow::Widening]) -> String {
+    const SHOWN: usize = 6;
+    let mut words: Vec<String> = Vec::new();
+    let mut keys: Vec<narrow::Axis> = Vec::new();
+    for one in taken {
+        if keys.contains(&one.axis) {
+            continue;
+        }
+        keys.push(one.axis);
+        words.push(format!("{} ({}, has {})", one.axis, one.asked, one.has));
+    }
+    let more = words.len().saturating_sub(SHOWN);
+    words.truncate(SHOWN);
+    match more {
+        0 => words.join("; "),
+        more => format!("{}; and {more} keys more", words.join("; ")),
     }
 }
 

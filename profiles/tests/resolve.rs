@@ -191,6 +191,87 @@ fn a_file_of_the_node_goes_before_an_embedded_policy_and_a_ceiling_above_all() {
 }
 
 #[test]
+fn a_ceiling_bounds_every_key_and_says_what_it_took() {
+    let node = Node::new(&[("mine", false)]);
+    // The policy's words, then the ceiling's, and what the remark says.
+    let keys = [
+        (
+            "filesystem_policy: {read_write: [/d]}",
+            "filesystem_policy: {read_only: [/d]}",
+            "filesystem_policy (write access to /d, has read access)",
+        ),
+        (
+            "landlock: {compatibility: best_effort}",
+            "",
+            "landlock.compatibility (best_effort, has hard_requirement)",
+        ),
+        (
+            "process: {}",
+            "process: {run_as_user: 7}",
+            "process.run_as_user (any account, has 7)",
+        ),
+        (
+            "devices: [v.com/d=0]",
+            "devices: [v.com/e=0]",
+            "devices (given) (v.com/d=0, has v.com/e=0)",
+        ),
+        (
+            "resources: {pids: 9}",
+            "resources: {pids: 3}",
+            "resources.pids (9, has 3)",
+        ),
+        (
+            "budgets: {}",
+            "budgets: {requests: 3}",
+            "budgets.requests (no limit, has 3)",
+        ),
+        ("ports: [80, 90]", "ports: [80]", "ports (90, has 80)"),
+        (
+            "network_policies: {e: {endpoints: [{host: a.b.c, port: 1, access: read-write}]}}",
+            "network_policies: {c: {endpoints: [{host: \"*.b.c\", port: 1, access: read-only}]}}",
+            "methods (POST ** on a.b.c:1, has GET **, HEAD **, OPTIONS **)",
+        ),
+    ];
+    for (own, ceiling, words) in keys {
+        node.file("policies/mine.yaml", &format!("version: 1\n{own}\n"));
+        let mut ceiling = format!("version: 1\n{ceiling}\n");
+        if !words.starts_with("methods") {
+            ceiling.push_str("network_policies: {}\n");
+        }
+        node.file("ceiling.yaml", &ceiling);
+        let resolved = node.ask("mine", "", "").unwrap();
+        let told: Vec<&String> = resolved
+            .remarks
+            .iter()
+            .filter(|line| line.starts_with("the node's ceiling takes from policy `mine`: "))
+            .collect();
+        assert!(
+            told.len() == 1 && told[0].contains(words),
+            "{words}: {:?}",
+            resolved.remarks
+        );
+        let limit = nemoclaw_policy::Policy::load(&Source::text("c", &ceiling)).unwrap();
+        assert_eq!(
+            nemoclaw_policy::narrow::is_within(&resolved.policy, &limit),
+            Ok(()),
+            "{words}"
+        );
+        let before = resolved.remarks.len();
+        node.file("policies/mine.yaml", &ceiling);
+        let same = node.ask("mine", "", "").unwrap();
+        assert!(
+            before > same.remarks.len()
+                && !same
+                    .remarks
+                    .iter()
+                    .any(|line| line.contains("ceiling takes")),
+            "{:?}",
+            same.remarks
+        );
+    }
+}
+
+#[test]
 fn a_device_is_given_only_where_every_policy_lists_it() {
     let node = Node::new(&[("mine", false)]);
     node.file("policies/mine.yaml", "version: 1\ndevices: [v.com/d=0]\n");

@@ -298,6 +298,16 @@ fn a_placeholder_anywhere_else_is_refused_and_recorded() {
         &["https://api.test/echo/nemoclaw:resolve:env:OWN_KEY/x"],
         "cannot stand in a path",
     );
+}
+
+#[test]
+fn cleartext_and_other_sandboxes_get_nothing_unless_the_entry_says_so() {
+    if !able() {
+        return;
+    }
+    let rig = rig();
+    let sandbox = Sandbox::new(&rig, "a", 443, POLICY);
+    let field = "Authorization: Bearer nemoclaw:resolve:env:OWN_KEY";
     let plain = Sandbox::new(&rig, "b", 80, POLICY);
     refused(
         &rig,
@@ -332,7 +342,9 @@ fn a_placeholder_anywhere_else_is_refused_and_recorded() {
         .status
             == 403
     });
-    case(
+    refused(
+        &rig,
+        &sandbox,
         "api.test",
         &["-H", field, "https://api.test/echo/x"],
         "not for this sandbox",

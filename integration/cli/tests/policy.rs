@@ -12,7 +12,7 @@ mod place;
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nemoclaw_api::audit::Event;
 use nemoclaw_api::audit::chain::Link;
@@ -77,9 +77,9 @@ fn worker() -> (Place, PathBuf) {
 }
 
 /// Answers `list` as the router does: the generation is higher once the file holds another sound policy.
-fn router(place: &Place, path: &PathBuf) {
+fn router(place: &Place, path: &Path) {
     let listener = UnixListener::bind(place.path("run/router.sock")).unwrap();
-    let path = path.clone();
+    let path = path.to_owned();
     std::thread::spawn(move || {
         while let Ok((stream, _)) = listener.accept() {
             let Ok((Request::List, _)) = wire::receive::<Request>(&stream) else {

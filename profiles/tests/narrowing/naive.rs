@@ -228,6 +228,7 @@ fn admits(
         return false;
     }
     let text = http.method == "WEBSOCKET_TEXT";
+    let frame = text || http.method == "WEBSOCKET_BINARY";
     let any_method =
         |rule: &Rule| matches!(&rule.matcher, Matcher::Http(rule) if rule.method == "*");
     let graphql = |rule: &Rule| matches!(rule.matcher, Matcher::Graphql(_));
@@ -249,25 +250,26 @@ fn admits(
         Protocol::Tcp => endpoint.open,
         Protocol::Rest => {
             let tunnels = endpoint.open || endpoint.rules.iter().any(any_method);
-            !text && (!http.upgrade || tunnels) && (endpoint.open || by_http())
+            (!(frame || http.upgrade) || tunnels) && (endpoint.open || by_http())
         }
-        Protocol::Websocket => match message {
-            Message::Graphql(operation) => {
-                text && looks_into_texts && (endpoint.open || by_graphql(operation))
-            }
-            Message::Whole if text => endpoint.open || (!looks_into_texts && by_http()),
-            Message::Whole => http.upgrade && (endpoint.open || by_http()),
+        Protocol::Websocket if frame && looks_into_texts => match message {
+            Message::Graphql(operation) => text && (endpoint.open || by_graphql(operation)),
+            Message::Stream => text,
             _ => false,
         },
+        Protocol::Websocket => {
+            let opens = http.upgrade && matches!(message, Message::Whole);
+            (frame || opens) && (endpoint.open || by_http())
+        }
         Protocol::Graphql => match message {
             Message::Graphql(operation) => {
-                !text && !http.upgrade && (endpoint.open || by_graphql(operation))
+                !frame && !http.upgrade && (endpoint.open || by_graphql(operation))
             }
             _ => false,
         },
         Protocol::Mcp | Protocol::JsonRpc => match message {
             Message::Rpc(call) => {
-                !text
+                !frame
                     && !http.upgrade
                     && http.method == "POST"
                     && (endpoint.open

@@ -556,6 +556,7 @@ fn request(dice: &mut Dice) -> HttpRequest<'static> {
         "PUT",
         "HEAD",
         "WEBSOCKET_TEXT",
+        "WEBSOCKET_BINARY",
     ]);
     let content = match dice.below(7) {
         0 => Content::Nothing,
@@ -568,7 +569,7 @@ fn request(dice: &mut Dice) -> HttpRequest<'static> {
         method,
         path: dice.word(PATHS),
         query: *dice.pick(VALUES),
-        upgrade: method != "WEBSOCKET_TEXT" && dice.one_in(5),
+        upgrade: !method.starts_with("WEBSOCKET") && dice.one_in(5),
         content,
     }
 }

@@ -21,6 +21,20 @@ struct Open {
     asked: u64,
 }
 
+/// A question as it comes in.
+pub struct Asked {
+    /// By which its answer is known.
+    pub ticket: u64,
+    /// What is asked.
+    pub question: Question,
+    /// The endpoint that asks, with its place.
+    pub rule: String,
+    /// The time, seconds since 1970.
+    pub now: u64,
+    /// The time, RFC 3339.
+    pub since: String,
+}
+
 /// All sandboxes' proposals and approvals.
 #[derive(Default)]
 pub struct Approvals {
@@ -45,15 +59,15 @@ pub struct Decided {
 }
 
 impl Approvals {
-    /// A request of `sandbox` asks at `now` (seconds since 1970).
-    pub fn ask(
-        &mut self,
-        sandbox: &str,
-        ticket: u64,
-        question: Question,
-        rule: String,
-        (now, since): (u64, String),
-    ) -> Answer {
+    /// A request of `sandbox` asks.
+    pub fn ask(&mut self, sandbox: &str, asked: Asked) -> Answer {
+        let Asked {
+            ticket,
+            question,
+            rule,
+            now,
+            since,
+        } = asked;
         self.expire(now);
         if let Some(id) = self.use_standing(sandbox, &question) {
             return Answer::Allowed(id);
@@ -273,6 +287,16 @@ mod tests {
         }
     }
 
+    fn asked(ticket: u64, path: &str, digest: &str, now: u64) -> Asked {
+        Asked {
+            ticket,
+            question: question(path, digest),
+            rule: "rule".into(),
+            now,
+            since: "now".into(),
+        }
+    }
+
     fn ask(
         approvals: &mut Approvals,
         sandbox: &str,
@@ -280,8 +304,7 @@ mod tests {
         path: &str,
         digest: &str,
     ) -> Answer {
-        let at = (1000, "now".to_owned());
-        approvals.ask(sandbox, ticket, question(path, digest), "rule".into(), at)
+        approvals.ask(sandbox, asked(ticket, path, digest, 1000))
     }
 
     fn waiting(answer: &Answer) -> String {
@@ -343,8 +366,7 @@ mod tests {
             .unwrap();
         assert_eq!(ask(&mut approvals, "a", 2, "/x", "2"), Answer::Allowed(id));
         waiting(&ask(&mut approvals, "a", 3, "/y", "2"));
-        let late = (1010, "later".to_owned());
-        let answer = approvals.ask("a", 4, question("/x", "2"), "rule".into(), late);
+        let answer = approvals.ask("a", asked(4, "/x", "2", 1010));
         let id = waiting(&answer);
         approvals
             .decide(&id, Decision::Allow(Scope::Always), 1010)

@@ -168,8 +168,11 @@ impl Drop for Closed<'_> {
     }
 }
 
-/// The bytes of `items` in their order, how many of them are events, and who is to be told when they are out.
-fn messages(items: Vec<Item>) -> Result<(Vec<u8>, usize, Vec<oneshot::Sender<()>>), WireError> {
+/// Bytes, how many events are in them, and who is to be told when they are out.
+type Written = (Vec<u8>, usize, Vec<oneshot::Sender<()>>);
+
+/// The bytes of `items` in their order.
+fn messages(items: Vec<Item>) -> Result<Written, WireError> {
     let (mut bytes, mut told, mut count) = (Vec::new(), Vec::new(), 0);
     let mut events = Vec::new();
     let mut items = items.into_iter().peekable();

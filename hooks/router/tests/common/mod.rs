@@ -197,7 +197,10 @@ impl Rig {
             .path()
             .join(format!("data/audit/{name}.jsonl"));
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        text.lines()
+        // The last line may be on its way.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
             .filter_map(|line| {
                 audit::record::Record::parse(line)
                     .expect("a record")

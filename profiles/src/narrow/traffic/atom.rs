@@ -37,6 +37,8 @@ pub(super) enum Kind<'a> {
     Known(&'static str),
     /// The requests that open and end an MCP stream.
     Stream,
+    /// The texts that open a GraphQL stream and keep it going.
+    TextStream,
     /// Every request, asked about or recorded.
     Fallback(Rank),
 }
@@ -46,12 +48,14 @@ pub(super) enum Kind<'a> {
 pub(super) enum Form {
     /// Those that ask for no upgrade.
     Plain,
-    /// Those, and upgrades.
+    /// Those, upgrades, and what goes through an upgraded connection.
     Unbounded,
     /// Upgrades to a WebSocket.
     Upgrade,
     /// Texts of a WebSocket.
     Text,
+    /// Texts and other messages of a WebSocket.
+    Frames,
 }
 
 /// How far a flow is let.
@@ -76,8 +80,10 @@ impl Rank {
 /// The methods of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Methods<'a> {
-    /// Any, `WEBSOCKET_TEXT` too.
+    /// Any, those of WebSockets too.
     All,
+    /// Those of WebSockets.
+    Frames,
     /// Any of HTTP.
     Any,
     /// This one.
@@ -90,10 +96,12 @@ impl<'a> Atom<'a> {
     pub fn methods(&self) -> Methods<'a> {
         match self.kind {
             Kind::Connection(_) | Kind::Anything | Kind::Fallback(_) => Methods::All,
-            Kind::Http(_, Form::Text) | Kind::Graphql(_, Form::Text) => {
+            Kind::Http(_, Form::Text) | Kind::Graphql(_, Form::Text) | Kind::TextStream => {
                 Methods::One(WEBSOCKET_TEXT)
             }
             Kind::Http(Some(rule), _) if rule.method != "*" => Methods::One(&rule.method),
+            Kind::Http(_, Form::Unbounded) => Methods::All,
+            Kind::Http(_, Form::Frames) => Methods::Frames,
             Kind::Http(..) | Kind::Graphql(..) => Methods::Any,
             Kind::Rpc(_) | Kind::Known(_) => Methods::One("POST"),
             Kind::Stream => Methods::Stream,
@@ -188,23 +196,27 @@ impl<'a> List<'a> {
         let graphql = endpoint.has_graphql();
         if endpoint.open {
             self.push(Kind::Http(None, Form::Upgrade), "every WebSocket");
-            self.push(Kind::Http(None, Form::Text), "every text of a WebSocket");
+        }
+        if endpoint.open && !graphql {
+            let words = "every message of a WebSocket";
+            self.push(Kind::Http(None, Form::Frames), words);
         }
         if graphql {
             self.graphql(Form::Text);
+            self.push(Kind::TextStream, "streams of GraphQL");
         }
         self.push_rules(|matcher| {
             let Matcher::Http(rule) = matcher else {
                 return Vec::new();
             };
-            let mut kinds = Vec::new();
-            if rule.method != WEBSOCKET_TEXT {
-                kinds.push(Kind::Http(Some(rule), Form::Upgrade));
-            }
-            if (rule.method == WEBSOCKET_TEXT || rule.method == "*") && !graphql {
-                kinds.push(Kind::Http(Some(rule), Form::Text));
-            }
-            kinds
+            let frames = match rule.method.as_str() {
+                WEBSOCKET_TEXT => Some(Form::Text),
+                "*" => Some(Form::Frames),
+                _ => None,
+            };
+            let upgrade = (rule.method != WEBSOCKET_TEXT).then_some(Form::Upgrade);
+            let forms = upgrade.into_iter().chain(frames.filter(|_| !graphql));
+            forms.map(|form| Kind::Http(Some(rule), form)).collect()
         });
     }
 

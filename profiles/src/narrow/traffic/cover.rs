@@ -137,10 +137,9 @@ pub(super) fn shown(endpoint: &Endpoint) -> String {
 
 fn rest(atom: &Atom<'_>, peer: &Ready<'_>) -> Result<(), Miss> {
     let upgrades = match atom.kind {
-        Kind::Http(_, Form::Text) | Kind::Graphql(_, Form::Text) | Kind::Anything => {
-            return Err(protocol(peer.endpoint));
-        }
-        Kind::Http(_, form) => form != Form::Plain,
+        Kind::Anything => return Err(protocol(peer.endpoint)),
+        Kind::Http(_, form) | Kind::Graphql(_, form) => form != Form::Plain,
+        Kind::TextStream => true,
         _ => false,
     };
     if upgrades && !peer.endpoint.is_unbounded() {
@@ -196,12 +195,19 @@ fn http_rules(atom: &Atom<'_>, peer: &Ready<'_>) -> Result<(), Miss> {
 
 fn websocket(cell: &Cell<'_, '_>, atom: &Atom<'_>, peer: &Ready<'_>) -> Result<(), Miss> {
     let endpoint = peer.endpoint;
+    let looks = endpoint.has_graphql();
     match atom.kind {
-        Kind::Graphql(rule, Form::Text) if endpoint.has_graphql() => graphql(cell, rule, endpoint),
-        Kind::Http(_, Form::Upgrade | Form::Text) if endpoint.open => Ok(()),
-        Kind::Http(_, Form::Upgrade) => http_rules(atom, peer),
-        Kind::Http(_, Form::Text) if !endpoint.has_graphql() => http_rules(atom, peer),
-        Kind::Http(_, Form::Text) => Err(Miss::new(Axis::Graphql, shown(endpoint))),
+        Kind::Graphql(rule, Form::Text) if looks => graphql(cell, rule, endpoint),
+        Kind::TextStream if looks => Ok(()),
+        Kind::Http(_, Form::Text | Form::Frames) if looks => {
+            Err(Miss::new(Axis::Graphql, shown(endpoint)))
+        }
+        Kind::Http(_, Form::Upgrade | Form::Text | Form::Frames)
+        | Kind::Graphql(_, Form::Text)
+        | Kind::TextStream => match endpoint.open {
+            true => Ok(()),
+            false => http_rules(atom, peer),
+        },
         _ => Err(protocol(endpoint)),
     }
 }

@@ -229,6 +229,7 @@ impl Deny<'_> {
                     _ if deny.method == "*" => true,
                     Methods::All => true,
                     Methods::Any => deny.method != WEBSOCKET_TEXT,
+                    Methods::Frames => deny.method == WEBSOCKET_TEXT,
                     Methods::One(method) => deny.method == method,
                     Methods::Stream => matches!(deny.method.as_str(), "GET" | "DELETE"),
                 };
@@ -242,7 +243,7 @@ impl Deny<'_> {
                 Kind::Graphql(Some(rule), _) => {
                     graphql_overlaps(rule, deny) || self.hits_stored(cell, atom)
                 }
-                Kind::Http(_, Form::Upgrade | Form::Text) => false,
+                Kind::Http(_, Form::Upgrade) | Kind::TextStream => false,
                 Kind::Rpc(_) | Kind::Known(_) | Kind::Stream | Kind::Connection(_) => false,
                 Kind::Graphql(None, _) | Kind::Http(..) | Kind::Anything | Kind::Fallback(_) => {
                     true
@@ -251,7 +252,7 @@ impl Deny<'_> {
             Matcher::Rpc(deny) => match atom.kind {
                 Kind::Rpc(Some(rule)) => rpc_overlaps(rule, deny),
                 Kind::Known(method) => rpc_overlaps(&exactly(method), deny),
-                Kind::Http(_, Form::Upgrade | Form::Text) => false,
+                Kind::Http(_, Form::Upgrade) | Kind::TextStream => false,
                 Kind::Graphql(..) | Kind::Stream | Kind::Connection(_) => false,
                 Kind::Rpc(None) | Kind::Http(..) | Kind::Anything | Kind::Fallback(_) => true,
             },

@@ -127,7 +127,7 @@ pub(super) fn bodies(cell: &Cell<'_, '_>, atom: &Atom<'_>, child: &Side<'_>) -> 
     let own = cell.own.endpoint;
     let kinds: &[Slot] = match atom.methods() {
         _ if matches!(atom.kind, Kind::Connection(_)) => &[],
-        Methods::One(WEBSOCKET_TEXT) => &[Slot::Texts],
+        Methods::One(WEBSOCKET_TEXT) | Methods::Frames => &[Slot::Texts],
         Methods::All => &[Slot::Graphql, Slot::Texts, Slot::Rpc],
         _ => &[Slot::Graphql, Slot::Rpc],
     };

@@ -6,6 +6,7 @@ use nemoclaw_api::approvals::{Decision, Question, Scope};
 use super::State;
 use crate::clock;
 use crate::link::{Answer, ToWorker};
+use crate::warden::approvals::Asked;
 use crate::warden::socket::Reply;
 use crate::worker::event::{blank, denied, short_path};
 
@@ -14,10 +15,14 @@ impl State {
         if !self.boxes.contains_key(sandbox) {
             return;
         }
-        let at = (clock::unix_seconds(), clock::now());
-        let answer = self
-            .approvals
-            .ask(sandbox, ticket, question.clone(), rule.clone(), at);
+        let asked = Asked {
+            ticket,
+            question: question.clone(),
+            rule: rule.clone(),
+            now: clock::unix_seconds(),
+            since: clock::now(),
+        };
+        let answer = self.approvals.ask(sandbox, asked);
         let told = match &answer {
             Answer::Waiting(id) => format!("proposal {id} waits for a person, asked by {rule}"),
             Answer::Allowed(id) => format!("allowed by the standing approval {id}"),

@@ -25,13 +25,17 @@ pub fn run(
     let name = names::find(name, &all)?;
     for path in files::of(node, name)? {
         let unread = |error| Fault::new(format!("cannot read `{}`", path.display())).because(error);
-        for line in BufReader::new(File::open(&path).map_err(unread)?).lines() {
-            let line = line.map_err(unread)?;
+        let mut reader = BufReader::new(File::open(&path).map_err(unread)?);
+        let mut line = String::new();
+        // A line without its end is on its way.
+        while reader.read_line(&mut line).map_err(unread)? > 0 && line.ends_with('\n') {
+            let text = std::mem::take(&mut line);
+            let whole = text.trim_end_matches('\n');
             if json {
-                printer.data(&line)?;
+                printer.data(whole)?;
                 continue;
             }
-            match Record::parse(&line) {
+            match Record::parse(whole) {
                 Ok(record) => {
                     if let Some(event) = record.event() {
                         printer.data(format_args!("{}  {}", event.time, sentence(&event)))?;

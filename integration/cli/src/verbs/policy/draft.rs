@@ -120,14 +120,14 @@ impl Draft {
         for (name, seen) in &sorted.names {
             let entry = match exact_host(name) {
                 true => format!(
-                    "{}: {{ endpoints: [{{ host: {}, port: 443, access: read-only }}] }} ",
+                    "{}: {{ endpoints: [{{ host: {}, port: 443, access: read-only }}] }}",
                     word(name),
                     word(name)
                 ),
-                false => String::new(),
+                false => ascii(name),
             };
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "#   {entry}# {}, {}", ascii(name), seen.words());
+            let _ = writeln!(out, "#   {entry} # looked up {}", seen.words());
         }
         if !sorted.others.is_empty() {
             out.push_str("\n# Refused for another reason than a missing rule:\n");
@@ -290,7 +290,8 @@ impl Seen {
 
 /// One entry for each host, one endpoint for each of its ports.
 fn entries(rules: &BTreeMap<&What, &Seen>) -> String {
-    let mut hosts: BTreeMap<String, BTreeMap<u16, Vec<(&What, &Seen)>>> = BTreeMap::new();
+    type Ports<'a> = BTreeMap<u16, Vec<(&'a What, &'a Seen)>>;
+    let mut hosts: BTreeMap<String, Ports<'_>> = BTreeMap::new();
     for (what, seen) in rules {
         let (host, port) = what.place();
         let ports = hosts.entry(host).or_default();
