@@ -390,6 +390,7 @@ fn ascii(text: &str) -> String {
 mod tests {
     use super::*;
     use nemoclaw_api::audit::{DENY, Program as Who};
+    use proptest::prelude::*;
 
     fn event(kind: &str, host: &str, port: u16, request: Option<(&str, &str)>) -> Event {
         Event {
@@ -548,5 +549,40 @@ network_policies:
             text.contains("# 5 times, last 2026-01-02T00:00:00Z, by /sandbox/agent.py"),
             "{text}"
         );
+    }
+
+    fn wild() -> impl Strategy<Value = String> {
+        "[a-z/*?\\[\\]{}%#.;: \n\\\\\"'é\u{2028}-]{0,12}"
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_agent_says_a_draft_loads_and_allows_no_other_request(
+            said in proptest::collection::vec((wild(), "(GET|POST|\\*|get|BREW)", wild()), 1..6),
+            other in (wild(), "(GET|POST|PUT)", "[a-z/*.%\\[-]{0,6}"),
+        ) {
+            let hosts = ["api.example.org", "b.example.org"];
+            let events: Vec<Event> = said
+                .iter()
+                .enumerate()
+                .map(|(place, (host, method, path))| {
+                    let host = if place % 3 == 0 { host } else { hosts[place % 2] };
+                    event("http", host, 443, Some((method, &format!("/{path}"))))
+                })
+                .collect();
+            let text = drafted(&events, None);
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+            let (host, method, path) = other;
+            let path = format!("/{path}");
+            for host in hosts.into_iter().chain([host.as_str()]) {
+                let asked = |event: &Event| {
+                    (event.host.as_str(), event.method.as_deref(), event.path.as_deref())
+                        == (host, Some(method.as_str()), Some(path.as_str()))
+                };
+                if !events.iter().any(asked) {
+                    prop_assert!(!allows(&text, host, 443, Some((&method, &path))), "{} {} {}\n{}", host, method, path, text);
+                }
+            }
+        }
     }
 }
