@@ -485,3 +485,68 @@ fn what_cannot_hold_the_size_is_refused_with_what_helps() {
     assert!(said.contains("install the package `e2fsprogs`"), "{said}");
     node.is_clean();
 }
+
+#[test]
+fn a_changed_policy_holds_within_milliseconds_and_learn_drafts_what_was_refused() {
+    let Some(node) = node() else { return };
+    let path = node.directory.path().join("p.yaml");
+    let text = "version: 1
+filesystem_policy: { read_only: [/], read_write: [/tmp] }
+network_policies:
+  own:
+    endpoints:
+      - { host: api.example.org, port: 443, protocol: rest, access: read-only }
+include: [npm] # ours
+";
+    std::fs::write(&path, text).unwrap();
+    let file = path.display().to_string();
+    node.good(&[
+        "run", "-d", "--name", "live", "--policy", &file, "--", "sleep", "300",
+    ]);
+    let ask = [
+        "--host", "pypi.org", "--method", "GET", "--path", "/simple/",
+    ];
+    let explain = || node.output(&[&["policy", "explain", "live"], &ask[..]].concat());
+    assert_eq!(explain().status.code(), Some(1));
+    let milliseconds = |said: &str, generation: u32| {
+        let head = format!("sandbox live: generation {generation} in force after ");
+        let time = said
+            .strip_prefix(&head)
+            .and_then(|rest| rest.strip_suffix(" ms\n"));
+        time.unwrap_or_else(|| panic!("{said}"))
+            .parse::<f64>()
+            .unwrap()
+    };
+    let mut times = Vec::new();
+    for round in 0..5 {
+        let added = node.good(&["policy", "add", "live", "pypi"]);
+        times.push(milliseconds(&added, 2 + 2 * round));
+        assert_eq!(
+            explain().status.code(),
+            Some(0),
+            "what is in force is shown"
+        );
+        let removed = node.good(&["policy", "remove", "live", "pypi"]);
+        times.push(milliseconds(&removed, 3 + 2 * round));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+    times.sort_by(f64::total_cmp);
+    eprintln!("change of a policy to its being in force, 10 times: {times:?} ms");
+    // The promise is 50 ms; one change may meet a machine that was busy elsewhere.
+    assert!(times[8] < 50.0, "{times:?}");
+    let knock = "import socket; s = socket.socket(); s.settimeout(5); s.connect(('192.0.2.7', 5432)); s.recv(1)";
+    let refused = node.output(&["exec", "live", "--", "python3", "-c", knock]);
+    assert!(!refused.status.success());
+    let draft = node.good(&["policy", "learn", "live"]);
+    assert!(
+        draft.contains("{ host: \"192.0.2.7\", port: 5432 } # once"),
+        "{draft}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        text,
+        "nothing is applied"
+    );
+    node.good(&["rm", "-f", "live"]);
+    node.is_clean();
+}

@@ -39,7 +39,7 @@ Exit code: 0 allowed, 1 denied, 2 cannot tell, or a person is asked.")]
     #[command(after_help = "Examples:
   nemoclaw policy show
   nemoclaw policy show worker
-  nemoclaw policy show default > research.yaml")]
+  nemoclaw policy show default --output json")]
     Show {
         /// A sandbox, a policy or a file; all sandboxes when omitted.
         name: Option<String>,
@@ -54,10 +54,6 @@ Exit code: 0 allowed, 1 denied, 2 cannot tell, or a person is asked.")]
 
 Exit code: 0 the same or narrowed, 1 widened or both ways, 2 cannot tell.")]
     Diff(Diff),
-    /// Print the JSON Schema of policies, for an editor or a program that writes policies.
-    #[command(after_help = "Examples:
-  nemoclaw policy schema > policy.v1.json")]
-    Schema,
     /// List the policies and presets there are.
     #[command(after_help = "Examples:
   nemoclaw policy list
@@ -67,6 +63,10 @@ Exit code: 0 the same or narrowed, 1 widened or both ways, 2 cannot tell.")]
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output: Format,
     },
+    /// Print the JSON Schema of policies, for editors.
+    #[command(after_help = "Examples:
+  nemoclaw policy schema")]
+    Schema,
     /// Include a preset in the policy file of a running sandbox.
     #[command(after_help = "Examples:
   nemoclaw policy add worker pypi
@@ -101,7 +101,7 @@ Exit code: 0 the same or narrowed, 1 widened or both ways, 2 cannot tell.")]
     },
     /// Draft the narrowest policy that would let pass what was refused. Nothing is applied.
     #[command(after_help = "Examples:
-  nemoclaw policy learn worker > draft.yaml
+  nemoclaw policy learn worker
   nemoclaw policy learn worker --since 2h
   nemoclaw policy learn worker --since 2026-01-31T12:00:00Z")]
     Learn {

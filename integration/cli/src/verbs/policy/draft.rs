@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use nemoclaw_api::audit::{Event, POLICY, ROUTER};
 use nemoclaw_policy::decide::NameVerdict;
+use nemoclaw_policy::path::normalise_path_with_slashes;
 use nemoclaw_policy::{Flow, HttpRequest, Policy, Program, Source, Verdict};
 
 use super::check::refused_by_rule;
@@ -72,10 +73,11 @@ impl Draft {
         let what = match (event.kind.as_str(), &event.method, &event.path) {
             (ROUTER | POLICY, ..) => return,
             ("dns", ..) => What::Name(host),
-            (_, Some(method), Some(path)) => {
+            ("http", Some(method), Some(path)) => {
                 What::Request(host, event.port, method.clone(), path.clone())
             }
-            _ if event.port != 0 => What::Connection(host, event.port),
+            ("tcp" | "tls", ..) => What::Connection(host, event.port),
+            // A message on a connection that a request had opened: no rule on requests holds it.
             _ => return,
         };
         if !self.seen.contains_key(&what) && self.seen.len() >= MOST {
@@ -118,14 +120,14 @@ impl Draft {
         for (name, seen) in &sorted.names {
             let entry = match exact_host(name) {
                 true => format!(
-                    "{}: {{ endpoints: [{{ host: {}, port: 443, access: read-only }}] }} ",
+                    "{}: {{ endpoints: [{{ host: {}, port: 443, access: read-only }}] }}",
                     word(name),
                     word(name)
                 ),
-                false => String::new(),
+                false => ascii(name),
             };
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "#   {entry}# {}, {}", ascii(name), seen.words());
+            let _ = writeln!(out, "#   {entry} # looked up {}", seen.words());
         }
         if !sorted.others.is_empty() {
             out.push_str("\n# Refused for another reason than a missing rule:\n");
@@ -199,7 +201,12 @@ fn other_reason(policy: &Policy, what: &What, seen: &Seen) -> Option<String> {
             NameVerdict::Exact | NameVerdict::Wildcard => by_now(),
         };
     }
-    let verdict = policy.decide(&what.flow(seen.program.as_ref()));
+    let flow = what.flow(seen.program.as_ref());
+    let wanted = policy.inspection(&flow);
+    if wanted.graphql.is_some() || wanted.rpc.is_some() {
+        return Some(format!("decided by what its body says: {}", seen.reason));
+    }
+    let verdict = policy.decide(&flow);
     match &verdict {
         Verdict::Allow { .. } => by_now(),
         Verdict::Ask { .. } => Some("a person is asked: `nemoclaw approvals list`".to_owned()),
@@ -244,7 +251,8 @@ impl What {
             What::Request(host, _, method, path) => {
                 exact_host(host)
                     && method.bytes().all(|byte| byte.is_ascii_uppercase())
-                    && path.starts_with('/')
+                    // A long path stands in the record cut short, and then in no form that a request has.
+                    && normalise_path_with_slashes(path).is_ok_and(|normal| normal == *path)
             }
         };
         if !literal {
@@ -282,7 +290,8 @@ impl Seen {
 
 /// One entry for each host, one endpoint for each of its ports.
 fn entries(rules: &BTreeMap<&What, &Seen>) -> String {
-    let mut hosts: BTreeMap<String, BTreeMap<u16, Vec<(&What, &Seen)>>> = BTreeMap::new();
+    type Ports<'a> = BTreeMap<u16, Vec<(&'a What, &'a Seen)>>;
+    let mut hosts: BTreeMap<String, Ports<'_>> = BTreeMap::new();
     for (what, seen) in rules {
         let (host, port) = what.place();
         let ports = hosts.entry(host).or_default();
@@ -381,6 +390,7 @@ fn ascii(text: &str) -> String {
 mod tests {
     use super::*;
     use nemoclaw_api::audit::{DENY, Program as Who};
+    use proptest::prelude::*;
 
     fn event(kind: &str, host: &str, port: u16, request: Option<(&str, &str)>) -> Event {
         Event {
@@ -539,5 +549,40 @@ network_policies:
             text.contains("# 5 times, last 2026-01-02T00:00:00Z, by /sandbox/agent.py"),
             "{text}"
         );
+    }
+
+    fn wild() -> impl Strategy<Value = String> {
+        "[a-z/*?\\[\\]{}%#.;: \n\\\\\"'é\u{2028}-]{0,12}"
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_agent_says_a_draft_loads_and_allows_no_other_request(
+            said in proptest::collection::vec((wild(), "(GET|POST|\\*|get|BREW)", wild()), 1..6),
+            other in (wild(), "(GET|POST|PUT)", "[a-z/*.%\\[-]{0,6}"),
+        ) {
+            let hosts = ["api.example.org", "b.example.org"];
+            let events: Vec<Event> = said
+                .iter()
+                .enumerate()
+                .map(|(place, (host, method, path))| {
+                    let host = if place % 3 == 0 { host } else { hosts[place % 2] };
+                    event("http", host, 443, Some((method, &format!("/{path}"))))
+                })
+                .collect();
+            let text = drafted(&events, None);
+            prop_assert!(text.chars().all(|c| c == '\n' || !c.is_control()));
+            let (host, method, path) = other;
+            let path = format!("/{path}");
+            for host in hosts.into_iter().chain([host.as_str()]) {
+                let asked = |event: &Event| {
+                    (event.host.as_str(), event.method.as_deref(), event.path.as_deref())
+                        == (host, Some(method.as_str()), Some(path.as_str()))
+                };
+                if !events.iter().any(asked) {
+                    prop_assert!(!allows(&text, host, 443, Some((&method, &path))), "{} {} {}\n{}", host, method, path, text);
+                }
+            }
+        }
     }
 }

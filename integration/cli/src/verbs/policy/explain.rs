@@ -37,6 +37,12 @@ pub fn run(config: Option<&Path>, ask: &Ask, printer: Printer) -> anyhow::Result
     lines.push(chain(&layers, &flow));
     lines.push("what would change it:".to_owned());
     lines.extend(changes(&layers, &flow, &verdict));
+    if let (Subject::Sandbox(held), Verdict::Deny { .. }) = (&subject, &verdict) {
+        lines.push(format!(
+            "  `nemoclaw policy edit {}` opens the policy that it was started with",
+            held.name
+        ));
+    }
     if let Some(hint) = question.program_hint(&policy, &verdict) {
         lines.push(format!("  {hint}"));
     }

@@ -30,6 +30,10 @@ pub fn run(args: &Args, verb: &Policy, printer: Printer) -> anyhow::Result<ExitC
         Policy::Show { name, output } => show::run(config, name.as_deref(), *output, printer),
         Policy::Diff(diff) => diff::run(config, diff, printer),
         Policy::List { output } => list::run(config, *output, printer),
+        Policy::Schema => {
+            printer.bytes(nemoclaw_policy::schema::TEXT.as_bytes())?;
+            Ok(ExitCode::SUCCESS)
+        }
         Policy::Add(include) => change::include(config, include, change::Turn::Add, printer),
         Policy::Remove(include) => change::include(config, include, change::Turn::Remove, printer),
         Policy::Set {
@@ -39,10 +43,6 @@ pub fn run(args: &Args, verb: &Policy, printer: Printer) -> anyhow::Result<ExitC
         } => change::set(config, sandbox, file, *dry_run, printer),
         Policy::Edit { sandbox, dry_run } => {
             edit::run(config, sandbox, *dry_run, args.no_input, printer)
-        }
-        Policy::Schema => {
-            printer.data(nemoclaw_policy::schema::TEXT.trim_end())?;
-            Ok(ExitCode::SUCCESS)
         }
         Policy::Learn { sandbox, since } => learn::run(config, sandbox, since.as_deref(), printer),
     }
