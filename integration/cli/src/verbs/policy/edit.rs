@@ -97,7 +97,9 @@ struct Copy {
 
 impl Copy {
     fn of(source: &Source) -> anyhow::Result<Copy> {
-        let directory = nix::unistd::mkdtemp(&std::env::temp_dir().join("nemoclaw-edit-XXXXXX"))?;
+        // The call fills in the last six letters.
+        let template = format!("nemoclaw-edit-{}", "X".repeat(6));
+        let directory = nix::unistd::mkdtemp(&std::env::temp_dir().join(template))?;
         let copy = Copy {
             path: directory.join("policy.yaml"),
             directory,
