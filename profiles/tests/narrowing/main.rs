@@ -4,5 +4,6 @@
 
 mod laws;
 mod naive;
+mod patterns;
 mod within;
 mod world;

@@ -109,8 +109,10 @@ pub async fn forward(
         Alpn::Any
     };
     let mut revoked = underway.revoked(generation);
+    // A length that was stated is held against what comes, also when it is none.
+    let stated = request.headers().contains_key(header::CONTENT_LENGTH);
     let outgoing = outgoing(request, uri, upgrading.is_some(), |body| {
-        if body.is_end_stream() {
+        if body.is_end_stream() && !stated {
             return none();
         }
         Passing::new(body, Way::Out, record.clone(), revoked.again(), None)
