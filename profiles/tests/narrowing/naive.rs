@@ -8,7 +8,7 @@ use nemoclaw_policy::policy::{
     NetworkLayer, OperationKind, PersistedQueries, Policy, Protocol, RpcMatcher, RpcMethod, Rule,
 };
 
-use super::patterns::{any_segment, glob, host_matches, parts, segment, tree};
+use super::patterns::{Part, any_segment, glob, host_matches, parts, segment, tree};
 
 /// How far a flow is let.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
