@@ -345,12 +345,15 @@ fn an_endpoint_that_only_records_lets_texts_pass_and_records_each() {
         )
     });
     assert_eq!(heard, ("one".into(), "three".into()));
-    let lengths: Vec<u64> = rig
-        .audit("a")
-        .iter()
-        .filter(|event| event.kind == "ws" && event.verdict == "audit")
-        .map(|event| event.bytes_out)
-        .collect();
+    let mut lengths = Vec::new();
+    rig.wait_until("both are recorded", || {
+        let events = rig.audit("a");
+        let recorded = events
+            .iter()
+            .filter(|event| event.kind == "ws" && event.verdict == "audit");
+        lengths = recorded.map(|event| event.bytes_out).collect::<Vec<_>>();
+        lengths.len() >= 2
+    });
     assert_eq!(lengths, [3, 5]);
 }
 
