@@ -4,10 +4,7 @@
 mod common;
 mod sys;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
 use common::proxy::{PROXY, Proxy};
 use common::{Rig, Sandbox, able};
@@ -70,20 +67,7 @@ fn what_a_server_says_first_is_not_lost_behind_the_proxys_answer() {
     let rig = Rig::start_behind(HOSTS, &keys(""));
     let _proxy = Proxy::start(&rig.outside, None);
     let sandbox = Sandbox::new(&rig, "a", 2222, POLICY);
-    let address = sandbox.address("raw.test");
-    let heard = sandbox.netns.within(move || {
-        let mut stream = TcpStream::connect((address, 2222)).expect("connect");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .expect("time-out");
-        let mut heard = [0; 6];
-        stream.read_exact(&mut heard).expect("greeting");
-        stream.write_all(b"echo").expect("write");
-        let mut echo = [0; 4];
-        stream.read_exact(&mut echo).expect("echo");
-        (heard, echo)
-    });
-    assert_eq!(heard, (*b"HELLO\n", *b"echo"));
+    assert_eq!(sandbox.greeted("raw.test"), (*b"HELLO\n", *b"echo"));
 }
 
 #[test]

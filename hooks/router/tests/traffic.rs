@@ -248,20 +248,7 @@ fn a_server_that_speaks_first_is_heard() {
     }
     let rig = Rig::start(HOSTS);
     let sandbox = Sandbox::new(&rig, "a", 2222, POLICY);
-    let address = sandbox.address("raw.test");
-    let heard = sandbox.netns.within(move || {
-        let mut stream = TcpStream::connect((address, 2222)).expect("connect");
-        stream
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .expect("time-out");
-        let mut heard = [0; 6];
-        stream.read_exact(&mut heard).expect("greeting");
-        stream.write_all(b"echo").expect("write");
-        let mut echo = [0; 4];
-        stream.read_exact(&mut echo).expect("echo");
-        (heard, echo)
-    });
-    assert_eq!(heard, (*b"HELLO\n", *b"echo"));
+    assert_eq!(sandbox.greeted("raw.test"), (*b"HELLO\n", *b"echo"));
 }
 
 /// Send a request as it stands; read the head of the answer and, after `say`, what follows.

@@ -17,6 +17,7 @@
     reason = "daemons outlive the test that starts them; `nemoclaw-world down` ends them by their pid files"
 )]
 
+pub mod bench;
 pub mod bundle;
 pub mod cdi;
 pub mod container;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Content, Flow, Inspection};
-use crate::policy::{Endpoint, Mode, NetworkLayer, Policy, Protocol};
+use crate::policy::{Endpoint, Mode, NetworkLayer, Policy, Protocol, least};
 
 /// What the router must do with a connection to `host:port` before it has seen a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,13 +151,6 @@ impl Policy {
             all.rpc = least(all.rpc, own.rpc);
         }
         all
-    }
-}
-
-fn least(a: Option<u32>, b: Option<u32>) -> Option<u32> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }
 

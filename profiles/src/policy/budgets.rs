@@ -1,5 +1,6 @@
 //! `budgets`: how much traffic a sandbox may make in an hour.
 
+use super::resources::least;
 use crate::source::Diagnostic;
 use crate::yaml::View;
 
@@ -25,10 +26,6 @@ impl Budgets {
     /// What both allow.
     #[must_use]
     pub fn meet(&self, other: &Budgets) -> Budgets {
-        let least = |a: Option<u64>, b: Option<u64>| match (a, b) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
         Budgets {
             requests: least(self.requests, other.requests),
             bytes_out: least(self.bytes_out, other.bytes_out),

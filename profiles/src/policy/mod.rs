@@ -29,6 +29,7 @@ pub use options::is_provider_name;
 pub use places::Places;
 pub(crate) use request::METHODS;
 pub use request::TOOLS_CALL;
+pub(crate) use resources::least;
 pub use resources::{Disk, Resources, cpu_words, size_words};
 pub use rule::{
     GraphqlMatcher, HttpMatcher, Matcher, OperationKind, QueryMatcher, RpcMatcher, RpcMethod, Rule,

@@ -60,7 +60,7 @@ impl Resources {
 }
 
 /// The lesser of two limits, where `None` is no limit.
-fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
+pub(crate) fn least<T: Ord>(a: Option<T>, b: Option<T>) -> Option<T> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),

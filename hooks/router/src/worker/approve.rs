@@ -1,56 +1,21 @@
 //! Requests that wait for a person: the rest of the sandbox goes on meanwhile.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-
 use http::StatusCode;
 use nemoclaw_api::approvals::Question;
 use nemoclaw_policy::decide::{RuleRef, Verdict};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
 use super::event::{rule_text, short_path};
 use super::sandbox::Sandbox;
+use super::tickets::{Ticket, Tickets};
 use super::wanted::Wanted;
 use crate::limits;
 use crate::link::{Answer, FromWorker};
 
-/// Who waits for which answer.
-#[derive(Default)]
-pub struct Waiting {
-    next: AtomicU64,
-    answers: Mutex<HashMap<u64, UnboundedSender<Answer>>>,
-}
-
-impl Waiting {
-    /// Pass on what the warden says.
-    pub fn answered(&self, ticket: u64, answer: Answer) {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(waiter) = answers.get(&ticket) {
-            // Whoever waited may have gone this very moment.
-            let _ = waiter.send(answer);
-        }
-    }
-
-    fn take(&self) -> (u64, UnboundedReceiver<Answer>) {
-        let ticket = self.next.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = unbounded_channel();
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(ticket, sender);
-        (ticket, receiver)
-    }
-
-    fn give_back(&self, ticket: u64) {
-        self.answers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&ticket);
-    }
-}
+/// Who waits for which answer; a person's comes after the warden's own.
+pub type Waiting = Tickets<UnboundedSender<Answer>>;
 
 /// Why a request does not pass that a person was asked about.
 pub struct NotApproved {
@@ -63,17 +28,16 @@ pub struct NotApproved {
 }
 
 /// Ends the question with the request.
-struct Ticket<'a> {
+struct Asking<'a> {
     sandbox: &'a Sandbox,
-    number: u64,
+    ticket: Ticket<'a, UnboundedSender<Answer>>,
     answered: bool,
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.sandbox.node.waiting.give_back(self.number);
         if !self.answered {
-            let ticket = self.number;
+            let ticket = self.ticket.number;
             self.sandbox.node.sink.send(FromWorker::Withdraw { ticket });
         }
     }
@@ -112,15 +76,15 @@ pub async fn ask(
     let Ok(_room) = sandbox.asking.try_acquire() else {
         return Err(crowded());
     };
-    let (number, mut answers) = sandbox.node.waiting.take();
-    let mut ticket = Ticket {
+    let (sender, mut answers) = unbounded_channel();
+    let mut asking = Asking {
         sandbox,
-        number,
+        ticket: sandbox.node.waiting.open(sender),
         answered: false,
     };
     sandbox.node.sink.send(FromWorker::Ask {
         sandbox: sandbox.name.to_string(),
-        ticket: number,
+        ticket: asking.ticket.number,
         question,
         rule: rule_text(rule),
     });
@@ -138,11 +102,11 @@ pub async fn ask(
         match answer {
             Ok(Some(Answer::Waiting(id))) => proposal = Some(id),
             Ok(Some(Answer::Allowed(id))) => {
-                ticket.answered = true;
+                asking.answered = true;
                 return Ok(Some(id));
             }
             Ok(Some(Answer::Refused(id))) => {
-                ticket.answered = true;
+                asking.answered = true;
                 return Err(NotApproved {
                     reason: format!("a person has denied proposal {id}"),
                     proposal: Some(id),
@@ -150,7 +114,7 @@ pub async fn ask(
                 });
             }
             Ok(Some(Answer::Crowded)) => {
-                ticket.answered = true;
+                asking.answered = true;
                 return Err(crowded());
             }
             Ok(None) | Err(_) => {

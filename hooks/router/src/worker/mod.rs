@@ -37,6 +37,7 @@ mod sandbox;
 mod serve;
 mod sink;
 mod tasks;
+mod tickets;
 mod tls;
 mod wanted;
 mod watched;

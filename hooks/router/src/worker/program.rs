@@ -1,9 +1,8 @@
 //! Asks the warden which program is behind a connection, where a rule wants to know.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use nemoclaw_api::audit::{self, Event};
 use nemoclaw_policy::Policy;
@@ -13,54 +12,18 @@ use tokio::time::timeout;
 
 use super::event::short_path;
 use super::sandbox::Sandbox;
+use super::tickets::Tickets;
 use crate::limits;
 use crate::link::{self, FromWorker, Unknown};
 
-type Answer = Result<Vec<link::Program>, Unknown>;
-
-/// Questions that wait for the warden's answer.
-#[derive(Default)]
-pub struct Questions {
-    last: AtomicU64,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
-}
-
-impl Questions {
-    /// Hand an answer to whoever waits for it; one that came too late has nobody.
-    pub fn answer(&self, id: u64, found: Answer) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(asker) = waiting.remove(&id) {
-            // The connection may have ended meanwhile.
-            let _ = asker.send(found);
-        }
-    }
-
-    fn open(&self) -> (Open<'_>, oneshot::Receiver<Answer>) {
-        let id = self.last.fetch_add(1, Ordering::Relaxed);
-        let (asker, answer) = oneshot::channel();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.insert(id, asker);
-        (Open { id, of: self }, answer)
-    }
-}
-
-/// A question that is forgotten with whoever asked it.
-struct Open<'a> {
-    id: u64,
-    of: &'a Questions,
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        let waiting = self.of.waiting.lock();
-        waiting
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.id);
-    }
-}
-
 /// The finding of a program that is not what was first seen under its path.
 const CHANGED: &str = "changed_program";
+
+/// What the warden says.
+pub type Answer = Result<Vec<link::Program>, Unknown>;
+
+/// Questions that wait for the warden's answer.
+pub type Questions = Tickets<oneshot::Sender<Answer>>;
 
 /// Who is behind a connection, as far as a rule wants to know.
 #[derive(Debug, Clone, Default)]
@@ -136,10 +99,11 @@ impl Sandbox {
     async fn ask(&self, client: SocketAddr, local: SocketAddr) -> Answer {
         // Closed never; a crowd waits here, within the same time.
         let _room = self.questions.acquire().await.map_err(|_| Unknown::Busy)?;
-        let (question, answer) = self.node.questions.open();
+        let (asker, answer) = oneshot::channel();
+        let question = self.node.questions.open(asker);
         self.node.sink.send(FromWorker::WhoIs {
             sandbox: self.name.to_string(),
-            id: question.id,
+            id: question.number,
             client,
             local,
         });

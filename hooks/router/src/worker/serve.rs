@@ -91,9 +91,19 @@ impl Worker {
                 .dialer
                 .resolver
                 .set_servers(super::servers(&addresses)),
-            Command::Program { id, found } => self.node.questions.answer(id, found),
+            Command::Program { id, found } => {
+                if let Some(asker) = self.node.questions.take(id) {
+                    // The connection may have ended meanwhile.
+                    let _ = asker.send(found);
+                }
+            }
             Command::Recording(can) => self.node.recorded.store(can, Ordering::Relaxed),
-            Command::Answer(ticket, answer) => self.node.waiting.answered(ticket, answer),
+            Command::Answer(ticket, answer) => {
+                if let Some(waiter) = self.node.waiting.get(ticket) {
+                    // Whoever waited may have gone this very moment.
+                    let _ = waiter.send(answer);
+                }
+            }
             Command::Release(sandbox) => {
                 if let Some(gone) = self.boxes.remove(&sandbox) {
                     gone.tasks.end();

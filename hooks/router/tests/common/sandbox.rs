@@ -1,6 +1,7 @@
 //! A sandbox in miniature: a network namespace whose traffic to one port ends at the router.
 
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -106,6 +107,23 @@ impl Sandbox {
                 })
                 .collect();
             (answer.metadata.response_code, addresses)
+        })
+    }
+
+    /// What a server says that speaks first, and what it says back to `echo`.
+    pub fn greeted(&self, name: &str) -> ([u8; 6], [u8; 4]) {
+        let (address, port) = (self.address(name), self.port);
+        self.netns.within(move || {
+            let mut stream = TcpStream::connect((address, port)).expect("connect");
+            stream
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .expect("time-out");
+            let mut heard = [0; 6];
+            stream.read_exact(&mut heard).expect("greeting");
+            stream.write_all(b"echo").expect("write");
+            let mut echo = [0; 4];
+            stream.read_exact(&mut echo).expect("echo");
+            (heard, echo)
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nemoclaw_tests::bench::number;
 use nemoclaw_tests::world::workspace;
 
 /// The flags.
@@ -56,8 +57,4 @@ impl Wish {
         }
         Ok(wish)
     }
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number"))
 }

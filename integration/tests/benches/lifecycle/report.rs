@@ -1,8 +1,8 @@
 //! The table for people and the file for programs.
 
 use std::fmt::Write;
-use std::fs;
 
+use nemoclaw_tests::bench::{first_word, keep};
 use nemoclaw_tests::shell::run;
 use serde_json::{Map, Value, json};
 
@@ -169,18 +169,6 @@ pub fn write(samples: &Samples, sizes: &Sizes, promises: &[Promise], wish: &Wish
         "binaries_bytes": sizes,
         "promises": promises,
     });
-    if let Some(parent) = wish.output.parent() {
-        fs::create_dir_all(parent).expect("the directory of the numbers");
-    }
-    let text = serde_json::to_string_pretty(&document).expect("JSON");
-    fs::write(&wish.output, text + "\n").expect("the file of the numbers");
+    keep(&document, &wish.output);
     println!("all numbers: {}", wish.output.display());
-}
-
-fn first_word(path: &str) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    text.split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -7,6 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
+use nemoclaw_tests::bench::Dice;
+
 use crate::command_line::Wish;
 use crate::numbers::Samples;
 use crate::stage::Stage;
@@ -78,7 +80,7 @@ pub fn run(stage: &Stage, subjects: &[Subject], wish: &Wish) -> Samples {
     if wanted(wish, COMMAND) {
         order.push(None);
     }
-    let mut dice = Dice(wish.seed.max(1));
+    let mut dice = Dice::new(wish.seed);
     for round in 0..=wish.rounds {
         dice.shuffle(&mut order);
         let mut of_this_round = Samples::default();
@@ -204,23 +206,4 @@ fn until_first(lap: &Lap) -> f64 {
         String::from_utf8_lossy(&lap.output)
     );
     (half(0) * 1_000_000_000 + half(8) - lap.begun) as f64 / 1e6
-}
-
-/// Numbers for an order: the same for the same seed (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            let other = (self.next() % (last as u64 + 1)) as usize;
-            list.swap(last, other);
-        }
-    }
 }

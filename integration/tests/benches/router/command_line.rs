@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use nemoclaw_tests::bench::number;
 use nemoclaw_tests::world::workspace;
 
 use crate::peers::Logs;
@@ -89,8 +90,4 @@ impl Wish {
 
 fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::to_owned).collect()
-}
-
-fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("`{text}` is no number"))
 }

@@ -1,5 +1,6 @@
 //! The rounds: in each, every subject in every mode once, in a new order.
 
+use nemoclaw_tests::bench::Dice;
 use nemoclaw_tests::world::dist_dir;
 
 use crate::command_line::Wish;
@@ -89,7 +90,7 @@ pub fn run(ground: &Ground, wish: &Wish, samples: &mut Samples) {
     let mut order: Vec<(&Subject, Mode)> = modes
         .flat_map(|mode| subjects.iter().map(move |subject| (subject, mode)))
         .collect();
-    let mut dice = Dice(wish.seed.max(1));
+    let mut dice = Dice::new(wish.seed);
     for round in 0..=wish.rounds {
         dice.shuffle(&mut order);
         let mut of_this_round = Samples::default();
@@ -153,23 +154,4 @@ pub fn held(ground: &Ground, subject: &Subject, mode: Mode, connections: usize) 
     client.kill().expect("kill");
     client.wait().expect("wait");
     (during - before) / connections as f64
-}
-
-/// Numbers for an order: the same for the same seed (xorshift).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            let other = (self.next() % (last as u64 + 1)) as usize;
-            list.swap(last, other);
-        }
-    }
 }
