@@ -5,7 +5,9 @@
 
 mod automaton;
 pub mod builtin;
+pub mod class;
 pub mod decide;
+pub mod detector;
 pub mod device;
 pub mod digest;
 pub mod edit;
@@ -26,6 +28,7 @@ mod suggest;
 pub mod trust;
 mod yaml;
 
+pub use class::Class;
 pub use decide::{Flow, HttpRequest, Program, Verdict};
 pub use path::{PathFault, normalise_path};
 pub use policy::Policy;

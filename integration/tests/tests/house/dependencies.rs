@@ -11,9 +11,38 @@ const RULE: &[(&str, &[&str])] = &[
     ("nemoclaw-runtime", &["nemoclaw-policy"]),
     ("nemoclaw-api", &["nemoclaw-policy"]),
     ("nemoclaw-egress", &["nemoclaw-policy", "nemoclaw-api"]),
-    ("nemoclaw-router", &["nemoclaw-policy", "nemoclaw-api"]),
-    ("nemoclaw", &["nemoclaw-policy", "nemoclaw-api"]),
-    ("nemoclaw-tests", &["nemoclaw-policy", "nemoclaw-api"]),
+    ("nemoclaw-inference", &["nemoclaw-policy"]),
+    (
+        "nemoclaw-privacy",
+        &["nemoclaw-policy", "nemoclaw-inference"],
+    ),
+    (
+        "nemoclaw-router",
+        &[
+            "nemoclaw-policy",
+            "nemoclaw-api",
+            "nemoclaw-inference",
+            "nemoclaw-privacy",
+        ],
+    ),
+    (
+        "nemoclaw",
+        &[
+            "nemoclaw-policy",
+            "nemoclaw-api",
+            "nemoclaw-inference",
+            "nemoclaw-privacy",
+        ],
+    ),
+    (
+        "nemoclaw-tests",
+        &[
+            "nemoclaw-policy",
+            "nemoclaw-api",
+            "nemoclaw-inference",
+            "nemoclaw-privacy",
+        ],
+    ),
 ];
 
 #[test]

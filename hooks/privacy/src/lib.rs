@@ -1,0 +1,9 @@
+//! What is sensitive in a text, and what takes its place: detectors, pseudonyms that come back in answers, masks that do
+//! not.
+//!
+//! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
+//! [`Finding`] says what and where, not which.
+
+mod finding;
+
+pub use finding::{Detector, Finding};
