@@ -6,7 +6,7 @@ mod opaque;
 
 use zeroize::Zeroize;
 
-use crate::api::Api;
+use crate::api::{Api, Dialect};
 use crate::json::{Json, NotJson, Object};
 use crate::leaf::{Kind, Leaf, Walk};
 
@@ -54,8 +54,19 @@ impl Call {
             unchanged: None,
         };
         check::shape(api, &call.body)?;
-        call.unchanged = Some(bytes.to_vec());
+        if !(api.dialect() == Dialect::Anthropic && without_foreign_thoughts(&mut call.body)) {
+            call.unchanged = Some(bytes.to_vec());
+        }
         Ok(call)
+    }
+
+    /// A call made by us.
+    pub(crate) fn made(api: Api, body: Json) -> Self {
+        Self {
+            api,
+            body,
+            unchanged: None,
+        }
     }
 
     /// Which call it is.
@@ -184,6 +195,23 @@ impl Call {
         self.unchanged = None;
         self.body.object_or_default()
     }
+}
+
+/// Take out thoughts without a signature: a server of another dialect had them, and none of this one takes them. Whether
+/// there were any.
+fn without_foreign_thoughts(body: &mut Json) -> bool {
+    let mut found = false;
+    let messages = body.get_mut("messages").and_then(Json::as_array_mut);
+    for message in messages.into_iter().flatten() {
+        if let Some(Json::Array(blocks)) = message.get_mut("content") {
+            let before = blocks.len();
+            blocks.retain(|block| {
+                block.text("type") != Some("thinking") || block.text("signature") != Some("")
+            });
+            found |= blocks.len() < before;
+        }
+    }
+    found
 }
 
 impl Drop for Call {

@@ -12,6 +12,7 @@ mod leaf;
 mod models;
 mod reply;
 mod stream;
+mod translate;
 mod usage;
 
 pub use api::{Api, Dialect};
@@ -22,4 +23,5 @@ pub use leaf::{Kind, Leaf, Place};
 pub use models::{model_reply, models_reply};
 pub use reply::{BadReply, Reply};
 pub use stream::{AsIs, BadStream, Channel, ChannelKind, Outcome, Relay, Rewrite, error_event};
+pub use translate::{Untranslatable, estimate_tokens};
 pub use usage::Usage;

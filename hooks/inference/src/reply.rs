@@ -5,6 +5,7 @@ use zeroize::Zeroize;
 use crate::api::Api;
 use crate::json::{Json, NotJson, Object};
 use crate::leaf::{Kind, Leaf, Walk};
+use crate::translate::translate;
 use crate::usage::Usage;
 
 /// Why an answer is not handed on.
@@ -16,6 +17,9 @@ pub enum BadReply {
     /// It is not an object, or lacks what every answer of this kind has.
     #[error("the model server's answer has no `{0}`")]
     Shape(&'static str),
+    /// There is no way from this call's answers to that one's.
+    #[error("an answer of this kind cannot become one of the kind that was asked for")]
+    Untranslatable,
 }
 
 /// An answer. Its texts are overwritten when it is dropped.
@@ -92,12 +96,27 @@ impl Reply {
     }
 
     /// The answer as the caller is to see it, with the name of the model that he asked for.
-    #[must_use]
-    pub fn shown_as(mut self, model: &str) -> Self {
+    fn shown_as(mut self, model: &str) -> Self {
         if self.body.text("model").is_some_and(|name| name != model) {
             self.change().set("model", model);
         }
         self
+    }
+
+    /// The answer as one to `to`, with the name of the model that the caller asked for.
+    ///
+    /// # Errors
+    /// There is no way from this answer to one of that kind.
+    pub fn into_api(self, to: Api, model_shown: &str) -> Result<Self, BadReply> {
+        if self.api == to {
+            return Ok(self.shown_as(model_shown));
+        }
+        let body = translate(self.api, to, &self.body, model_shown);
+        Ok(Self {
+            api: to,
+            body: body.ok_or(BadReply::Untranslatable)?,
+            unchanged: None,
+        })
     }
 
     /// The body to hand on: the server's own bytes where nothing was changed.
@@ -125,8 +144,10 @@ pub(crate) fn without_logprobs(body: &mut Json) {
     match body {
         Json::Array(items) => items.iter_mut().for_each(without_logprobs),
         Json::Object(object) => {
-            if object.get("logprobs").is_some() {
-                object.set("logprobs", Json::Null);
+            match object.get_mut("logprobs") {
+                Some(Json::Array(tokens)) => tokens.clear(),
+                Some(other) => *other = Json::Null,
+                None => {}
             }
             for key in ["choices", "output", "content", "part", "item", "response"] {
                 if let Some(value) = object.get_mut(key) {

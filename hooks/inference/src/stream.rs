@@ -7,6 +7,8 @@
 mod chat;
 mod messages;
 mod relay;
+mod responses;
+mod said;
 mod sse;
 mod strings;
 

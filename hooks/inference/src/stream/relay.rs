@@ -1,8 +1,11 @@
 //! A stream on its way from a model server to a caller.
 
+use std::ops::Range;
+
+use super::said::Interpreter;
 use super::sse::{Next, Splitter};
 use super::strings::Strings;
-use super::{BadStream, Outcome, Rewrite, chat, messages, named, plain};
+use super::{BadStream, Outcome, Rewrite, chat, messages, named, plain, responses};
 use crate::api::Api;
 use crate::error::ErrorReply;
 use crate::json::{Json, Object};
@@ -24,6 +27,9 @@ pub struct Edited {
 /// Hands a stream on: strings through a [`Rewrite`], the model's name as the caller knows it, tokens counted.
 pub struct Relay<R> {
     upstream: Api,
+    caller: Api,
+    /// Between them, where they are not of the same interface.
+    interpreter: Option<Interpreter>,
     model: String,
     split: Splitter,
     strings: Strings<R>,
@@ -31,18 +37,24 @@ pub struct Relay<R> {
     /// The caller has not asked for the chunk that only counts tokens.
     hides_usage: bool,
     finished: bool,
+    /// What comes now is not handed on.
     done: bool,
+    /// What was held back has been written.
+    ended: bool,
     /// The last event passed as it came: an LF that belongs to it does too.
     raw: bool,
     envelope: Object,
+    memory: responses::Memory,
 }
 
 impl<R: Rewrite> Relay<R> {
     /// A relay of what `upstream` streams to a caller of `caller`, who is told that the model is `model_shown`.
     #[must_use]
-    pub fn new(upstream: Api, _caller: Api, model_shown: &str, rewrite: R) -> Self {
+    pub fn new(upstream: Api, caller: Api, model_shown: &str, rewrite: R) -> Self {
         Self {
             upstream,
+            caller,
+            interpreter: Interpreter::new(upstream, caller, model_shown),
             model: model_shown.to_owned(),
             split: Splitter::default(),
             strings: Strings::new(rewrite),
@@ -50,8 +62,10 @@ impl<R: Rewrite> Relay<R> {
             hides_usage: false,
             finished: false,
             done: false,
+            ended: false,
             raw: false,
             envelope: Object::default(),
+            memory: responses::Memory::default(),
         }
     }
 
@@ -90,7 +104,7 @@ impl<R: Rewrite> Relay<R> {
         if !self.finished {
             return Err(BadStream::Cut);
         }
-        self.end(out);
+        self.end(out)?;
         Ok(Outcome {
             usage: self.usage,
             finished: self.finished,
@@ -115,69 +129,107 @@ impl<R: Rewrite> Relay<R> {
         self.finished
     }
 
-    fn pass(&mut self, raw: std::ops::Range<usize>, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.split.raw(raw));
-        self.raw = true;
+    /// Hand an event on as it came.
+    fn pass(&mut self, raw: Range<usize>, out: &mut Vec<u8>) {
+        self.raw = self.upstream == self.caller;
+        if self.raw {
+            out.extend_from_slice(self.split.raw(raw));
+        }
     }
 
     fn event(
         &mut self,
-        raw: std::ops::Range<usize>,
+        raw: Range<usize>,
         name: &str,
         data: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), BadStream> {
+        if self.upstream != self.caller && self.interpreter.is_none() {
+            return Err(BadStream::Untranslatable);
+        }
         if data.trim() == "[DONE]" {
-            self.end(out);
             self.finished = true;
             self.done = true;
+            self.end(out)?;
             self.pass(raw, out);
             return Ok(());
         }
         let mut event = Json::read(data.as_bytes()).map_err(BadStream::NotJson)?;
-        if name == "error" || event.text("type") == Some("error") || event.get("error").is_some() {
-            return Err(BadStream::Upstream(ErrorReply::read(500, data.as_bytes())));
+        if let Some(error) = failure(name, &event) {
+            return Err(BadStream::Upstream(ErrorReply::read(
+                500,
+                &error.to_bytes(),
+            )));
         }
         self.count(&event);
         let renamed = self.rename(&mut event);
         let edited = match self.upstream {
             Api::Messages => messages::edit(&mut self.strings, &mut event)?,
+            Api::Responses => responses::edit(&mut self.strings, &mut self.memory, &mut event)?,
             _ => {
                 self.envelope = chat::envelope(&event);
                 chat::edit(&mut self.strings, &mut event)?
             }
         };
         self.finished |= edited.finished;
-        self.done |= edited.last;
         for event in &edited.before {
-            self.write(event, out);
+            self.write(event, out)?;
         }
         let counts_only = event.get("usage").is_some() && event.list("choices").is_empty();
-        if self.hides_usage && counts_only {
+        if self.hides_usage && counts_only && self.upstream != Api::Messages {
             self.raw = false;
-        } else if renamed || edited.changed {
+        } else if renamed || edited.changed || self.upstream != self.caller {
             self.raw = false;
-            self.write(&event, out);
+            self.write(&event, out)?;
         } else {
             self.pass(raw, out);
+        }
+        if edited.last {
+            self.done = true;
+            self.end(out)?;
         }
         Ok(())
     }
 
-    /// What is still held back when the stream ends.
-    fn end(&mut self, out: &mut Vec<u8>) {
+    /// What is still held back when the stream ends, and how it ends in the caller's interface.
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), BadStream> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(());
+        }
         if matches!(self.upstream, Api::Chat | Api::Completions) {
             for event in chat::end(&mut self.strings, &self.envelope) {
-                self.write(&event, out);
+                self.write(&event, out)?;
             }
         }
+        let Some(interpreter) = &mut self.interpreter else {
+            return Ok(());
+        };
+        let mut events = Vec::new();
+        let usage = self
+            .usage
+            .filter(|_| self.caller != Api::Chat || !self.hides_usage);
+        interpreter.end(usage, &mut events);
+        for event in &events {
+            tell(self.caller, event, out);
+        }
+        if self.caller == Api::Chat {
+            out.extend_from_slice(b"data: [DONE]\n\n");
+        }
+        Ok(())
     }
 
-    fn write(&self, event: &Json, out: &mut Vec<u8>) {
-        match self.upstream {
-            Api::Messages | Api::Responses => named(out, event),
-            _ => plain(out, event),
+    /// An event of the server's interface, in the caller's.
+    fn write(&mut self, event: &Json, out: &mut Vec<u8>) -> Result<(), BadStream> {
+        let Some(interpreter) = &mut self.interpreter else {
+            tell(self.caller, event, out);
+            return Ok(());
+        };
+        let mut events = Vec::new();
+        interpreter.event(event, &mut events)?;
+        for event in &events {
+            tell(self.caller, event, out);
         }
+        Ok(())
     }
 
     fn count(&mut self, event: &Json) {
@@ -207,5 +259,22 @@ impl<R: Rewrite> Relay<R> {
             }
             _ => false,
         }
+    }
+}
+
+fn tell(caller: Api, event: &Json, out: &mut Vec<u8>) {
+    match caller {
+        Api::Messages | Api::Responses => named(out, event),
+        _ => plain(out, event),
+    }
+}
+
+/// The error that an event tells, whatever its shape.
+fn failure<'e>(name: &str, event: &'e Json) -> Option<&'e Json> {
+    match event.text("type") {
+        Some("response.failed") => event.get("response").or(Some(event)),
+        Some("error") => Some(event),
+        _ if name == "error" || event.get("error").is_some() => Some(event),
+        _ => None,
     }
 }
