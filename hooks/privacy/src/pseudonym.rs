@@ -292,7 +292,7 @@ mod tests {
         for text in [
             "",
             "tax",
-            "taxi",
+            "taxy",
             "XPERSO4",
             "XPERSON1",
             "XPERSON4I",
