@@ -1,4 +1,5 @@
 //! What is left of a value in the memory of the process once its vault is gone: nothing, as a core dump would show.
+#![allow(clippy::expect_used, reason = "a test's helpers fail like a test")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};

@@ -1,4 +1,5 @@
 //! What a vault holds, how much, and what is left of it when the worker dies.
+#![allow(clippy::expect_used, reason = "a test's helpers fail like a test")]
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
