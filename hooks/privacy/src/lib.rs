@@ -10,9 +10,11 @@ mod pseudonym;
 pub mod restore;
 mod rewrite;
 pub mod vault;
+pub mod watch;
 
 pub use finding::{Detector, Finding};
 pub use mask::mask;
 pub use restore::{Restorer, restore_whole};
 pub use rewrite::{Transform, rewrite};
 pub use vault::{MintError, Session, SessionKey, Vault};
+pub use watch::{Watch, Watcher};
