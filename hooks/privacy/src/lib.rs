@@ -5,5 +5,16 @@
 //! [`Finding`] says what and where, not which.
 
 mod finding;
+mod mask;
+mod pseudonym;
+pub mod restore;
+mod rewrite;
+pub mod vault;
+pub mod watch;
 
 pub use finding::{Detector, Finding};
+pub use mask::mask;
+pub use restore::{Restorer, restore_whole};
+pub use rewrite::{Transform, rewrite};
+pub use vault::{MintError, Session, SessionKey, Vault};
+pub use watch::{Watch, Watcher};
