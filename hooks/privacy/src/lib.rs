@@ -4,6 +4,10 @@
 //! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
 //! [`Finding`] says what and where, not which.
 
+mod decode;
+mod detect;
 mod finding;
+mod scan;
 
 pub use finding::{Detector, Finding};
+pub use scan::{Scanner, Setup, SetupError};
