@@ -43,6 +43,7 @@ const MONTHS: &[&str] = &[
     "lug",
     "ott", // Italian
     "maa",
+    "maj",
     "mei",
     "mrt", // Dutch
     "sty",
@@ -209,7 +210,7 @@ fn note(
     fits: bool,
     found: &mut Vec<Finding>,
 ) -> Option<usize> {
-    if !fits || !near::around(bytes, start, end).has(Cue::Birth) {
+    if !fits || !near::around(bytes, start, end).touches(Cue::Birth, bytes, start) {
         return None;
     }
     found.push(Known::DateOfBirth.at(start..end));

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
-use super::bytes::{ALNUM, WIDE, before, has};
+use super::bytes::{ALNUM, BLANK, DIGIT, UPPER, WIDE, before, has, is, run_back};
 
 /// What a word says of a number near it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,21 +24,26 @@ pub(super) enum Cue {
     Version,
     Wallet,
     Mac,
+    Net,
     /// It is a number of something else: an order, an invoice, a book.
     Other,
 }
 
-const KINDS: usize = 16;
+const KINDS: usize = 17;
 
 /// How many bytes before and behind a number are read for words.
 pub(super) const REACH: usize = 64;
 const BEHIND: usize = 36;
+/// How near a word for another number has to be, plus one.
+const OTHER_REACH: usize = 28;
 
 /// Which cues stand near, and how near their end is.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Cues {
     /// Distance plus one by kind; 0 where there is none.
     distance: [u8; KINDS],
+    /// The kinds whose nearest word stands behind, as bits.
+    behind: u32,
 }
 
 impl Cues {
@@ -58,18 +63,37 @@ impl Cues {
     pub(super) fn is_other(&self) -> bool {
         let other = self.distance[Cue::Other as usize];
         other != 0
+            && usize::from(other) <= OTHER_REACH
             && self
                 .distance
                 .iter()
                 .all(|distance| *distance == 0 || *distance >= other)
     }
 
-    fn note(&mut self, cue: Cue, distance: usize) {
+    /// Whether there is one of `cue` at most `reach` bytes off.
+    pub(super) fn is_near(&self, cue: Cue, reach: usize) -> bool {
+        (1..=reach + 1).contains(&usize::from(self.distance[cue as usize]))
+    }
+
+    /// Whether there is one of `cue` and, where it stands before `start`, no number is between.
+    pub(super) fn touches(&self, cue: Cue, bytes: &[u8], start: usize) -> bool {
+        let gap = usize::from(self.distance[cue as usize]).saturating_sub(1);
+        self.has(cue)
+            && (self.behind & 1 << cue as u32 != 0
+                || !bytes[start.saturating_sub(gap)..start]
+                    .iter()
+                    .any(u8::is_ascii_digit))
+    }
+
+    /// Notes a word; whether it is the nearest so far.
+    fn note(&mut self, cue: Cue, distance: usize) -> bool {
         let distance = u8::try_from(distance + 1).unwrap_or(u8::MAX);
         let slot = &mut self.distance[cue as usize];
-        if *slot == 0 || distance < *slot {
+        let nearer = *slot == 0 || distance < *slot;
+        if nearer {
             *slot = distance;
         }
+        nearer
     }
 }
 
@@ -77,7 +101,7 @@ impl Cues {
 const WORDS: &[(Cue, &str)] = &[
     (
         Cue::Phone,
-        "phone|telephone|tel|tel.|mobile|mob|mob.|cell|cellphone|cell phone|fax|whatsapp|call|calling|dial|text me|sms|ring|hotline|landline|reach me|reach him|reach her|reach us|reach them|contact number|contact no|number is|my number|callback|call back|signal|voicemail|telefon|telefonnummer|handy|handynummer|mobil|mobilnummer|mobilfunk|rufnummer|anrufen|ruf|rufen sie|erreichbar|erreichen|festnetz|durchwahl|rückruf|téléphone|telephone|tél|tél.|portable|appelez|appeler|appelle|joindre|joignable|numéro est|mon numéro|teléfono|telefono|móvil|movil|celular|llame|llamar|llámame|llamame|mi número|mi numero|cellulare|cell.|chiamare|chiamami|chiamate|chiama|recapito|numero è|telefoon|telefoonnummer|mobiel|bellen|bel|gsm|06-nummer|komórka|komórkowy|zadzwoń|zadzwonić|dzwonić|telefonu|telefonicznie|kom.|telefone|ligue|ligar|contato|contacto|phone no|ph|ph.|ph no|फोन|मोबाइल|नंबर|फ़ोन|दूरभाष|сотовый|телефон|电话|手机|電話|携帯|전화|telefonas|puhelin|telefonszám|msisdn",
+        "phone|telephone|tel|tel.|mobile|mob|mob.|cell|cellphone|cell phone|fax|whatsapp|call|calling|dial|text me|sms|ring|hotline|landline|reach me|reach him|reach her|reach us|reach them|contact number|contact no|number is|my number|his number|her number|nummer ist|meine nummer|nummer lautet|mijn nummer|numer to|mój numer|numero|número|numéro|callback|call back|signal|voicemail|telefon|telefonnummer|handy|handynummer|mobil|mobilnummer|mobilfunk|rufnummer|anrufen|ruf|rufen sie|erreichbar|erreichen|festnetz|durchwahl|rückruf|téléphone|telephone|tél|tél.|portable|appelez|appeler|appelle|joindre|joignable|numéro est|mon numéro|teléfono|telefono|móvil|movil|celular|llame|llamar|llámame|llamame|mi número|mi numero|cellulare|cell.|chiamare|chiamami|chiamate|chiama|recapito|numero è|telefoon|telefoonnummer|mobiel|bellen|bel|gsm|06-nummer|komórka|komórkowy|zadzwoń|zadzwonić|dzwonić|telefonu|telefonicznie|kom.|telefone|ligue|ligar|contato|contacto|phone no|ph|ph.|ph no|फोन|मोबाइल|नंबर|फ़ोन|दूरभाष|сотовый|телефон|电话|手机|電話|携帯|전화|telefonas|puhelin|telefonszám|msisdn",
     ),
     (
         Cue::Card,
@@ -121,7 +145,7 @@ const WORDS: &[(Cue, &str)] = &[
     ),
     (
         Cue::Birth,
-        "born|birth|birthday|birthdate|birth date|birth_date|date_of_birth|dateofbirth|date of birth|dob|d.o.b|d.o.b.|bday|geboren|geb|geb.|geburt|geburtsdatum|geburtstag|geburtsdat|né le|née le|né(e) le|ne le|nee le|naissance|date de naissance|né|née|naquit|anniversaire|nacido|nacida|nacimiento|nació|nacio|fecha de nac|f. nac|f.nac|fec. nac|cumpleaños|cumple|nato|nata|nato il|nata il|nascita|data di nascita|compleanno|geboortedatum|geboorte|geb.datum|geb. datum|verjaardag|urodzony|urodzona|urodzenia|data urodzenia|ur.|urodził|urodziła|urodziny|nascido|nascida|nascimento|data de nascimento|nasceu|nasc|nasc.|aniversário|जन्म|जन्मतिथि|जन्मदिन|janm|janam|janmtithi|janm tithi|paida|जन्म तिथि|date of birth (dob)|geb. am|* am|födelsedatum|född|fødselsdato|født|syntynyt|syntymäaika|narozen|дата рождения|родился|родилась",
+        "born|birth|birthday|birthdate|birth date|birth_date|date_of_birth|dateofbirth|date of birth|dob|d.o.b|d.o.b.|bday|geboren|geb|geb.|geburt|geburtsdatum|geburtstag|geburtsdat|né le|née le|né(e) le|ne le|nee le|naissance|date de naissance|né|née|naquit|anniversaire|nacido|nacida|nacimiento|nació|nacio|fecha de nac|f. nac|f.nac|fec. nac|cumpleaños|cumple|nato|nata|nato il|nata il|nascita|data di nascita|compleanno|geboortedatum|geboorte|geb.datum|geb. datum|verjaardag|urodzony|urodzona|urodzenia|data urodzenia|ur.|urodził|urodziła|urodziny|nascido|nascida|nasci|nací|naci|naciste|je suis né|sono nato|sono nata|nascimento|data de nascimento|nasceu|nasc|nasc.|aniversário|जन्म|जन्मतिथि|जन्मदिन|janm|janam|janmtithi|janm tithi|paida|जन्म तिथि|date of birth (dob)|geb. am|* am|födelsedatum|född|fødselsdato|født|syntynyt|syntymäaika|narozen|дата рождения|родился|родилась",
     ),
     (
         Cue::Version,
@@ -134,6 +158,10 @@ const WORDS: &[(Cue, &str)] = &[
     (
         Cue::Mac,
         "mac|mac address|hwaddr|hw address|ether|ethernet|bssid|physical address|hardware address|link/ether|lladdr|wifi|wi-fi|nic|physikalische adresse|adresse mac|indirizzo mac|dirección mac|endereço mac|adres mac|mac-adres|mac-adresse|bluetooth",
+    ),
+    (
+        Cue::Net,
+        "ip|ipv4|ips|ip address|ip-adresse|ip-address|address|addr|addresses|adresse|dirección|indirizzo|endereço|adres|host|hosts|server|ping|dns|nameserver|gateway|router|subnet|ssh|firewall|port|bind|listen|connect|connected|connection|proxy|client|peer|node|vm|login from|logged in from|remote|inet|source|src|dst|vpn",
     ),
     (
         Cue::Other,
@@ -179,8 +207,8 @@ pub(super) fn around(bytes: &[u8], start: usize, end: usize) -> Cues {
         .count();
     // What stands behind says less than what stands before: it counts as if it were further off.
     collect(bytes, end, end + line, |cue, from, _| {
-        if cue != Cue::Other {
-            cues.note(cue, from - end + REACH / 2);
+        if cue != Cue::Other && cues.note(cue, from - end + REACH / 2) {
+            cues.behind |= 1 << cue as u32;
         }
     });
     cues
@@ -189,9 +217,39 @@ pub(super) fn around(bytes: &[u8], start: usize, end: usize) -> Cues {
 /// The cues before `start`.
 pub(super) fn before_only(bytes: &[u8], start: usize) -> Cues {
     let mut cues = Cues::default();
-    let from = start.saturating_sub(REACH);
-    collect(bytes, from, start, |cue, _, to| cues.note(cue, start - to));
+    let from = sentence(bytes, start);
+    collect(bytes, from, start, |cue, _, to| {
+        cues.note(cue, start - to);
+    });
     cues
+}
+
+/// Where the sentence or line of what begins at `start` begins, at most [`REACH`] bytes before.
+fn sentence(bytes: &[u8], start: usize) -> usize {
+    let least = start.saturating_sub(REACH);
+    let mut said = false;
+    let mut at = start;
+    while at > least {
+        at -= 1;
+        match bytes[at] {
+            // A value alone in its line belongs to the words of the line before.
+            b'\n' if said => return at + 1,
+            b'.' | b'!' | b'?' if closes(bytes, at) => return at + 1,
+            byte => said |= is(byte, ALNUM | WIDE),
+        }
+    }
+    least
+}
+
+/// Whether the mark at `at` closes a sentence: a blank follows, and what stands before is no short form (`Tel.`, `geb.`).
+fn closes(bytes: &[u8], at: usize) -> bool {
+    if !has(bytes, at + 1, BLANK) {
+        return false;
+    }
+    let word = at - run_back(bytes, at, ALNUM | WIDE, 5);
+    let capital = has(bytes, at + 2, UPPER | WIDE);
+    word == 5
+        || (capital && !(bytes[at] == b'.' && (1..=4).contains(&word) && !before(bytes, at, DIGIT)))
 }
 
 fn collect(bytes: &[u8], from: usize, to: usize, mut each: impl FnMut(Cue, usize, usize)) {

@@ -7,6 +7,9 @@ use super::bytes::{ALNUM, DIGIT, HEX, LETTER, before, has, is, run};
 use super::near::{self, Cue};
 use crate::finding::Finding;
 
+/// How near before a version its word stands.
+const VERSION_REACH: usize = 20;
+
 /// Notes an IPv6 or MAC address around the `:` at `at`; where to go on behind it.
 pub(super) fn at_colon(text: &str, at: usize, found: &mut Vec<Finding>) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -37,7 +40,7 @@ pub(super) fn at_colon(text: &str, at: usize, found: &mut Vec<Finding>) -> Optio
     }
     let known = match is_mac(&bytes[start..end], b':') {
         true => Known::MacAddress,
-        false if is_ipv6(&text[start..end]) => Known::IpAddress,
+        false if is_ipv6(&text[start..end]) && !is_block(bytes, start, end) => Known::IpAddress,
         false => return None,
     };
     found.push(known.at(start..end));
@@ -97,6 +100,11 @@ fn is_mac(run: &[u8], separator: u8) -> bool {
             .all(|byte| matches!(byte, b'f' | b'F') || *byte == separator)
 }
 
+/// Whether `fe80::/10` and the like follow: the name of a block.
+fn is_block(bytes: &[u8], start: usize, end: usize) -> bool {
+    end - start <= 11 && bytes[..end].ends_with(b"::") && bytes.get(end) == Some(&b'/')
+}
+
 /// A unicast or multicast IPv6 address that is given out, not `::`, `::1` or a path of names.
 fn is_ipv6(run: &str) -> bool {
     let Ok(address) = run.parse::<Ipv6Addr>() else {
@@ -106,8 +114,12 @@ fn is_ipv6(run: &str) -> bool {
     let mapped = address
         .to_ipv4_mapped()
         .is_some_and(|v4| !v4.is_loopback() && !v4.is_unspecified());
-    matches!(first, 0x2000..=0x3FFF | 0xFC00..=0xFFFF)
-        && run.split(':').next().is_some_and(|group| group.len() == 4)
+    let given = matches!(first, 0x2000..=0x3FFF | 0xFC00..=0xFFFF)
+        && run.split(':').next().is_some_and(|group| group.len() == 4);
+    // Written out in full, or nearly, it is no path of names.
+    let full = run.len() >= 20 && address.segments()[..4] != [0, 0, 0, 0];
+    given
+        || full
         || (first == 0x64 && address.segments()[1] == 0xFF9B)
         || (mapped && run.contains('.'))
 }
@@ -136,7 +148,10 @@ pub(super) fn dotted(bytes: &[u8], at: usize, found: &mut Vec<Finding>) -> Optio
             here += 1;
         }
     }
-    if !stands_alone(bytes, at, here) || !is_told(octets) || is_version(bytes, at, octets) {
+    if !stands_alone(bytes, at, here)
+        || !is_told(octets, bytes, here)
+        || is_version(bytes, at, here, octets)
+    {
         return None;
     }
     found.push(Known::IpAddress.at(at..here));
@@ -155,7 +170,7 @@ fn stands_alone(bytes: &[u8], start: usize, end: usize) -> bool {
         && ((bytes[start - 1] == b'/'
             && before(bytes, start - 1, LETTER)
             && !is_path_of_scheme(bytes, start - 1))
-            || matches!(bytes[start - 1], b'.' | b'_' | b'^' | b'~')
+            || matches!(bytes[start - 1], b'.' | b'_' | b'^' | b'~' | b'+')
             || (bytes[start - 1] == b'-' && before(bytes, start - 1, ALNUM)));
     !after && !product
 }
@@ -165,15 +180,37 @@ fn is_path_of_scheme(bytes: &[u8], slash: usize) -> bool {
     bytes[..slash].ends_with(b"inet") || bytes[..slash].ends_with(b"ip")
 }
 
-/// Whether an address says something: not this host, not a mask, not reserved.
-fn is_told(octets: [u16; 4]) -> bool {
+/// Whether an address says something: not this host, not a mask, not reserved, not the name of a whole block.
+fn is_told(octets: [u16; 4], bytes: &[u8], end: usize) -> bool {
     let product = octets[0] < 10 && octets[1..] == [0, 0, 0];
-    !product && !matches!(octets[0], 0 | 127 | 240..)
+    let block = bytes.get(end) == Some(&b'/')
+        && matches!(
+            octets,
+            [10, 0, 0, 0]
+                | [172, 16, 0, 0]
+                | [192, 168, 0, 0]
+                | [169, 254, 0, 0]
+                | [100, 64, 0, 0]
+                | [198, 18, 0, 0]
+                | [192, 0, 2, 0]
+                | [198, 51, 100, 0]
+                | [203, 0, 113, 0]
+                | [224, 0, 0, 0]
+        );
+    !product && !block && !matches!(octets[0], 0 | 127 | 240..)
 }
 
-/// Whether words or signs before it say that it is a version.
-fn is_version(bytes: &[u8], at: usize, octets: [u16; 4]) -> bool {
-    !is_private(octets) && near::before_only(bytes, at).says(Cue::Version)
+/// Whether words or signs before it say that it is a version, or nothing says that numbers this small are no chapter.
+fn is_version(bytes: &[u8], at: usize, end: usize, octets: [u16; 4]) -> bool {
+    if is_private(octets) {
+        return false;
+    }
+    let cues = near::before_only(bytes, at);
+    let small =
+        octets.iter().all(|octet| *octet < 16) && octets.iter().any(|octet| *octet != octets[0]);
+    let known = matches!(octets, [8, 8, 4, 4] | [1, 0, 0, 1]);
+    cues.is_near(Cue::Version, VERSION_REACH)
+        || (small && !known && !cues.has(Cue::Net) && bytes.get(end) != Some(&b':'))
 }
 
 fn is_private(octets: [u16; 4]) -> bool {

@@ -20,8 +20,9 @@ pub(super) fn at_sign(text: &str, at: usize, found: &mut Vec<Finding>) -> bool {
         }
         match bytes[start - 1] {
             b'/' => break,
-            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'>' | b'`' | b',' | b'('
-            | b'?' => return false,
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'<' | b'>' | b'`' | b',' | b'(' => {
+                return false;
+            }
             b':' => colon = Some(start - 1),
             _ => {}
         }

@@ -2,9 +2,11 @@
 
 use std::cmp::Ordering;
 
+use crate::detect::Known;
 use crate::finding::Finding;
 
-/// Sorts by start and joins what overlaps: the higher class names it, then the longer span, and it covers all of both.
+/// Sorts by start and joins what overlaps: the higher class names it, of one class a form of its
+/// own before a name with a value, then the longer span; and it covers all of both.
 pub(super) fn merge(found: &mut Vec<Finding>) {
     found.sort_by(|a, b| a.start.cmp(&b.start).then_with(|| stronger(b, a)));
     let mut merged: Vec<(Finding, usize)> = Vec::with_capacity(found.len());
@@ -12,7 +14,11 @@ pub(super) fn merge(found: &mut Vec<Finding>) {
         let length = next.end - next.start;
         match merged.last_mut() {
             Some((last, weight)) if next.start < last.end => {
-                let wins = next.class.cmp(&last.class).then(length.cmp(weight));
+                let wins = next
+                    .class
+                    .cmp(&last.class)
+                    .then(has_form(&next).cmp(&has_form(last)))
+                    .then(length.cmp(weight));
                 last.end = last.end.max(next.end);
                 if wins == Ordering::Greater {
                     last.class = next.class;
@@ -26,14 +32,18 @@ pub(super) fn merge(found: &mut Vec<Finding>) {
     found.extend(merged.into_iter().map(|(finding, _)| finding));
 }
 
+/// Whether what was found has a form of its own, and is not only a value behind a name.
+fn has_form(finding: &Finding) -> bool {
+    finding.detector.name() != Known::SecretValue.built_in().name
+}
+
 fn stronger(a: &Finding, b: &Finding) -> Ordering {
     (a.class, a.end).cmp(&(b.class, b.end))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::merge;
-    use crate::detect::Known;
+    use super::{Known, merge};
 
     #[test]
     fn what_overlaps_becomes_one_that_covers_all_under_the_higher_class() {

@@ -96,6 +96,8 @@ pub(super) fn is_varied(body: &[u8]) -> bool {
         capitals += usize::from(byte.is_ascii_uppercase());
         small += usize::from(byte.is_ascii_lowercase());
     }
-    let random = digits > 0 || (capitals * 4 >= body.len() && small * 4 >= body.len());
+    let random = digits > 0
+        || (small == 0 && capitals == body.len() && capitals <= 17)
+        || (capitals * 8 >= body.len() && small * 8 >= body.len());
     distinct >= 7.min(body.len() / 2) && random
 }

@@ -19,7 +19,7 @@ pub(super) fn around(text: &str, token: &Range<usize>) -> Option<Range<usize>> {
         _ => None,
     }
     .or_else(|| match behind {
-        Some(b'.') => before_dot(bytes, token),
+        Some(b'.') => before_dot(bytes, token).or_else(|| mailchimp(bytes, token)),
         Some(b'-') => None,
         _ => mailchimp(bytes, token),
     })
@@ -149,7 +149,7 @@ fn in_path(text: &str, token: &Range<usize>) -> Option<Range<usize>> {
     if (20..=26).contains(&length)
         && let Some(at) = tail(b"hooks.slack.com/")
     {
-        return Some(at..token.end);
+        return Some(with_scheme(bytes, at)..token.end);
     }
     if length >= 60
         && let Some(at) = tail(b"/api/webhooks/").or_else(|| tail(b"webhook.office.com/"))
@@ -157,6 +157,14 @@ fn in_path(text: &str, token: &Range<usize>) -> Option<Range<usize>> {
         return Some(at..token.end);
     }
     None
+}
+
+/// Where `https://` begins, when it stands before `at`.
+fn with_scheme(bytes: &[u8], at: usize) -> usize {
+    match bytes[..at].ends_with(b"https://") {
+        true => at - 8,
+        false => at,
+    }
 }
 
 /// A client secret of Azure: three signs, a digit, `Q~`, thirty-one to thirty-four signs.

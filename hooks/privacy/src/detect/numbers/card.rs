@@ -66,7 +66,7 @@ fn check(
     let cues = near::around(bytes, at, end);
     let tells = match plain {
         true => !cues.is_other() || cues.has(Cue::Card),
-        false => cues.has(Cue::Card),
+        false => cues.says(Cue::Card) && !cues.has(Cue::Aadhaar),
     };
     if !tells {
         return None;

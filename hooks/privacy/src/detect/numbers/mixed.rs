@@ -33,6 +33,27 @@ pub(super) fn behind_letters(
     Some(end)
 }
 
+/// Notes a number whose letters stand before a blank or dash and the digits at `at`: `AB 12 34 56 C`, `X-1234567-L`.
+pub(super) fn apart_from_letters(
+    bytes: &[u8],
+    at: usize,
+    length: usize,
+    found: &mut Vec<Finding>,
+) -> Option<usize> {
+    let start = run_back(bytes, at - 1, LETTER, 3);
+    if !begins(bytes, start) || (start > 0 && matches!(bytes[start - 1], b'_' | b'-')) {
+        return None;
+    }
+    let hit = match (at - 1 - start, length) {
+        (1, 7) => nie(bytes, start, at),
+        (2, 2 | 6) => nino(bytes, start, at),
+        _ => None,
+    };
+    let (known, end) = hit?;
+    found.push(known.at(start..end));
+    Some(end)
+}
+
 /// Notes a number whose digits at `at..end` come before a letter: a DNI, a NIR of Corsica.
 pub(super) fn before_letter(
     bytes: &[u8],
@@ -42,7 +63,8 @@ pub(super) fn before_letter(
 ) -> Option<usize> {
     let (known, start, end) = match end - at {
         8 => dni(bytes, at, end)?,
-        5 | 1 => corsica(bytes, at)?,
+        6 => corsica(bytes, at)?,
+        1 => corsica(bytes, at.checked_sub(8)?)?,
         _ => return None,
     };
     found.push(known.at(start..end));
@@ -83,7 +105,7 @@ fn dni(bytes: &[u8], start: usize, end: usize) -> Option<(Known, usize, usize)> 
         return None;
     }
     // One letter behind eight digits may be a unit, a literal's kind, the next word; capitals that are none need no word.
-    let plain = is(written, UPPER) && !matches!(written, b'L' | b'F' | b'D') && letter == end
+    let plain = is(written, UPPER) && !written == b'L' && letter == end
         || end - start > 8 && is(written, UPPER);
     let dashed = bytes[end] == b'-'
         && is(written, UPPER)
@@ -212,6 +234,9 @@ fn corsica(bytes: &[u8], at: usize) -> Option<(Known, usize, usize)> {
     let mut count = 0;
     let mut here = at;
     let mut taken = 0;
+    if !begins(bytes, at) {
+        return None;
+    }
     while count < 15 {
         match *bytes.get(here)? {
             byte if is(byte, DIGIT) => {

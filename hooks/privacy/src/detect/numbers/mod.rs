@@ -13,7 +13,7 @@ mod mixed;
 mod phone;
 
 /// Longer runs of digits are no number that a detector knows.
-const LONGEST: usize = 24;
+const LONGEST: usize = 32;
 
 /// Looks at the run of digits that begins at `at`; where to go on.
 pub(super) fn at_digit(text: &str, at: usize, found: &mut Vec<Finding>) -> usize {
@@ -36,10 +36,21 @@ fn alone(text: &str, at: usize, end: usize, found: &mut Vec<Finding>) -> Option<
     let length = end - at;
     let next = bytes.get(end).copied().unwrap_or(b'\n');
     if is(next, LETTER) {
-        let hit = mixed::before_letter(bytes, at, end, found);
+        let hit = match cluster::begins(bytes, at) {
+            true => mixed::before_letter(bytes, at, end, found),
+            false => None,
+        };
         if hit.is_some() || !(next | 0x20 == b'x' || (length >= 7 && next | 0x20 == b'e')) {
             return hit;
         }
+    }
+    if matches!(length, 2 | 6 | 7)
+        && at > 1
+        && matches!(bytes[at - 1], b' ' | b'-')
+        && is(bytes[at - 2], LETTER)
+        && let Some(end) = mixed::apart_from_letters(bytes, at, length, found)
+    {
+        return Some(end);
     }
     if length == 4 && matches!(bytes[at], b'1' | b'2') {
         dates::before_year(bytes, at, end, found);
@@ -61,7 +72,7 @@ fn alone(text: &str, at: usize, end: usize, found: &mut Vec<Finding>) -> Option<
     if !signed && !cluster::begins(bytes, at) {
         return None;
     }
-    if more || length >= 7 {
+    if (more || length >= 7) && !(at > 0 && bytes[at - 1] == b'+') {
         let cluster = Cluster::read(bytes, at);
         if let Some(end) =
             card::find(bytes, at, &cluster, found).or_else(|| ids::find(bytes, at, &cluster, found))

@@ -30,7 +30,7 @@ pub(super) fn find(
     first_end: usize,
     found: &mut Vec<Finding>,
 ) -> Option<usize> {
-    let (start, plus) = beginning(bytes, at);
+    let (start, plus) = beginning(bytes, at, first_end);
     let number = read(bytes, start + usize::from(plus))?;
     if number.end < first_end {
         return None;
@@ -48,9 +48,9 @@ pub(super) fn find(
 }
 
 /// Where the number begins, and whether with a `+`.
-fn beginning(bytes: &[u8], at: usize) -> (usize, bool) {
+fn beginning(bytes: &[u8], at: usize, first_end: usize) -> (usize, bool) {
     let mut start = at;
-    if start > 0 && bytes[start - 1] == b'(' {
+    if start > 0 && bytes[start - 1] == b'(' && bytes.get(first_end) == Some(&b')') {
         start -= 1;
     }
     if start > 0 && bytes[start - 1] == b'+' {
@@ -70,42 +70,48 @@ fn read(bytes: &[u8], start: usize) -> Option<Number> {
         separators: 0,
     };
     let mut here = start;
-    let mut open = false;
+    let mut separators = 0;
     loop {
-        if bytes.get(here) == Some(&b'(') && !open {
-            open = true;
-            number.brackets = true;
-            here += 1;
-        }
-        let end = run(bytes, here, DIGIT, MOST_DIGITS + 1);
-        let length = end - here;
-        if length == 0 || number.len == MOST_GROUPS || number.count + length > MOST_DIGITS {
+        let open = bytes.get(here) == Some(&b'(');
+        let from = here + usize::from(open);
+        let end = run(bytes, from, DIGIT, MOST_DIGITS + 1);
+        let length = end - from;
+        // Brackets hold one group.
+        let closed = !open || bytes.get(end) == Some(&b')');
+        if length == 0
+            || !closed
+            || number.len == MOST_GROUPS
+            || number.count + length > MOST_DIGITS
+        {
             break;
         }
-        for digit in &bytes[here..end] {
+        for digit in &bytes[from..end] {
             number.digits[number.count] = digit - b'0';
             number.count += 1;
         }
+        number.separators = separators;
         number.groups[number.len] = length;
         number.len += 1;
-        here = end;
+        number.brackets |= open;
         number.end = end;
-        if open && bytes.get(here) == Some(&b')') {
-            open = false;
-            here += 1;
-        }
-        here = step(bytes, here, &mut number.separators);
+        here = step(bytes, end + usize::from(open), &mut separators);
     }
     let whole = !has(bytes, number.end, ALNUM) || extension(bytes, number.end) > number.end;
-    (number.count >= 5 && !open && whole && !bound(bytes, number.end)).then_some(number)
+    (number.count >= 5 && whole && !bound(bytes, number.end)).then_some(number)
 }
 
 /// Over what may stand between two groups.
 fn step(bytes: &[u8], at: usize, separators: &mut u8) -> usize {
     let mut here = at;
+    let mut marks = 0;
     for _ in 0..3 {
         match cluster::separator(bytes, here) {
             Some((mark, length)) => {
+                // One mark, with blanks around it.
+                marks += usize::from(mark != b' ');
+                if marks > 1 {
+                    return at;
+                }
                 *separators |= match mark {
                     b' ' => 1,
                     b'-' => 2,
@@ -254,14 +260,15 @@ fn european(bytes: &[u8], start: usize, digits: &[u8], groups: &[usize], number:
         }
         [5, 6] | [4, 3, 4] => number.separators == 1 && digits.len() == 11,
         [3, 4, 4] => number.separators == 1 && digits[1] == 2,
-        _ => number.brackets && (9..=12).contains(&digits.len()),
+        _ => number.brackets && bytes.get(start) == Some(&b'(') && (9..=12).contains(&digits.len()),
     }
 }
 
 /// Whether pairs of hex digits go on before or behind: a dump.
 fn in_hex(bytes: &[u8], start: usize, end: usize) -> bool {
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-    (start >= 3 && bytes[start - 1] == b' ' && hex(start - 2) && hex(start - 3))
+    matches!(bytes.get(start.wrapping_sub(1)), Some(b'"' | b'\''))
+        || (start >= 3 && bytes[start - 1] == b' ' && hex(start - 2) && hex(start - 3))
         || (bytes.get(end) == Some(&b' ')
             && hex(end + 1)
             && hex(end + 2)

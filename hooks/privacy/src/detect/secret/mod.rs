@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Known;
-use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, has, is};
+use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is};
 use crate::finding::Finding;
 use names::Name;
 pub(super) use value::{is_random, stands_for_one};
@@ -55,6 +55,11 @@ pub(super) fn prepare() {
 /// Looks at the `=` or `:` at `at`.
 pub(super) fn at_sign(text: &str, at: usize, found: &mut Vec<Finding>) {
     let bytes = text.as_bytes();
+    // A path in code: `signature::verify`.
+    if bytes[at] == b':' && (bytes.get(at + 1) == Some(&b':') || (at > 0 && bytes[at - 1] == b':'))
+    {
+        return;
+    }
     let Some(name) = name_before(bytes, at) else {
         return;
     };
@@ -182,27 +187,22 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     {
         end += 1;
     }
-    // A call or a place in a list goes on behind the quote: code, not a value.
-    if matches!(bytes.get(end), Some(b'"' | b'\'' | b'`'))
-        && end > start
-        && matches!(bytes[end - 1], b'(' | b'[')
-    {
+    if is_call(&bytes[start..end]) {
         return None;
     }
-    while end > start
-        && matches!(
-            bytes[end - 1],
-            b',' | b'.' | b')' | b']' | b'}' | b'?' | b':' | b'!'
-        )
-        && end - start > 1
-    {
-        // A mark at the end of a password stays where nothing shows that it closes a sentence.
-        if bytes[end - 1] == b'!' && has(bytes, end, BLANK) && bytes.get(end) != Some(&b'\n') {
-            break;
-        }
+    while end > start + 1 && matches!(bytes[end - 1], b',' | b'.' | b')' | b']' | b'}' | b':') {
         end -= 1;
     }
     (end > start).then_some(start..end)
+}
+
+/// Whether a value without quotes is a call or a place in a list: a name, then a bracket.
+fn is_call(value: &[u8]) -> bool {
+    let name = value
+        .iter()
+        .take_while(|byte| is(**byte, ALNUM) || matches!(byte, b'_' | b'.' | b':' | b'-' | b'&'))
+        .count();
+    matches!(value.get(name), Some(b'(' | b'[' | b'{')) && (name > 0 || value.len() == 1)
 }
 
 /// Where the value begins behind the scheme of an `Authorization` header.

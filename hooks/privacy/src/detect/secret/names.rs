@@ -40,6 +40,9 @@ pub(super) fn meaning(name: &[u8]) -> Option<Name> {
     if letters.ends_with(b"authorization") {
         return Some(Name::Authorization);
     }
+    if of(OPEN) {
+        return None;
+    }
     if matches!(letters, b"pass" | b"pwd" | b"pw") || of(PASSWORDS) {
         return Some(Name::Password);
     }
@@ -188,14 +191,6 @@ const TOKENS: &[&str] = &[
     "segreto",
     "secreto",
     "segredo",
-    "schlüssel",
-    "clé",
-    "clave",
-    "chiave",
-    "klucz",
-    "chave",
-    "sleutel",
-    "salt",
 ];
 
 /// Words with other meanings too.
@@ -206,9 +201,45 @@ const WEAK: &[&str] = &[
     "session",
     "sid",
     "cookie",
-    "hash",
-    "sig",
-    "code",
     "pin",
-    "nonce",
+    "schlüssel",
+    "clé",
+    "clave",
+    "chiave",
+    "klucz",
+    "chave",
+    "sleutel",
+    "jeton",
+    "code",
+];
+
+/// Names that end like one of those and say nothing secret.
+const OPEN: &[&str] = &[
+    "publickey",
+    "pubkey",
+    "cachekey",
+    "websocketkey",
+    "idempotencykey",
+    "primarykey",
+    "foreignkey",
+    "sortkey",
+    "partitionkey",
+    "sitekey",
+    "hotkey",
+    "objectkey",
+    "groupkey",
+    "rowkey",
+    "mapkey",
+    "countrycode",
+    "errorcode",
+    "statuscode",
+    "postcode",
+    "zipcode",
+    "langcode",
+    "exitcode",
+    "nexttoken",
+    "pagetoken",
+    "continuationtoken",
+    "publictoken",
+    "verificationkey",
 ];

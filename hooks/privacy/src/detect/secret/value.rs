@@ -5,6 +5,10 @@ use super::names::Name;
 /// Whether `value` may be what a key of this kind holds.
 pub(super) fn fits(value: &str, name: Name) -> bool {
     let bytes = value.as_bytes();
+    let parted = name == Name::Password && is_parted(bytes);
+    if parted {
+        return true;
+    }
     if stands_for_one(value) || is_plain(bytes) {
         return false;
     }
@@ -54,7 +58,8 @@ pub(crate) fn stands_for_one(value: &str) -> bool {
         || value.contains("{{")
         || value.contains("$(")
         || value.contains("%(")
-        || matches!(bytes.first(), Some(b'<' | b'{' | b'[' | b'$' | b'%' | b'*'))
+        || matches!(bytes.first(), Some(b'<' | b'{' | b'['))
+        || is_variable(bytes)
     {
         return true;
     }
@@ -69,9 +74,37 @@ pub(crate) fn stands_for_one(value: &str) -> bool {
         .any(|word| memchr::memmem::find(small, word.as_bytes()).is_some())
 }
 
+/// `$PASSWORD`, `%s`, `%PASSWORD%`.
+fn is_variable(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'$', name @ ..] => {
+            name.iter()
+                .all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+                || name
+                    .iter()
+                    .all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+        }
+        [b'%', ..] => bytes.len() <= 3 || bytes.ends_with(b"%"),
+        _ => false,
+    }
+}
+
+/// Parts of one length with dashes between them, as programs that keep passwords make them.
+fn is_parted(bytes: &[u8]) -> bool {
+    let mut parts = bytes.split(|byte| *byte == b'-');
+    let first = parts.next().map_or(0, <[u8]>::len);
+    let counts = Counts::of(bytes);
+    first >= 4
+        && bytes.len() > first * 2
+        && parts.all(|part| part.len() == first && part.iter().all(u8::is_ascii_alphanumeric))
+        && counts.capitals > 0
+        && counts.small > 0
+        && (counts.digits > 0 || counts.capitals * 4 > bytes.len())
+}
+
 /// Whether the value is a word, a path, an address, a name in code, a version, a date: nothing that opens something.
 fn is_plain(bytes: &[u8]) -> bool {
-    let path = matches!(bytes.first(), Some(b'/' | b'.' | b'~')) && bytes.contains(&b'/')
+    let path = is_path(bytes)
         || bytes.starts_with(b"http://")
         || bytes.starts_with(b"https://")
         || bytes.starts_with(b"file:")
@@ -97,6 +130,14 @@ fn is_plain(bytes: &[u8]) -> bool {
         )
     });
     path || digest || number || is_path_of_names(bytes)
+}
+
+/// `/etc/key.pem`, `./secret`, `~/.token`: not base64 that begins with a slash.
+fn is_path(bytes: &[u8]) -> bool {
+    let counts = Counts::of(bytes);
+    matches!(bytes.first(), Some(b'/' | b'.' | b'~'))
+        && bytes.contains(&b'/')
+        && counts.turns_in_words * 5 <= bytes.len()
 }
 
 /// Names in code with dots, colons or brackets between them: `config.token1.value`, `Foo::bar2`, `get_key(2)`.
@@ -149,15 +190,21 @@ fn is_password(bytes: &[u8]) -> bool {
     if is_hex(bytes) && bytes.len() >= 16 {
         return counts.digits > 1 && distinct(bytes) >= 6;
     }
-    counts.digits > 0
-        && (counts.capitals + counts.small) > 0
-        && (kinds >= 3 && counts.turns >= 3 || counts.turns >= 5 && bytes.len() >= 8)
-        || (counts.odd_marks >= 2 && kinds >= 3 && counts.turns >= 4)
+    if counts.digits == 0 {
+        return kinds >= 3 && counts.odd_marks > 0 && counts.turns >= 4
+            || bytes.len() >= 10
+                && counts.capitals * 3 >= bytes.len()
+                && counts.small * 4 >= bytes.len();
+    }
+    (counts.capitals + counts.small > 0)
+        && (kinds >= 3 && counts.turns >= 3
+            || counts.turns >= 5 && bytes.len() >= 8
+            || counts.odd_marks > 0 && counts.turns >= 2)
 }
 
 /// A token that a machine made.
 fn is_token(bytes: &[u8], least: usize) -> bool {
-    if !(least..=4096).contains(&bytes.len()) || bytes.iter().any(u8::is_ascii_whitespace) {
+    if !(least..=4096).contains(&bytes.len()) || !bytes.iter().all(|byte| is_sign(*byte)) {
         return false;
     }
     let counts = Counts::of(bytes);
@@ -179,6 +226,11 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         && distinct(bytes) * 3 >= bytes.len().min(36)
         && counts.turns * 5 >= bytes.len().min(64)
         && counts.turns >= 4
+}
+
+/// Whether a byte may stand in a token.
+fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=_-.~:!@#$%^&*|,?".contains(&byte)
 }
 
 fn is_hex(bytes: &[u8]) -> bool {
