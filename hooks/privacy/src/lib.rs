@@ -5,5 +5,15 @@
 //! [`Finding`] says what and where, not which.
 
 mod finding;
+pub mod ner;
+pub mod own;
+mod prose;
 
 pub use finding::{Detector, Finding};
+
+/// dev
+pub fn prose_find(text: &str) -> Vec<Finding> {
+    let mut found = Vec::new();
+    prose::Prose::all().find(text, &mut found);
+    found
+}
