@@ -4,16 +4,13 @@
 //! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
 //! [`Finding`] says what and where, not which.
 
+mod decode;
+mod detect;
 mod finding;
 pub mod ner;
 pub mod own;
 mod prose;
+mod scan;
 
 pub use finding::{Detector, Finding};
-
-/// dev
-pub fn prose_find(text: &str) -> Vec<Finding> {
-    let mut found = Vec::new();
-    prose::Prose::all().find(text, &mut found);
-    found
-}
+pub use scan::{Scanner, Setup, SetupError};

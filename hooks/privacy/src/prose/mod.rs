@@ -25,18 +25,30 @@ pub(crate) struct Prose {
 }
 
 impl Prose {
-    /// All three.
-    pub(crate) fn all() -> Prose {
-        let named = nemoclaw_policy::detector::named;
-        Prose {
+    /// Those that are on; the lists are loaded now, so that the first text does not wait for them.
+    pub(crate) fn of(on: impl Fn(&BuiltIn) -> bool) -> Prose {
+        let named = |name| nemoclaw_policy::detector::named(name).filter(|known| on(known));
+        let prose = Prose {
             person: named("person_name"),
             address: named("postal_address"),
             organisation: named("organisation"),
+        };
+        if prose.any() {
+            lists::Lists::get();
+            address::prepare();
         }
+        prose
+    }
+
+    fn any(&self) -> bool {
+        self.person.is_some() || self.address.is_some() || self.organisation.is_some()
     }
 
     /// Adds what is found in a text.
     pub(crate) fn find(&self, text: &str, found: &mut Vec<Finding>) {
+        if !self.any() {
+            return;
+        }
         let mut persons = person::Persons::default();
         let mut addresses: Vec<(usize, usize)> = Vec::new();
         let mut organisations: Vec<(usize, usize)> = Vec::new();

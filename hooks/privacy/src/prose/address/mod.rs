@@ -31,6 +31,11 @@ pub(super) struct Address {
     pub(super) postal: bool,
 }
 
+/// Compiles the patterns.
+pub(super) fn prepare() {
+    patterns();
+}
+
 /// The address that a run is part of.
 pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
