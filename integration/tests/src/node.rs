@@ -11,17 +11,21 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use nemoclaw_api::client::Client;
 use nemoclaw_policy::node::ENVIRONMENT;
 
 use crate::certificates::Outside;
 use crate::container::unique;
 use crate::model::{Key, Model};
 use crate::netns;
+use crate::router::worker_of;
 use crate::shell::{Output, finish, run, sh, wait_for};
 use crate::world::{dist_dir, tools_dir, workspace};
 
 /// The first provider's address; the others follow.
 const FIRST: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+/// Where the router tells its numbers.
+const METRICS: &str = "127.0.0.1:9464";
 /// How long a command of a sandbox may take: a real model on a loaded machine is slow.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -183,6 +187,34 @@ impl Node {
         }
     }
 
+    /// Replaces the entries of providers, and waits until the router holds them. `$D` is the node's directory.
+    pub fn providers(&self, text: &str, names: &[&str]) {
+        put(
+            &self.path("providers.yaml"),
+            &text.replace("$D", &self.dir.path().display().to_string()),
+        );
+        wait_for("the providers", Duration::from_secs(10), || {
+            let client = Client::connect(&self.path("state/router.sock")).ok()?;
+            (client.status().ok()?.providers == names).then_some(())
+        });
+    }
+
+    /// A file that root alone can read.
+    pub fn secret(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        fs::write(&path, text).expect("secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("mode");
+    }
+
+    /// The router's numbers.
+    pub fn metrics(&self) -> String {
+        let url = format!("http://{METRICS}/metrics");
+        let net = format!("--net={}", self.host.path().display());
+        run("nsenter", &[&net, "curl", "-sS", "-m", "5", &url])
+            .ok()
+            .stdout
+    }
+
     /// What the router has said.
     pub fn log(&self) -> String {
         fs::read_to_string(self.path("router.log")).unwrap_or_default()
@@ -191,6 +223,14 @@ impl Node {
     /// Pid of the router's warden.
     pub fn router(&self) -> i32 {
         self.router.id().cast_signed()
+    }
+
+    /// Pid of its worker.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn worker(&self) -> i32 {
+        worker_of(self.router()).expect("a worker")
     }
 }
 
@@ -342,7 +382,7 @@ fn config(dir: &Path, hosts: &[&str], more: &str) -> String {
     };
     format!(
         "version: 1\npolicy_dir: {dir}/policies\nstate_dir: {dir}/state\ndata_dir: {dir}/data\nproviders: {dir}/providers.yaml\n\
-         egress_hook: {hook}\n{more}router:\n  user: nobody\n  resolvers: [203.0.113.2]\n  extra_ca: [{dir}/ca.pem]\n{known}",
+         egress_hook: {hook}\n{more}router:\n  user: nobody\n  metrics: {METRICS}\n  resolvers: [203.0.113.2]\n  extra_ca: [{dir}/ca.pem]\n{known}",
         hook = dist_dir().join("nemoclaw-egress").display(),
         more = more.replace("$D", &dir),
     )

@@ -5,4 +5,10 @@
     reason = "a broken precondition must end the test with its reason"
 )]
 
+mod clients;
+mod faults;
 mod ground;
+mod places;
+mod privacy;
+mod real;
+mod support;
