@@ -4,6 +4,23 @@
 //! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
 //! [`Finding`] says what and where, not which.
 
+mod decode;
+mod detect;
 mod finding;
+mod mask;
+mod pseudonym;
+pub mod restore;
+mod rewrite;
+pub mod vault;
+pub mod watch;
 
 pub use finding::{Detector, Finding};
+pub use mask::mask;
+pub use restore::{Restorer, restore_whole};
+pub use rewrite::{Transform, rewrite};
+pub use vault::{MintError, Session, SessionKey, Vault};
+pub use watch::{Watch, Watcher};
+mod scan;
+
+pub use finding::{Detector, Finding};
+pub use scan::{Scanner, Setup, SetupError};
