@@ -4,6 +4,24 @@
 //! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
 //! [`Finding`] says what and where, not which.
 
+mod decode;
+mod detect;
 mod finding;
+mod mask;
+pub mod ner;
+pub mod own;
+mod prose;
+mod pseudonym;
+pub mod restore;
+mod rewrite;
+mod scan;
+pub mod vault;
+pub mod watch;
 
 pub use finding::{Detector, Finding};
+pub use mask::mask;
+pub use restore::{Restorer, restore_whole};
+pub use rewrite::{Transform, rewrite};
+pub use scan::{Scanner, Setup, SetupError};
+pub use vault::{MintError, Session, SessionKey, Vault};
+pub use watch::{Watch, Watcher};

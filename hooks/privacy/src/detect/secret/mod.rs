@@ -1,0 +1,276 @@
+//! Random values behind a name that says so: `password=…`, `"api_key": "…"`, `Authorization: Bearer …`, `--token …`, `the
+//! password is …`. Read by hand around `=`, `:` and `--`, since an expression for this costs more than all else together.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::Known;
+use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is};
+use crate::finding::Finding;
+use names::Name;
+pub(super) use value::{is_random, stands_for_one};
+
+mod names;
+mod value;
+
+/// The most bytes of a name and of a value.
+const LONGEST_NAME: usize = 48;
+const LONGEST_VALUE: usize = 4096;
+
+/// Endings of the words for secrets that prose uses without a sign behind them.
+static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build([
+            "assword",
+            "asswort",
+            "asscode",
+            "assphrase",
+            "ennwort",
+            "e passe",
+            "ontrase",
+            "achtwoord",
+            "api key",
+            "API key",
+            "API-Key",
+            "earer ",
+            "oken is",
+            "ecret is",
+            "PASSWORD>",
+            "asswd>",
+            "arola d",
+            "asło to",
+            "enha é",
+        ])
+        .ok()
+});
+
+/// Builds the words' automaton.
+pub(super) fn prepare() {
+    LazyLock::force(&SPOKEN);
+}
+
+/// Looks at the `=` or `:` at `at`.
+pub(super) fn at_sign(text: &str, at: usize, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    // A path in code: `signature::verify`.
+    if bytes[at] == b':' && (bytes.get(at + 1) == Some(&b':') || (at > 0 && bytes[at - 1] == b':'))
+    {
+        return;
+    }
+    let Some(name) = name_before(bytes, at) else {
+        return;
+    };
+    let Some(meaning) = names::meaning(&bytes[name.clone()]) else {
+        return;
+    };
+    if let Some(value) = value_behind(text, at + 1, meaning) {
+        found.push(Known::SecretValue.at(value));
+    }
+}
+
+/// Looks at the option whose name begins at `at`, behind `--`, when its value stands behind a blank.
+pub(super) fn option(text: &str, at: usize, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let mut end = at;
+    while end < bytes.len() && end - at < LONGEST_NAME && is(bytes[end], ALNUM | JOIN) {
+        end += 1;
+    }
+    if bytes.get(end) != Some(&b' ') {
+        return;
+    }
+    let Some(meaning @ (Name::Password | Name::Token)) = names::meaning(&bytes[at..end]) else {
+        return;
+    };
+    if let Some(value) = value_behind(text, end, meaning) {
+        found.push(Known::SecretValue.at(value));
+    }
+}
+
+/// Looks behind the words that prose uses: `the password is …`, `Bearer …`.
+pub(super) fn words(text: &str, found: &mut Vec<Finding>) {
+    let Some(spoken) = SPOKEN.as_ref() else {
+        return;
+    };
+    for hit in spoken.find_iter(text) {
+        if let Some(value) = behind_word(text, hit.end()) {
+            found.push(Known::SecretValue.at(value));
+        }
+    }
+}
+
+/// The name that ends before the sign at `at`, without quotes and brackets around it.
+fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let mut end = at;
+    let least = at.saturating_sub(4);
+    while end > least
+        && matches!(
+            bytes[end - 1],
+            b' ' | b'"' | b'\'' | b'\\' | b']' | b'`' | b'*' | b':' | b'?' | b'!'
+        )
+    {
+        end -= 1;
+    }
+    if end == 0 || !is(bytes[end - 1], ALNUM | WIDE) || !names::could_end(bytes[end - 1]) {
+        return None;
+    }
+    let least = end.saturating_sub(LONGEST_NAME);
+    let mut start = end;
+    while start > least
+        && (is(bytes[start - 1], ALNUM | JOIN | WIDE)
+            || matches!(bytes[start - 1], b'.' | b' ' | b'$'))
+    {
+        start -= 1;
+    }
+    Some(start..end)
+}
+
+/// The value from `at` on, when it is one.
+fn value_behind(text: &str, at: usize, name: Name) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let mut start = at;
+    let most = bytes.len().min(at + 8);
+    while start < most && matches!(bytes[start], b' ' | b'\t' | b'=' | b'>' | b':' | b'~') {
+        start += 1;
+    }
+    if start == at + 8 || start >= bytes.len() {
+        return None;
+    }
+    let span = read(bytes, start)?;
+    let span = match scheme(bytes, &span) {
+        Some(from) => read(bytes, from)?,
+        None if name == Name::Authorization && !is_random(&text[span.clone()]) => return None,
+        None => span,
+    };
+    value::fits(text.get(span.clone())?, name).then_some(span)
+}
+
+/// The value that begins at `at`: between quotes, or up to a blank or a sign that ends one.
+fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let mut start = at;
+    if matches!(bytes.get(start), Some(b'b' | b'r' | b'f' | b'u' | b'@'))
+        && matches!(bytes.get(start + 1), Some(b'"' | b'\''))
+    {
+        start += 1;
+    }
+    while bytes.get(start) == Some(&b'\\') {
+        start += 1;
+    }
+    let quote = bytes
+        .get(start)
+        .copied()
+        .filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+    let most = bytes.len().min(start + LONGEST_VALUE);
+    if let Some(quote) = quote {
+        let from = start + 1;
+        let length = bytes[from..most]
+            .iter()
+            .position(|byte| *byte == quote || *byte == b'\n')?;
+        let mut end = from + length;
+        if bytes[end] == b'\n' {
+            return None;
+        }
+        while end > from && bytes[end - 1] == b'\\' {
+            end -= 1;
+        }
+        return (end > from).then_some(from..end);
+    }
+    let mut end = start;
+    while end < most
+        && !is(bytes[end], BLANK)
+        && !matches!(
+            bytes[end],
+            b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b';' | b'\\'
+        )
+    {
+        end += 1;
+    }
+    if is_call(&bytes[start..end]) {
+        return None;
+    }
+    while end > start + 1 && matches!(bytes[end - 1], b',' | b'.' | b')' | b']' | b'}' | b':') {
+        end -= 1;
+    }
+    (end > start).then_some(start..end)
+}
+
+/// Whether a value without quotes is a call or a place in a list: a name, then a bracket.
+fn is_call(value: &[u8]) -> bool {
+    let name = value
+        .iter()
+        .take_while(|byte| is(**byte, ALNUM) || matches!(byte, b'_' | b'.' | b':' | b'-' | b'&'))
+        .count();
+    matches!(value.get(name), Some(b'(' | b'[' | b'{')) && (name > 0 || value.len() == 1)
+}
+
+/// Where the value begins behind the scheme of an `Authorization` header.
+fn scheme(bytes: &[u8], span: &Range<usize>) -> Option<usize> {
+    const SCHEMES: [&[u8]; 8] = [
+        b"bearer ",
+        b"basic ",
+        b"token ",
+        b"apikey ",
+        b"negotiate ",
+        b"digest ",
+        b"bot ",
+        b"key ",
+    ];
+    let rest = &bytes[span.start..];
+    SCHEMES
+        .iter()
+        .find(|scheme| {
+            rest.len() > scheme.len() && rest[..scheme.len()].eq_ignore_ascii_case(scheme)
+        })
+        .map(|scheme| span.start + scheme.len())
+}
+
+/// The value that prose tells behind a word that ends at `at`.
+fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let bearer = bytes[..at].ends_with(b"earer ");
+    let mut here = at;
+    if bearer {
+        let span = read(bytes, here)?;
+        return value::fits(text.get(span.clone())?, Name::Authorization).then_some(span);
+    }
+    // `password for the router is`: a few words, none of them a value.
+    for _ in 0..7 {
+        here = skip(bytes, here);
+        let span = read(bytes, here)?;
+        let word = text.get(span.clone())?;
+        if word.len() >= 6 && value::fits(word, Name::Password) && !before(bytes, span.start, ALNUM)
+        {
+            return Some(span);
+        }
+        if word.len() > 16
+            || bytes
+                .get(span.end)
+                .is_none_or(|byte| matches!(byte, b'\n' | b'.' | b';'))
+        {
+            return None;
+        }
+        here = span.end;
+    }
+    None
+}
+
+/// Over blanks and marks between words.
+fn skip(bytes: &[u8], at: usize) -> usize {
+    let mut here = at;
+    while here < bytes.len()
+        && here < at + 4
+        && matches!(
+            bytes[here],
+            b' ' | b':' | b'=' | b'>' | b',' | b'(' | b'*' | b'"' | b'\'' | b'`'
+        )
+    {
+        here += 1;
+    }
+    // A quote that opens the value stays.
+    if here > at && matches!(bytes[here - 1], b'"' | b'\'' | b'`') {
+        here -= 1;
+    }
+    here
+}
