@@ -6,6 +6,22 @@ use nemoclaw_inference::{Api, Call, Json, Kind, Opaque, Unreadable};
 use proptest::prelude::*;
 use samples::*;
 
+/// All of them.
+const RICH: &[(Api, &str)] = &[
+    (Api::Chat, CHAT_TOOLS),
+    (Api::Chat, CHAT_PARTS),
+    (Api::Messages, CLAUDE_CODE),
+    (Api::Responses, CODEX),
+    (Api::Embeddings, EMBEDDINGS),
+    (Api::Completions, COMPLETIONS),
+];
+
+/// Texts to embed.
+const EMBEDDINGS: &str = r#"{"model":"text-embedding-3-small","input":["MARK-one","MARK-two","MARK-three"],"encoding_format":"base64","dimensions":256,"user":"MARK-user","metadata":{"a":"MARK-value"}}"#;
+
+/// The oldest interface.
+const COMPLETIONS: &str = r#"{"model":"smollm2","prompt":["MARK-prompt","MARK-more"],"suffix":"MARK-suffix","stop":"MARK-stop","max_tokens":16,"user":"MARK-user","grammar":"MARK-grammar"}"#;
+
 fn read(api: Api, text: &str) -> Call {
     Call::read(api, text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text:.200}"))
 }

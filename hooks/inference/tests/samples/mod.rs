@@ -1,17 +1,5 @@
 //! Requests in the shapes that official clients send, with a mark in every text that may be somebody's.
 
-use nemoclaw_inference::Api;
-
-/// All of them.
-pub const RICH: &[(Api, &str)] = &[
-    (Api::Chat, CHAT_TOOLS),
-    (Api::Chat, CHAT_PARTS),
-    (Api::Messages, CLAUDE_CODE),
-    (Api::Responses, CODEX),
-    (Api::Embeddings, EMBEDDINGS),
-    (Api::Completions, COMPLETIONS),
-];
-
 /// The Python client, with tools and their answers.
 pub const CHAT_TOOLS: &str = r#"{"model":"gpt-5","messages":[
  {"role":"developer","content":"MARK-system"},
@@ -61,9 +49,3 @@ pub const CODEX: &str = r#"{"model":"gpt-5-codex","instructions":"MARK-instructi
  "tools":[{"type":"function","name":"shell","description":"MARK-tool","strict":false,"parameters":{"type":"object","properties":{"command":{"type":"array","items":{"type":"string"},"description":"MARK-schema"}}}}],
  "tool_choice":"auto","parallel_tool_calls":false,"reasoning":{"effort":"medium","summary":"auto"},"store":false,"stream":true,
  "include":["reasoning.encrypted_content"],"prompt_cache_key":"MARK-cache","text":{"verbosity":"medium"}}"#;
-
-/// Texts to embed.
-pub const EMBEDDINGS: &str = r#"{"model":"text-embedding-3-small","input":["MARK-one","MARK-two","MARK-three"],"encoding_format":"base64","dimensions":256,"user":"MARK-user","metadata":{"a":"MARK-value"}}"#;
-
-/// The oldest interface.
-pub const COMPLETIONS: &str = r#"{"model":"smollm2","prompt":["MARK-prompt","MARK-more"],"suffix":"MARK-suffix","stop":"MARK-stop","max_tokens":16,"user":"MARK-user","grammar":"MARK-grammar"}"#;
