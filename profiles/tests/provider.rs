@@ -21,7 +21,7 @@ fn a_type_knows_where_its_credential_goes_and_an_entry_may_say_otherwise() {
     assert!(!hub.reaches("git.test", 443, "/user"));
     assert!(hub.takes_header("authorization") && !hub.takes_header("x-echo"));
     assert!(!hub.also_in.contains(&Place::Url));
-    assert_eq!(hub.secret, SecretSource::Systemd("hub".into()));
+    assert_eq!(hub.secret, Some(SecretSource::Systemd("hub".into())));
     assert!(read.of_key("GHE").unwrap().reaches("git.test", 443, "/"));
     assert!(
         !read

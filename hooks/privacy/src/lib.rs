@@ -7,7 +7,21 @@
 mod decode;
 mod detect;
 mod finding;
+mod mask;
+pub mod ner;
+pub mod own;
+mod prose;
+mod pseudonym;
+pub mod restore;
+mod rewrite;
 mod scan;
+pub mod vault;
+pub mod watch;
 
 pub use finding::{Detector, Finding};
+pub use mask::mask;
+pub use restore::{Restorer, restore_whole};
+pub use rewrite::{Transform, rewrite};
 pub use scan::{Scanner, Setup, SetupError};
+pub use vault::{MintError, Session, SessionKey, Vault};
+pub use watch::{Watch, Watcher};

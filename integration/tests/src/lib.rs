@@ -20,13 +20,25 @@
 pub mod bench;
 pub mod bundle;
 pub mod cdi;
+#[path = "../../../hooks/router/tests/common/certificates.rs"]
+#[allow(missing_docs, reason = "the router's tests have it too")]
+pub mod certificates;
 pub mod container;
 pub mod containerd;
 pub mod engine;
 pub mod images;
 pub mod leftovers;
 pub mod machine;
+#[path = "../../../hooks/router/tests/model/mod.rs"]
+#[allow(
+    missing_docs,
+    missing_debug_implementations,
+    reason = "the router's tests have it too"
+)]
+pub mod model;
+pub mod models;
 pub mod netns;
+pub mod node;
 pub mod packets;
 pub mod podman;
 pub mod pods;

@@ -77,3 +77,14 @@ macro_rules! alone {
         }
     };
 }
+
+/// Skips the test where this machine cannot have a [`node::Node`](crate::node::Node).
+#[macro_export]
+macro_rules! node {
+    ($hosts:expr, $more:expr) => {
+        match $crate::node::Node::possible() {
+            Ok(()) => $crate::node::Node::start($hosts, $more),
+            Err(reason) => $crate::skip!("{reason}"),
+        }
+    };
+}

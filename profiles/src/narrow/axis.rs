@@ -50,6 +50,22 @@ pub enum Axis {
     WildcardNames,
     /// `ports`: what may be reached from outside.
     Inbound,
+    /// `inference` and `inference.routes`: models that may be asked.
+    Models,
+    /// `inference.hosts`: names that the router answers itself.
+    ModelHosts,
+    /// `inference.providers`.
+    ModelProviders,
+    /// `inference.residency`.
+    Residency,
+    /// `inference.budgets.tokens`.
+    ModelTokens,
+    /// `inference.budgets.requests`.
+    ModelRequests,
+    /// `inference.budgets.cost`.
+    ModelCost,
+    /// `privacy`: what models may see.
+    Privacy,
     /// Hosts of endpoints.
     Hosts,
     /// Ports of endpoints.
@@ -100,7 +116,7 @@ pub enum Axis {
 
 impl Axis {
     /// All of them, in the order of a policy's text.
-    pub const ALL: [Axis; 44] = [
+    pub const ALL: [Axis; 52] = [
         Axis::Mode,
         Axis::Filesystem,
         Axis::Workdir,
@@ -122,6 +138,14 @@ impl Axis {
         Axis::Connections,
         Axis::WildcardNames,
         Axis::Inbound,
+        Axis::Models,
+        Axis::ModelHosts,
+        Axis::ModelProviders,
+        Axis::Residency,
+        Axis::ModelTokens,
+        Axis::ModelRequests,
+        Axis::ModelCost,
+        Axis::Privacy,
         Axis::Hosts,
         Axis::Ports,
         Axis::Programs,
@@ -172,6 +196,14 @@ impl Axis {
             Axis::Connections => "budgets.connections",
             Axis::WildcardNames => "budgets.wildcard_names",
             Axis::Inbound => "ports",
+            Axis::Models => "inference.routes",
+            Axis::ModelHosts => "inference.hosts",
+            Axis::ModelProviders => "inference.providers",
+            Axis::Residency => "inference.residency",
+            Axis::ModelTokens => "inference.budgets.tokens",
+            Axis::ModelRequests => "inference.budgets.requests",
+            Axis::ModelCost => "inference.budgets.cost",
+            Axis::Privacy => "privacy",
             _ => self.endpoint_key(),
         }
     }

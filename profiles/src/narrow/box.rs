@@ -68,6 +68,7 @@ pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
         budgets,
         ports,
         network: _,
+        models: _,
         places: _,
     } = child;
     if *mode > parent.mode {

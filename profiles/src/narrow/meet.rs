@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::policy::{
-    Endpoint, Filesystem, Landlock, Level, Mode, NetworkEntry, NetworkLayer, Policy, Process, Rule,
+    Endpoint, Filesystem, Landlock, Level, Mode, ModelLayer, NetworkEntry, NetworkLayer, Policy,
+    Process, Rule,
 };
+use crate::source::Location;
 
 /// What joins the names of policies that were met.
 const JOINT: &str = " & ";
@@ -30,6 +32,7 @@ pub fn meet(a: &Policy, b: &Policy) -> Policy {
         budgets: a.budgets.meet(&b.budgets),
         ports: ports(a.ports.as_ref(), b.ports.as_ref()),
         network: layers(&a.network, &b.network),
+        models: model_layers(&a.models, &b.models),
         places: a.places.join(&b.places),
     }
 }
@@ -110,6 +113,42 @@ fn layers(a: &[NetworkLayer], b: &[NetworkLayer]) -> Vec<NetworkLayer> {
         layers.sort_by_cached_key(|layer| (layer.policy.clone(), content(layer)));
     }
     layers.into_iter().cloned().collect()
+}
+
+/// As [`layers`].
+fn model_layers(a: &[ModelLayer], b: &[ModelLayer]) -> Vec<ModelLayer> {
+    let mut layers: Vec<ModelLayer> = Vec::with_capacity(a.len() + b.len());
+    for layer in a.iter().chain(b) {
+        if !layers.contains(layer) {
+            layers.push(layer.clone());
+        }
+    }
+    layers.sort_by_cached_key(|layer| (layer.policy.clone(), model_content(layer)));
+    layers
+}
+
+/// What a layer says of models, without the places where it says so.
+fn model_content(layer: &ModelLayer) -> String {
+    let nowhere = Location {
+        file: "".into(),
+        line: 0,
+        column: 0,
+    };
+    let mut layer = layer.clone();
+    for route in layer.inference.iter_mut().flat_map(|own| &mut own.routes) {
+        route.at = nowhere.clone();
+    }
+    if let Some(privacy) = &mut layer.privacy {
+        privacy
+            .rules
+            .iter_mut()
+            .for_each(|rule| rule.at = nowhere.clone());
+        privacy
+            .patterns
+            .iter_mut()
+            .for_each(|own| own.at = nowhere.clone());
+    }
+    format!("{:?}{:?}", layer.inference, layer.privacy)
 }
 
 /// What a layer says, without the places where it says so.

@@ -8,6 +8,7 @@ mod axis;
 mod r#box;
 pub mod diff;
 mod meet;
+mod models;
 mod traffic;
 mod within;
 

@@ -1,7 +1,7 @@
 //! Whether a policy asks for no more than another has.
 
 use super::axis::Widening;
-use super::{r#box, traffic};
+use super::{r#box, models, traffic};
 use crate::policy::Policy;
 
 /// Whether `child` lets nothing pass, and gives the box nothing, that `parent` does not.
@@ -19,6 +19,7 @@ pub fn is_within(child: &Policy, parent: &Policy) -> Result<(), Vec<Widening>> {
 /// What `child` asks for and `parent` does not have.
 pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
     let mut found = r#box::widenings(child, parent);
+    found.extend(models::widenings(child, parent));
     found.extend(traffic::widenings(child, parent));
     found.sort_by_key(|widening| widening.axis);
     let mut each: Vec<Widening> = Vec::with_capacity(found.len());

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Budgets, Filesystem, Identity, Landlock, Mode, NetworkLayer, Places, Policy, Process,
-    Resources, budgets, filesystem, network, options, resources,
+    Budgets, Filesystem, Identity, Landlock, Mode, ModelLayer, NetworkLayer, Places, Policy,
+    Process, Resources, budgets, filesystem, inference, network, options, privacy, resources,
 };
 use crate::device::{DevicePattern, Devices};
 use crate::source::{Diagnostic, Source};
@@ -26,10 +26,12 @@ const KNOWN: &[&str] = &[
     "resources",
     "budgets",
     "ports",
+    "inference",
+    "privacy",
     "box",
 ];
 /// Keys that later versions enforce.
-const LATER: &[&str] = &["inference", "privacy", "agents"];
+const LATER: &[&str] = &["agents"];
 /// Keys that this schema has elsewhere and that no version honours.
 const MIDDLEWARES: &str = "network_middlewares";
 /// Ports in `ports`.
@@ -149,6 +151,7 @@ pub(super) fn load(
             budgets: budgets::load(fields.get("budgets"))?,
             ports: fields.get("ports").map(|view| ports(&view)).transpose()?,
             network: vec![NetworkLayer::new(name.clone(), entries, fixed)],
+            models: vec![models(&name, &fields)?],
             places: Places::of(&root),
             name,
         }
@@ -176,8 +179,24 @@ fn unconfined(name: String, places: Places) -> Policy {
         budgets: Budgets::default(),
         ports: None,
         network: Vec::new(),
+        models: Vec::new(),
         places,
     }
+}
+
+/// `inference` and `privacy`.
+fn models(policy: &str, fields: &Fields<'_>) -> Result<ModelLayer, Fault> {
+    Ok(ModelLayer {
+        policy: policy.to_owned(),
+        inference: fields
+            .get("inference")
+            .map(|view| inference::load(&view))
+            .transpose()?,
+        privacy: fields
+            .get("privacy")
+            .map(|view| privacy::load(&view))
+            .transpose()?,
+    })
 }
 
 /// `ports`: what may be reached from outside.
@@ -235,8 +254,18 @@ fn refuse_what_would_be_ignored(fields: &Fields<'_>, mode: Mode) -> Result<(), F
             "resources",
             "budgets",
             "ports",
+            "inference",
+            "privacy",
         ],
-        Mode::Offline => &["network_policies", "include", "resolve", "budgets", "ports"],
+        Mode::Offline => &[
+            "network_policies",
+            "include",
+            "resolve",
+            "budgets",
+            "ports",
+            "inference",
+            "privacy",
+        ],
         Mode::Confined | Mode::Relaxed => &[],
     };
     match idle.iter().find_map(|key| fields.get(key)) {

@@ -4,10 +4,12 @@ mod budgets;
 mod endpoint;
 mod filesystem;
 mod host;
+mod inference;
 mod load;
 mod network;
 mod options;
 mod places;
+mod privacy;
 mod request;
 mod resources;
 mod rule;
@@ -23,10 +25,14 @@ pub use endpoint::{
     NetworkLayer, PathChoice, PersistedQueries, Protocol, Registered, Tls,
 };
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
+pub use inference::{Inference, LOCAL_NAME, ModelBudgets, NoRoute, Route, Target};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
 pub use options::is_provider_name;
 pub use places::Places;
+pub use privacy::{
+    Action, Conditions, Images, Pattern, Privacy, PrivacyRule, Restore, Sticky, To, Via, Window,
+};
 pub(crate) use request::METHODS;
 pub use request::TOOLS_CALL;
 pub(crate) use resources::least;
@@ -59,8 +65,21 @@ pub struct Policy {
     pub ports: Option<Vec<u16>>,
     /// Rules for traffic. Every layer must allow a flow: a policy from one file has one layer, `meet` joins them.
     pub network: Vec<NetworkLayer>,
+    /// Models that may be asked, and what they may see. Every layer must allow a call, as with [`Policy::network`].
+    pub models: Vec<ModelLayer>,
     /// Where its keys stand.
     pub places: Places,
+}
+
+/// What one text says of models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelLayer {
+    /// The policy's name.
+    pub policy: String,
+    /// `inference`; `None` asks no model.
+    pub inference: Option<Inference>,
+    /// `privacy`; `None` looks at nothing.
+    pub privacy: Option<Privacy>,
 }
 
 /// What kind of box.

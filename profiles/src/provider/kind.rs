@@ -1,6 +1,7 @@
 //! Types of providers: where the credentials of well-known services may go. What an entry spells out goes before these.
 
 use super::Place;
+use super::serving::{Auth, Dialect};
 
 /// A type.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,6 +20,19 @@ pub struct Kind {
     pub headers: Option<&'static [&'static str]>,
     /// Other places that may.
     pub also_in: &'static [Place],
+    /// What it speaks, where it is a model server.
+    pub serving: Option<KindServing>,
+}
+
+/// What a type of model server speaks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KindServing {
+    /// Its protocol.
+    pub dialect: Dialect,
+    /// Where its API begins; an entry must say it where there is none.
+    pub base_url: Option<&'static str>,
+    /// The field with its credential.
+    pub auth: Auth,
 }
 
 /// A service that takes a token in `Authorization`, on 443.
@@ -30,10 +44,20 @@ const PLAIN: Kind = Kind {
     env: &[],
     headers: Some(&["authorization"]),
     also_in: &[],
+    serving: None,
 };
 
+/// A model server of OpenAI's shape.
+const fn openai(base_url: Option<&'static str>) -> Option<KindServing> {
+    Some(KindServing {
+        dialect: Dialect::OpenAi,
+        base_url,
+        auth: Auth::Bearer,
+    })
+}
+
 /// Headers only, where a service knows them: what stands in an address or a body may become public there, such as in a gist.
-static KINDS: [Kind; 11] = [
+static KINDS: [Kind; 19] = [
     Kind {
         name: "generic",
         hosts: &[],
@@ -42,6 +66,7 @@ static KINDS: [Kind; 11] = [
         env: &[],
         headers: None,
         also_in: &Place::ALL,
+        serving: None,
     },
     Kind {
         name: "anthropic",
@@ -49,6 +74,11 @@ static KINDS: [Kind; 11] = [
         paths: &["/v1/**"],
         env: &["ANTHROPIC_API_KEY"],
         headers: Some(&["x-api-key", "authorization"]),
+        serving: Some(KindServing {
+            dialect: Dialect::Anthropic,
+            base_url: Some("https://api.anthropic.com/v1"),
+            auth: Auth::Field("x-api-key"),
+        }),
         ..PLAIN
     },
     Kind {
@@ -56,6 +86,7 @@ static KINDS: [Kind; 11] = [
         hosts: &["api.openai.com"],
         paths: &["/v1/**"],
         env: &["OPENAI_API_KEY"],
+        serving: openai(Some("https://api.openai.com/v1")),
         ..PLAIN
     },
     Kind {
@@ -63,6 +94,62 @@ static KINDS: [Kind; 11] = [
         hosts: &["integrate.api.nvidia.com", "inference-api.nvidia.com"],
         paths: &["/v1/**"],
         env: &["NVIDIA_API_KEY"],
+        serving: openai(Some("https://integrate.api.nvidia.com/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "openrouter",
+        hosts: &["openrouter.ai"],
+        paths: &["/api/v1/**"],
+        env: &["OPENROUTER_API_KEY"],
+        serving: openai(Some("https://openrouter.ai/api/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "gemini",
+        hosts: &["generativelanguage.googleapis.com"],
+        paths: &["/v1beta/openai/**"],
+        env: &["GEMINI_API_KEY"],
+        serving: openai(Some(
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+        )),
+        ..PLAIN
+    },
+    // Its host is the customer's own: `https://NAME.openai.azure.com/openai/v1`.
+    Kind {
+        name: "azure-openai",
+        headers: Some(&["api-key"]),
+        env: &["AZURE_OPENAI_API_KEY"],
+        serving: Some(KindServing {
+            dialect: Dialect::OpenAi,
+            base_url: None,
+            auth: Auth::Field("api-key"),
+        }),
+        ..PLAIN
+    },
+    Kind {
+        name: "nim",
+        serving: openai(Some("http://127.0.0.1:8000/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "vllm",
+        serving: openai(Some("http://127.0.0.1:8000/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "ollama",
+        serving: openai(Some("http://127.0.0.1:11434/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "llama.cpp",
+        serving: openai(Some("http://127.0.0.1:8080/v1")),
+        ..PLAIN
+    },
+    Kind {
+        name: "lmstudio",
+        serving: openai(Some("http://127.0.0.1:1234/v1")),
         ..PLAIN
     },
     Kind {

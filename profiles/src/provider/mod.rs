@@ -10,6 +10,7 @@ mod load;
 pub mod placeholder;
 mod read;
 mod secret;
+mod serving;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 pub use kind::{Kind, kinds};
 pub use load::{ProviderError, load};
 pub use secret::{SecretError, Unread, check_secret, line_of, read_secret};
+pub(crate) use serving::price;
+pub use serving::{Auth, BaseUrl, Dialect, Model, Price, Serving};
 
 use crate::decide::Readings;
 use crate::glob::Glob;
@@ -84,8 +87,10 @@ pub struct Provider {
     pub sandboxes: Option<Vec<SegmentGlob>>,
     /// `policies`: a sandbox with one of these policies may use it; `None` means all.
     pub policies: Option<Vec<String>>,
-    /// `file` or `systemd`.
-    pub secret: SecretSource,
+    /// `file` or `systemd`; only a model server may do without.
+    pub secret: Option<SecretSource>,
+    /// `base_url` and what stands beside it: the models that it serves, where it is a model server.
+    pub serving: Option<Serving>,
     /// Where its key stands.
     pub at: Location,
 }
@@ -99,6 +104,7 @@ impl PartialEq for Provider {
                 (entry.headers.clone(), entry.also_in.clone()),
                 (entry.env.clone(), entry.sandboxes.clone()),
                 (entry.policies.clone(), entry.secret.clone()),
+                entry.serving.clone(),
             )
         };
         axes(self) == axes(other)

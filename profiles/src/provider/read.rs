@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::kind::{Kind, kinds};
+use super::serving::{self, Serving};
 use super::{PathGlob, Place, Provider, Providers, SecretSource, is_key, is_name};
 use crate::glob::Glob;
 use crate::policy::HostPattern;
@@ -18,7 +19,7 @@ type Fault = Box<Diagnostic>;
 const MAX_PROVIDERS: usize = 256;
 /// Most values of one list.
 const MAX_VALUES: usize = 64;
-/// The keys of an entry.
+/// The keys of an entry, beside those of a model server.
 const KEYS: [&str; 12] = [
     "type",
     "hosts",
@@ -35,8 +36,6 @@ const KEYS: [&str; 12] = [
 ];
 /// Keys under which people would write the secret itself.
 const SECRETS: [&str; 5] = ["secret", "token", "key", "api_key", "password"];
-/// Keys that will come with inference.
-const LATER: [&str; 4] = ["base_url", "protocol", "models", "clearance"];
 /// Variables that programs obey, so that no placeholder may take their place.
 const TAKEN: [&str; 7] = ["PATH", "HOME", "SHELL", "USER", "TERM", "IFS", "ENV"];
 
@@ -91,8 +90,16 @@ fn entry(view: &View<'_>) -> Result<Provider, Fault> {
             .fault("a secret does not belong into this file")
             .with_hint("run `nemoclaw provider set NAME --stdin`, or name a file under `file`"));
     }
-    let fields = view.fields(&KEYS, &LATER)?;
+    let keys = [KEYS.as_slice(), &serving::KEYS].concat();
+    let fields = view.fields(&keys, &[])?;
     let kind = kind(&fields)?;
+    let serving = serving::read(&fields, kind)?;
+    // A type's own hosts stand for its own address.
+    let own = fields.get("base_url").is_some() || kind.hosts.is_empty();
+    let base = serving
+        .as_ref()
+        .filter(|_| own)
+        .map(|serving| &serving.base);
     let headers = match fields.get("headers") {
         Some(view) => Some(values(&view, header)?),
         None => kind
@@ -106,21 +113,40 @@ fn entry(view: &View<'_>) -> Result<Provider, Fault> {
     Ok(Provider {
         name: Arc::from(view.name),
         kind,
-        hosts: or_kinds(&fields, "hosts", kind.hosts, host, HostPattern::parse)?,
-        ports: ports(&fields, kind)?,
-        paths: or_kinds(&fields, "paths", kind.paths, path, path_glob)?,
+        hosts: match base {
+            Some(base) if fields.get("hosts").is_none() => {
+                vec![HostPattern::parse(&base.host).map_err(|message| fields.fault(message))?]
+            }
+            _ => or_kinds(&fields, "hosts", kind.hosts, host, HostPattern::parse)?,
+        },
+        ports: match base {
+            Some(base) if fields.get("ports").is_none() => vec![base.port],
+            _ => ports(&fields, kind)?,
+        },
+        paths: match base {
+            Some(base) if fields.get("paths").is_none() => {
+                let tree = format!("{}/**", base.path);
+                vec![path_glob(&tree).map_err(|message| fields.fault(message))?]
+            }
+            _ => or_kinds(&fields, "paths", kind.paths, path, path_glob)?,
+        },
         cleartext,
         headers,
         also_in: match fields.get("also_in") {
             Some(view) => values(&view, place)?,
             None => kind.also_in.to_vec(),
         },
-        env: or_kinds(&fields, "env", kind.env, key, |name| Ok(name.to_owned()))?,
+        env: if base.is_some() && kind.env.is_empty() && fields.get("env").is_none() {
+            Vec::new()
+        } else {
+            or_kinds(&fields, "env", kind.env, key, |name| Ok(name.to_owned()))?
+        },
         sandboxes: optional(&fields, "sandboxes", |view| {
             SegmentGlob::value(view.text()?).map_err(|message| view.fault(message))
         })?,
         policies: optional(&fields, "policies", |view| view.text().map(str::to_owned))?,
-        secret: secret(view, &fields)?,
+        secret: secret(view, &fields, serving.as_ref())?,
+        serving,
         at: view.at(),
     })
 }
@@ -196,7 +222,7 @@ fn path_glob(text: &str) -> Result<PathGlob, String> {
     })
 }
 
-fn header(view: &View<'_>) -> Result<String, Fault> {
+pub(super) fn header(view: &View<'_>) -> Result<String, Fault> {
     let text = view.text()?;
     let token = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if text.is_empty() || !text.bytes().all(token) {
@@ -224,7 +250,11 @@ fn key(view: &View<'_>) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
-fn secret(view: &View<'_>, fields: &Fields<'_>) -> Result<SecretSource, Fault> {
+fn secret(
+    view: &View<'_>,
+    fields: &Fields<'_>,
+    serving: Option<&Serving>,
+) -> Result<Option<SecretSource>, Fault> {
     match (fields.get("file"), fields.get("systemd")) {
         (Some(view), None) => {
             let text = view.text()?;
@@ -232,7 +262,7 @@ fn secret(view: &View<'_>, fields: &Fields<'_>) -> Result<SecretSource, Fault> {
             if !text.starts_with('/') || odd {
                 return Err(view.fault("`file` must be an absolute path without `..`"));
             }
-            Ok(SecretSource::File(PathBuf::from(text)))
+            Ok(Some(SecretSource::File(PathBuf::from(text))))
         }
         (None, Some(view)) => {
             let text = view.text()?;
@@ -241,11 +271,12 @@ fn secret(view: &View<'_>, fields: &Fields<'_>) -> Result<SecretSource, Fault> {
             if text.is_empty() || text.starts_with('.') || !text.bytes().all(plain) {
                 return Err(view.fault(format!("`{text}` is no name of a systemd credential")));
             }
-            Ok(SecretSource::Systemd(text.to_owned()))
+            Ok(Some(SecretSource::Systemd(text.to_owned())))
         }
         (Some(_), Some(view)) => {
             Err(view.fault("`file` and `systemd` both stand here: a provider has one secret"))
         }
+        (None, None) if serving.is_some_and(|serving| serving.local) => Ok(None),
         (None, None) => Err(view
             .fault(format!("`{}` names no secret", view.name))
             .with_hint("add `file: /etc/nemoclaw/credentials/NAME`, or `systemd: NAME`")),

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_policy::Source;
-use nemoclaw_policy::provider::{self, Provider, ProviderError, Providers, SecretError};
+use nemoclaw_policy::provider::{
+    self, Provider, ProviderError, Providers, SecretError, SecretSource,
+};
 
 use super::watch::directories;
 use crate::link::ToWorker;
@@ -79,7 +81,8 @@ impl Held {
         let mut faults = Vec::new();
         let mut secrets = BTreeMap::new();
         for entry in &entries.entries {
-            match self.secret(entry) {
+            let Some(place) = &entry.secret else { continue };
+            match self.secret(entry, place) {
                 Ok(secret) => drop(secrets.insert(entry.name.to_string(), secret)),
                 Err(error) => {
                     faults.push(told(&error));
@@ -111,8 +114,8 @@ impl Held {
         self.secrets.get(&*entry.name).cloned()
     }
 
-    fn secret(&self, entry: &Provider) -> Result<Secret, NoSecret> {
-        let Some(path) = entry.secret.path(self.systemd.as_deref()) else {
+    fn secret(&self, entry: &Provider, place: &SecretSource) -> Result<Secret, NoSecret> {
+        let Some(path) = place.path(self.systemd.as_deref()) else {
             return Err(NoSecret::NoSystemd(entry.name.to_string()));
         };
         match provider::read_secret(&path) {
@@ -153,7 +156,7 @@ impl Held {
             .entries
             .entries
             .iter()
-            .filter_map(|entry| entry.secret.path(self.systemd.as_deref()));
+            .filter_map(|entry| entry.secret.as_ref()?.path(self.systemd.as_deref()));
         std::iter::once(self.path.clone())
             .chain(secrets)
             .map(|file| watchable(&file))

@@ -144,7 +144,7 @@ fn place(
     }
     match known
         .filter(|_| !wish.describes())
-        .map(|entry| &entry.secret)
+        .and_then(|entry| entry.secret.as_ref())
     {
         None => Ok(Some(disk.own_secret(&wish.name))),
         Some(SecretSource::File(path)) => Ok(Some(path.clone())),
@@ -274,8 +274,9 @@ fn show(node: &Node, name: &str, printer: Printer) -> anyhow::Result<ExitCode> {
     });
     let all = || "all that bind it".to_owned();
     let lies = match &entry.secret {
-        SecretSource::File(path) => path.display().to_string(),
-        SecretSource::Systemd(credential) => format!("systemd's credential {credential}"),
+        Some(SecretSource::File(path)) => path.display().to_string(),
+        Some(SecretSource::Systemd(credential)) => format!("systemd's credential {credential}"),
+        None => "none".to_owned(),
     };
     for (label, value) in [
         ("name", entry.name.to_string()),
@@ -313,7 +314,8 @@ fn rm(node: &Node, disk: &Disk, name: &str, printer: Printer) -> anyhow::Result<
         .with_context(|| format!("cannot write `{}`", disk.entries.display()))?;
     let own = disk.own_secret(name);
     let left = match &entry.secret {
-        SecretSource::File(path) if *path == own => {
+        None => None,
+        Some(SecretSource::File(path)) if *path == own => {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(error)
@@ -323,8 +325,8 @@ fn rm(node: &Node, disk: &Disk, name: &str, printer: Printer) -> anyhow::Result<
             }
             None
         }
-        SecretSource::File(path) => Some(path.display().to_string()),
-        SecretSource::Systemd(credential) => Some(format!("systemd's {credential}")),
+        Some(SecretSource::File(path)) => Some(path.display().to_string()),
+        Some(SecretSource::Systemd(credential)) => Some(format!("systemd's {credential}")),
     };
     printer.labelled(Tone::Good, "removed", format_args!("provider `{name}`"));
     if let Some(left) = left {
@@ -339,7 +341,7 @@ fn rm(node: &Node, disk: &Disk, name: &str, printer: Printer) -> anyhow::Result<
 
 fn test(node: &Node, name: &str, printer: Printer) -> anyhow::Result<ExitCode> {
     let entry = find(&entries(node)?, name)?;
-    if let SecretSource::File(path) = &entry.secret {
+    if let Some(SecretSource::File(path)) = &entry.secret {
         read_secret(path)?;
     }
     let status = router::status(node)?;
