@@ -22,6 +22,7 @@ use super::denial::Denial;
 use super::event::{self, short_path};
 use super::forward;
 use super::framing::Found;
+use super::inference::{self, Concern};
 use super::judge::{self, Refusal};
 use super::pool::Origin;
 use super::program::Behind;
@@ -200,6 +201,9 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     let (head, body) = request.into_parts();
     if !connection.sandbox.node.recording() {
         return unrecorded(&connection, &head);
+    }
+    if let Concern::Ours(api) = inference::concern(&connection, &head) {
+        return inference::serve(&connection, head, body, api).await;
     }
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {
