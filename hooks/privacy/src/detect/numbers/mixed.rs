@@ -105,7 +105,7 @@ fn dni(bytes: &[u8], start: usize, end: usize) -> Option<(Known, usize, usize)> 
         return None;
     }
     // One letter behind eight digits may be a unit, a literal's kind, the next word; capitals that are none need no word.
-    let plain = is(written, UPPER) && !written == b'L' && letter == end
+    let plain = is(written, UPPER) && written != b'L' && letter == end
         || end - start > 8 && is(written, UPPER);
     let dashed = bytes[end] == b'-'
         && is(written, UPPER)

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Known;
-use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is};
+use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is, run_back};
 use crate::finding::Finding;
 use names::Name;
 pub(crate) use open::open;
@@ -52,6 +52,7 @@ static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// Builds the words' automaton.
 pub(super) fn prepare() {
     LazyLock::force(&SPOKEN);
+    names::prepare();
 }
 
 /// Looks at the `=` or `:` at `at`.
@@ -97,6 +98,11 @@ pub(super) fn words(text: &str, found: &mut Vec<Finding>) {
         return;
     };
     for hit in spoken.find_iter(text) {
+        let word = run_back(text.as_bytes(), hit.start(), ALNUM, 24);
+        // The end of an element of XML: what follows is outside.
+        if before(text.as_bytes(), word, ALNUM) || text.as_bytes()[..word].ends_with(b"/") {
+            continue;
+        }
         if let Some(value) = behind_word(text, hit.end()) {
             found.push(Known::SecretValue.at(value));
         }
@@ -115,7 +121,7 @@ fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     {
         end -= 1;
     }
-    if end == 0 || !is(bytes[end - 1], ALNUM | WIDE) || !names::could_end(bytes[end - 1]) {
+    if end == 0 || !is(bytes[end - 1], ALNUM | WIDE) || !names::could_end(bytes, end) {
         return None;
     }
     let least = end.saturating_sub(LONGEST_NAME);
