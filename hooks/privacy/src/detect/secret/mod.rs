@@ -10,9 +10,11 @@ use super::Known;
 use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is, run_back};
 use crate::finding::Finding;
 use names::Name;
+pub(crate) use open::open;
 pub(super) use value::{is_random, stands_for_one};
 
 mod names;
+mod open;
 mod value;
 
 /// The most bytes of a name and of a value.
