@@ -1,4 +1,5 @@
 //! Streams of real servers, cut anywhere, rewritten and translated.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 #[path = "streams_samples/mod.rs"]
 mod samples;
@@ -477,6 +478,67 @@ fn a_stream_that_opens_strings_without_end_is_given_up() {
         relay.push(event.as_bytes(), &mut out)
     });
     assert!(matches!(result, Err(BadStream::TooMany)));
+}
+
+#[test]
+fn the_empty_line_after_the_last_event_may_be_missing() {
+    for (api, text, model) in ALL {
+        let text = text.trim_end();
+        let (out, outcome) = relay(Relay::new(*api, *api, model, AsIs), &[text.as_bytes()]);
+        assert!(outcome.unwrap().finished);
+        assert_eq!(out.trim_end(), text);
+    }
+}
+
+#[test]
+fn calls_without_numbers_are_told_apart() {
+    let call = |name: &str| {
+        format!(
+            r#"data: {{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"id":"{name}","function":{{"name":"{name}","arguments":"{{}}"}}}}]}}}}]}}"#
+        )
+    };
+    let text = format!(
+        "{}\n\n{}\n\ndata: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n",
+        call("a"),
+        call("b")
+    );
+    let (out, _) = relay(
+        Relay::new(Api::Chat, Api::Messages, "m", AsIs),
+        &[text.as_bytes()],
+    );
+    let told = assembled(Api::Messages, &out);
+    assert_eq!(
+        (
+            told["name 0"].as_str(),
+            told["name 1"].as_str(),
+            told["stop"].as_str()
+        ),
+        ("a", "b", "tool_use")
+    );
+}
+
+#[test]
+fn a_custom_tools_input_is_a_plain_text() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"n\",\"input\":\"@name@ @\"}}]}}]}\n\ndata: [DONE]\n\n";
+    let (out, _) = relay(
+        Relay::new(Api::Chat, Api::Chat, "m", Names::default()),
+        &[text.as_bytes()],
+    );
+    let inputs: Vec<String> = events(&out)
+        .iter()
+        .map(|event| {
+            event.list("choices")[0]
+                .get("delta")
+                .unwrap()
+                .list("tool_calls")[0]
+                .get("custom")
+                .unwrap()
+                .text("input")
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(inputs, ["Jane \"J\" Doe ", "@"]);
 }
 
 #[test]
