@@ -316,6 +316,7 @@ fn a_text_ends_before_the_next_block_begins() {
             "content_block_stop",
             "content_block_start text",
             "content_block_delta text_delta",
+            "content_block_delta text_delta",
             "content_block_stop",
             "content_block_start tool_use",
             "content_block_delta input_json_delta",
@@ -539,6 +540,20 @@ fn a_custom_tools_input_is_a_plain_text() {
         })
         .collect();
     assert_eq!(inputs, ["Jane \"J\" Doe ", "@"]);
+}
+
+#[test]
+fn an_answer_that_is_to_be_repeated_at_its_end_has_a_limit() {
+    let piece = "x".repeat(1 << 20);
+    let event = format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n"
+    );
+    let run = |to| {
+        let mut relay = Relay::new(Api::Chat, to, "m", AsIs);
+        (0..20).try_for_each(|_| relay.push(event.as_bytes(), &mut Vec::new()))
+    };
+    assert!(matches!(run(Api::Responses), Err(BadStream::TooLong)));
+    assert!(run(Api::Messages).is_ok(), "nothing is kept of it");
 }
 
 #[test]

@@ -49,9 +49,11 @@ fn one<R: Rewrite>(
         body.object_or_default().remove("reasoning_details");
         edited.changed = true;
     }
-    let mut switched = false;
+    let mut switched = !body.list("tool_calls").is_empty();
     each_slot(body, index, &mut |channel, text| {
-        if text.is_empty() {
+        // A call begins with its name, before there are arguments: what was said before it has ended.
+        let call = matches!(channel.kind, ChannelKind::Tool(_) | ChannelKind::Input(_));
+        if text.is_empty() && !call {
             return Ok(());
         }
         touched.push(channel);
