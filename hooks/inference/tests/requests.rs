@@ -251,6 +251,13 @@ fn questions_about_a_request_are_answered() {
     assert_eq!(call.opaque(), [Opaque::Encrypted]);
     let call = read(Api::Embeddings, r#"{"model":"m","input":[[1,2,3]]}"#);
     assert_eq!(call.opaque(), [Opaque::Tokens]);
+    assert_eq!(
+        read(Api::Chat, CHAT_PARTS).opaque(),
+        [],
+        "its file is a text"
+    );
+    let pdf = CHAT_PARTS.replace("data:text/plain", "data:application/pdf");
+    assert_eq!(read(Api::Chat, &pdf).opaque(), [Opaque::File]);
     let call = read(Api::Embeddings, r#"{"model":"m","input":["a","b"]}"#);
     assert_eq!(call.opaque(), []);
 }

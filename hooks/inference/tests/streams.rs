@@ -222,6 +222,19 @@ fn what_a_call_has_used_is_counted() {
 }
 
 #[test]
+fn a_chunk_without_choices_may_count() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n";
+    let (out, outcome) = relay(
+        Relay::new(Api::Chat, Api::Chat, "m", AsIs),
+        &[text.as_bytes()],
+    );
+    assert_eq!(
+        (out.as_str(), outcome.unwrap().usage.unwrap().output),
+        (text, 2)
+    );
+}
+
+#[test]
 fn the_model_is_shown_by_the_name_that_was_asked_for() {
     for (api, text, model) in ALL {
         let (out, _) = relay(Relay::new(*api, *api, "fast", AsIs), &[text.as_bytes()]);

@@ -19,6 +19,10 @@ pub fn edit<R: Rewrite>(strings: &mut Strings<R>, chunk: &mut Json) -> Result<Ed
         edited.changed = true;
     }
     let envelope = envelope(chunk);
+    if chunk.get("choices").is_none() && chunk.get("usage").is_some() {
+        // Some servers count in a chunk without any.
+        return Ok(edited);
+    }
     let Some(Json::Array(choices)) = chunk.get_mut("choices") else {
         return Err(BadStream::Shape("choices"));
     };
