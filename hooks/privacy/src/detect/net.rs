@@ -73,7 +73,11 @@ pub(super) fn cisco(bytes: &[u8], dot: usize, found: &mut Vec<Finding>) -> Optio
         4 | 9 => *byte == b'.',
         _ => is(*byte, HEX),
     });
-    let letters = run.iter().any(|byte| is(*byte, LETTER));
+    let letters = run
+        .split(|byte| *byte == b'.')
+        .filter(|group| group.iter().any(|byte| is(*byte, LETTER)))
+        .count()
+        >= 2;
     let apart = !before(bytes, start, ALNUM)
         && (start == 0 || bytes[start - 1] != b'.')
         && !has(bytes, end, ALNUM)

@@ -101,6 +101,10 @@ fn dni(bytes: &[u8], start: usize, end: usize) -> Option<(Known, usize, usize)> 
         .filter(|byte| is(**byte, DIGIT))
         .fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let behind = letter + 1;
+    // `80616885E-749` is a number.
+    if matches!(bytes.get(behind), Some(b'-' | b'+')) && has(bytes, behind + 1, DIGIT) {
+        return None;
+    }
     if checks::spanish_letter(number) != written.to_ascii_uppercase() || !ends(bytes, behind) {
         return None;
     }

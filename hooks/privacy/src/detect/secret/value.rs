@@ -1,6 +1,7 @@
 //! Whether a value looks random, or like a password, and not like a word, a name in code or a stand-in.
 
 use super::names::Name;
+use super::words::reads_like_words;
 
 /// Whether `value` may be what a key of this kind holds.
 pub(super) fn fits(value: &str, name: Name) -> bool {
@@ -190,6 +191,9 @@ fn is_password(bytes: &[u8]) -> bool {
     if is_hex(bytes) && bytes.len() >= 16 {
         return counts.digits > 1 && distinct(bytes) >= 6;
     }
+    if counts.odd_marks == 0 && reads_like_words(bytes) {
+        return false;
+    }
     if counts.digits == 0 {
         return kinds >= 3 && counts.odd_marks > 0 && counts.turns >= 4
             || bytes.len() >= 10
@@ -223,6 +227,7 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         return bytes.len() >= 16 && letters > 0 && distinct(bytes) >= 8;
     }
     letters > 0
+        && !(counts.digits * 4 < bytes.len() && reads_like_words(bytes))
         && distinct(bytes) * 3 >= bytes.len().min(36)
         && counts.turns * 5 >= bytes.len().min(64)
         && counts.turns >= 4
