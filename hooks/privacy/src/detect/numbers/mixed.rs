@@ -63,6 +63,12 @@ pub(super) fn before_letter(
 ) -> Option<usize> {
     let (known, start, end) = match end - at {
         8 => dni(bytes, at, end)?,
+        2 => [7, 8].into_iter().find_map(|before| {
+            let start = at
+                .checked_sub(before)
+                .filter(|start| begins(bytes, *start))?;
+            fiscal_code(bytes, start).map(|(known, end)| (known, start, end))
+        })?,
         6 => corsica(bytes, at)?,
         1 => corsica(bytes, at.checked_sub(8)?)?,
         _ => return None,

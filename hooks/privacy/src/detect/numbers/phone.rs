@@ -213,6 +213,7 @@ fn national(bytes: &[u8], start: usize, number: &Number) -> bool {
     if digits[0] == 0
         && digits[1] == 0
         && groups[0] <= 7
+        && groups.iter().any(|group| *group != 4)
         && number.len > 1
         && digits.len() >= 10
         && international(&digits[2..])
@@ -300,6 +301,7 @@ fn is_other_number(bytes: &[u8], start: usize, number: &Number) -> bool {
         [4, 4] if year(0) && year(4) => true,
         [_, _] if marks == 4 => true,
         [_] if digits[0] == 0 && digits[1] == 0 => true,
+        _ if groups.iter().all(|group| *group == 4) && digits[0] == 0 && digits[1] == 0 => true,
         _ => marks.count_ones() > 1 && !number.brackets || (start > 0 && bytes[start - 1] == b'#'),
     }
 }

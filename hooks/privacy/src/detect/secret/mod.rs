@@ -190,13 +190,7 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         return (end > from).then_some(from..end);
     }
     let mut end = start;
-    while end < most
-        && !is(bytes[end], BLANK)
-        && !matches!(
-            bytes[end],
-            b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b';' | b'\\'
-        )
-    {
+    while end < most && !is(bytes[end], BLANK) && !closes(bytes, end) {
         end += 1;
     }
     if is_call(&bytes[start..end]) {
@@ -206,6 +200,22 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         end -= 1;
     }
     (end > start).then_some(start..end)
+}
+
+/// Whether a value without quotes ends before the sign at `at`.
+fn closes(bytes: &[u8], at: usize) -> bool {
+    match bytes[at] {
+        b'"' | b'\'' | b'`' | b'<' | b'>' | b';' | b'\\' => true,
+        // The next parameter of a query.
+        b'&' => {
+            let name = bytes[at + 1..]
+                .iter()
+                .take(LONGEST_NAME)
+                .take_while(|byte| is(**byte, ALNUM | JOIN));
+            matches!(bytes.get(at + 1 + name.count()), Some(b'=' | b';') | None)
+        }
+        _ => false,
+    }
 }
 
 /// Whether a value without quotes is a call or a place in a list: a name, then a bracket.

@@ -120,7 +120,6 @@ fn is_plain(bytes: &[u8]) -> bool {
         b"ssh-",
         b"urn:",
         b"arn:",
-        b"0x",
     ]
     .iter()
     .any(|start| bytes.starts_with(start));
@@ -130,7 +129,8 @@ fn is_plain(bytes: &[u8]) -> bool {
             b'0'..=b'9' | b'-' | b':' | b'.' | b'/' | b'T' | b'Z' | b'_' | b'+' | b','
         )
     });
-    path || digest || number || is_path_of_names(bytes)
+    let hex = bytes.strip_prefix(b"0x").is_some_and(is_hex);
+    path || digest || hex || number || is_path_of_names(bytes)
 }
 
 /// `/etc/key.pem`, `./secret`, `~/.token`: not base64 that begins with a slash.
