@@ -56,6 +56,7 @@ pub(super) fn before(text: &str, start: usize) -> Cue {
 fn abbreviated(last: char, word: &Word) -> Cue {
     match last {
         '.' if word.known.any(Known::TITLE) => Cue::Title,
+        ',' if word.known.any(Known::ROLE) && word.shape == Shape::Lower => Cue::Soft,
         ',' if word.known.any(Known::GREETING) && word.shape == Shape::Title => Cue::Strong,
         _ => Cue::None,
     }
@@ -64,13 +65,16 @@ fn abbreviated(last: char, word: &Word) -> Cue {
 /// The word right before, with the words that it belongs to: "name is", "I am", "ich heiße".
 fn small(text: &str, word: &Word) -> Cue {
     let written = &text[word.start..word.end];
-    if text[..word.end].ends_with("I'm") || text[..word.end].ends_with("I’m") || text[..word.end].ends_with("i'm") {
+    if written == "m" && (text[..word.end].ends_with("I'm") || text[..word.end].ends_with("I’m") || text[..word.end].ends_with("i'm")) {
         return Cue::Strong;
+    }
+    if !word.known.any(Known::PHRASE) {
+        return known_alone(word.known);
     }
     let earlier = || lead(text, word.start).map_or("", |word| &text[word.start..word.end]);
     match written {
         "heiße" | "heisse" | "heißt" | "llamo" | "llama" | "appelle" | "chiamo" | "chiama" | "heet" | "heter" | "hedder"
-        | "jmenuji" | "nazywam" => return Cue::Strong,
+        | "jmenuji" | "nazywam" | "adım" => return Cue::Strong,
         "is" | "ist" | "es" | "est" | "é" | "è" | "to" | "er" | "är" => {
             match earlier() {
                 "name" | "Name" | "nombre" | "nom" | "nome" | "naam" | "navn" | "namn" | "imię" | "names" => return Cue::Strong,
@@ -86,7 +90,11 @@ fn small(text: &str, word: &Word) -> Cue {
         "się" => return if earlier().eq_ignore_ascii_case("nazywam") { Cue::Strong } else { Cue::None },
         _ => {}
     }
-    let known = word.known;
+    known_alone(word.known)
+}
+
+/// What a small word says by itself.
+fn known_alone(known: Known) -> Cue {
     let greets = known.any(Known::GREETING) && !known.any(Known::BEFORE.and(Known::ARTICLE));
     if known.any(Known::TITLE) && !known.any(Known::ARTICLE.and(Known::BEFORE)) {
         Cue::Title
@@ -136,7 +144,7 @@ fn label(before: &str) -> Cue {
     };
     let known = |word: &(usize, usize)| word_at(&key[word.0..word.1], 0).map_or(Known::NONE, |word| word.known);
     let named = known(last);
-    if words.get(1).is_some_and(|earlier| known(earlier).any(Known::UNLABEL)) {
+    if named.any(Known::LABEL.and(Known::UNLABEL)) && words.get(1).is_some_and(|earlier| known(earlier).any(Known::UNLABEL)) {
         return Cue::Against;
     }
     if named.any(Known::LABEL.and(Known::TITLE).and(Known::ROLE)) {

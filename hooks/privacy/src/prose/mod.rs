@@ -73,7 +73,7 @@ impl Prose {
             }
             persons.judge(text, run, &mut context);
         }
-        let mut names = persons.finish();
+        let mut names = persons.finish(&mut context);
         lower::find(text, &mut context, &mut names);
         let mut taken = addresses.clone();
         taken.extend_from_slice(&organisations);

@@ -11,10 +11,10 @@ const NAME: Known = Known::GIVEN.and(Known::SURNAME);
 const STRIPPED: Known = Known::ARTICLE.and(Known::BEFORE).and(Known::GREETING).and(Known::WORKS).and(Known::TITLE);
 
 /// Legal forms with points, a stroke or small letters, as they stand behind a name.
-const FORMS: [&str; 34] = [
+const FORMS: [&str; 38] = [
     ", Inc.", ", Inc", ", LLC", ", Ltd.", ", Ltd", ", LLP", ", L.L.C.", ", Corp.", " Inc.", " Ltd.", " Corp.", " Co., Ltd.", " Co. Ltd.",
     " & Co. KG", " Co. KG", " S.A.S.", " S.A.", ", S.A.", " S.p.A.", " S.r.l.", " S.R.L.", ", S.L.", " S.L.", " B.V.", " N.V.",
-    " e.V.", " s.r.o.", ", s.r.o.", " a.s.", ", a.s.", " sp. z o.o.", " Sp. z o.o.", " d.o.o.", " A/S",
+    " e.V.", " s.r.o.", ", s.r.o.", " a.s.", ", a.s.", " sp. z o.o.", " Sp. z o.o.", " d.o.o.", " A/S", " plc", " OÜ", " A.Ş.", " Oy",
 ];
 
 /// The organisation in a run, if there is one, and how much of the run it takes.
@@ -43,7 +43,7 @@ fn quoted(text: &str, start: usize, legal: bool) -> bool {
 fn form(text: &str, end: usize) -> Option<usize> {
     let rest = &text[end..];
     let at = if rest.starts_with(", ") { 2 } else { usize::from(rest.starts_with(' ')) };
-    if at == 0 || !matches!(rest.as_bytes().get(at), Some(b'I' | b'L' | b'C' | b'S' | b'B' | b'N' | b'A' | b'&' | b'e' | b's' | b'a' | b'd')) {
+    if at == 0 || !matches!(rest.as_bytes().get(at), Some(b'I' | b'L' | b'C' | b'S' | b'B' | b'N' | b'A' | b'&' | b'e' | b's' | b'a' | b'd' | b'p' | b'O')) {
         return None;
     }
     FORMS.iter().find(|form| rest.starts_with(**form) && !letter_at(text, end + form.len())).map(|form| form.len())
@@ -53,7 +53,13 @@ fn form(text: &str, end: usize) -> Option<usize> {
 /// run before, joined by `&` or `and`, do.
 fn begin(text: &str, run: &[Word], to: usize) -> Option<usize> {
     let skip = run[..to].iter().take_while(|word| word.known.any(STRIPPED) && !word.known.any(NAME) && word.shape != Shape::Upper).count();
+    let linked = run[..to].iter().enumerate().skip(skip).rposition(|(at, word)| word.known == Known::PARTICLE && other(&run[skip..at]));
+    let skip = linked.map_or(skip, |at| at + skip + 1);
     let first = run[..to].get(skip)?;
+    if let Some(owner) = text[..first.start].strip_suffix("'s ").or_else(|| text[..first.start].strip_suffix("’s ")) {
+        let owner = super::word::word_before(text, owner.len()).filter(|word| word.shape == Shape::Title)?;
+        return Some(if text[..owner.start].ends_with("St. ") { owner.start - 4 } else { owner.start });
+    }
     if skip > 0 {
         return Some(first.start);
     }
@@ -63,6 +69,14 @@ fn begin(text: &str, run: &[Word], to: usize) -> Option<usize> {
         super::word::word_before(text, end).filter(|word| word.shape == Shape::Title && !word.known.any(STRIPPED))
     });
     Some(before.map_or(first.start, |word| word.start))
+}
+
+/// Whether the words before a small word are a person, or words of the sentence, and not the beginning of the name: "Ornella
+/// Bevilacqua di Generali", "Rechnung der Krüger", but "Universidad de Granada".
+fn other(words: &[Word]) -> bool {
+    let part = words.iter().any(|word| word.known.any(Known::INSTITUTION.and(Known::HEAD)));
+    let person = words.first().is_some_and(|word| word.known.any(Known::GIVEN) && !word.known.any(Known::COMMON)) && words.len() > 1;
+    !part && (person || words.iter().all(|word| word.known.any(Known::COMMON)))
 }
 
 /// "Acme Widgets GmbH".
@@ -123,7 +137,7 @@ fn company(text: &str, run: &[Word]) -> Option<(usize, usize)> {
 /// "works at Blue Harbor", "Employer: Blue Harbor".
 fn employer(text: &str, run: &[Word], cue: impl FnOnce() -> Cue) -> Option<(usize, usize)> {
     const WORKING: [&str; 26] = [
-        "works", "worked", "working", "work", "employed", "job", "position", "intern", "interned", "employee", "engineer", "manager", "analyst", "ceo", "CEO", "consultant",
+        "works", "worked", "working", "work", "employed", "job", "position", "intern", "interned", "employee", "engineer", "manager", "analyst", "ceo", "developer", "consultant",
         "director", "arbeitet", "arbeite", "travaille", "trabaja", "trabajo", "lavora", "lavoro", "trabalha", "werkt",
     ];
     let first = run.first()?;
@@ -141,10 +155,10 @@ fn employer(text: &str, run: &[Word], cue: impl FnOnce() -> Cue) -> Option<(usiz
         .then_some(())
     };
     let before = lead(text, first.start);
-    let working = before.is_some_and(|word| {
+    let working = before.filter(|word| word.known.any(Known::WORKS)).is_some_and(|word| {
         matches!(written(&word), "joined" | "joining")
             || (matches!(written(&word), "at" | "for" | "by" | "of" | "bei" | "chez" | "en" | "para" | "per" | "na" | "bij")
-                && lead(text, word.start).is_some_and(|verb| WORKING.contains(&written(&verb))))
+                && lead(text, word.start).is_some_and(|verb| WORKING.contains(&written(&verb).to_lowercase().as_str())))
     });
     if !(working || labelled().is_some()) || (working && cue() == Cue::Strong) {
         return None;

@@ -55,7 +55,7 @@ fn title(word: &Word) -> bool {
 
 /// Whether a name cannot have this word.
 fn breaks(word: &Word) -> bool {
-    word.shape == Shape::Mixed || !word.known.any(NAME.and(Known::PARTICLE)) && !word.known.is_none() && word.shape != Shape::Initial
+    word.shape == Shape::Mixed || (word.known.any(Known::NEVER) && !word.known.any(Known::GIVEN)) || !word.known.any(NAME.and(Known::PARTICLE)) && !word.known.is_none() && word.shape != Shape::Initial
 }
 
 /// Whether an unknown word ends like a family's name of some language.
@@ -91,16 +91,21 @@ impl Persons {
                 text,
                 words: &run[at..end],
                 cue: self.cue(text, run, at),
-                inside: at == 0 && inside_sentence(text, run[0].start),
+                inside: if at == 0 {
+                    inside_sentence(text, run[0].start)
+                } else {
+                    run[at - 1].known.any(Known::BEFORE)
+                },
                 next: run.get(end),
             };
             match segment.pick() {
                 Some((from, to)) => {
-                    self.take(&segment, &segment.words[from..to], context);
+                    let to = to.min(run.len() - at);
+                    self.take(&segment, &run[at + from..at + to], context);
                     at += to;
                 }
                 None => {
-                    self.remember(&segment, context);
+                    self.remember(&segment);
                     at = end;
                 }
             }
@@ -139,23 +144,22 @@ impl Persons {
     }
 
     /// Keeps a word alone that is a name if the text has it as a part of one elsewhere.
-    fn remember(&mut self, segment: &Segment<'_>, context: &mut Context<'_>) {
+    fn remember(&mut self, segment: &Segment<'_>) {
         if let [word] = segment.words
             && self.pending.len() < PENDING
             && word.shape == Shape::Title
             && segment.cue != Cue::Against
             && !word.known.any(DOUBT)
-            && !context.code(word.start)
         {
             self.pending.push((word.start, word.end, word.hash));
         }
     }
 
     /// All that were found, with the words alone that turned out to be names.
-    pub(super) fn finish(mut self) -> Vec<(usize, usize)> {
+    pub(super) fn finish(mut self, context: &mut Context<'_>) -> Vec<(usize, usize)> {
         self.seen.sort_unstable();
         for &(start, end, hash) in &self.pending {
-            if self.seen.binary_search(&hash).is_ok() {
+            if self.seen.binary_search(&hash).is_ok() && !context.code(start) {
                 self.found.push((start, end));
             }
         }
@@ -242,6 +246,9 @@ impl Segment<'_> {
 
     /// Whether two words that stand side by side are a name.
     fn agree(&self, first: &Word, other: &Word) -> bool {
+        if !(first.known.any(NAME) || other.known.any(NAME) || (unknown(first) && unknown(other) && self.cue >= Cue::Soft) || self.hinted(first, other)) {
+            return false;
+        }
         let (g, s) = (given(first), surname(first) || familial(self.text, first));
         let (og, os) = (given(other), surname(other) || familial(self.text, other));
         let soft = self.cue >= Cue::Soft || cue::after(self.text, self.words[self.words.len() - 1].end, true);
@@ -254,12 +261,14 @@ impl Segment<'_> {
         match () {
             () if first.shape == Shape::Initial => {
                 let dotted = self.text.as_bytes().get(first.end) == Some(&b'.');
-                (os || og || (dotted && soft) || (dotted && other.known.any(Known::SURNAME) && !other.known.any(Known::PLACE))) && (dotted || self.inside || soft)
+                (os || og || (dotted && (soft || self.inside || self.text[..first.start].ends_with('('))) || (dotted && other.known.any(Known::SURNAME) && !other.known.any(Known::PLACE))) && (dotted || self.inside || soft)
             }
             () if g => os || og || weak_other || unknown(other),
             () if weak_given && (os || og) => !(verbish(self.text, first) && og && !self.inside && !soft),
+            () if weak_given && unknown(other) && !first.known.any(Known::PLACE.and(Known::NEVER)) && !upper => true,
+            () if first.known.any(Known::SURNAME) && hyphened(self.text, other) => true,
             () if weak_given && (weak_other || unknown(other)) => {
-                soft || (self.inside && self.cue != Cue::Against && !first.known.any(Known::PLACE.and(Known::NEVER)) && !other.known.any(Known::PLACE.and(Known::NEVER)))
+                self.cue >= Cue::Soft || (self.inside && self.cue != Cue::Against && !first.known.any(Known::PLACE.and(Known::NEVER)) && !other.known.any(Known::PLACE.and(Known::NEVER)))
             }
             () if s && og => true,
             () if s && os => soft || self.inside || familial(self.text, first) || familial(self.text, other),
@@ -269,6 +278,11 @@ impl Segment<'_> {
             () if s => soft && weak_other,
             () => false,
         }
+    }
+
+    /// Whether two words of no list may still be a name.
+    fn hinted(&self, first: &Word, other: &Word) -> bool {
+        (first.shape == Shape::Initial || unknown(first)) && (familial(self.text, other) || cue::after(self.text, self.words[self.words.len() - 1].end, true))
     }
 
     /// Where a name ends whose first two words end here.
@@ -299,6 +313,9 @@ impl Segment<'_> {
         }
         let after = cue::after(self.text, word.end, surname(word) || given(word));
         let titled = self.next.is_some_and(|next| next.shape == Shape::Title && !next.known.any(Known::PARTICLE));
+        if given(word) && word.shape == Shape::Title && self.inside && self.cue != Cue::Against && self.common_name() {
+            return Some((0, 2));
+        }
         let good = if word.shape == Shape::Upper {
             given(word) && (self.cue == Cue::Soft || after)
         } else if given(word) {
@@ -306,7 +323,7 @@ impl Segment<'_> {
         } else if word.known.any(Known::GIVEN) {
             let doubtful = word.known.any(Known::PLACE.and(Known::NEVER));
             (self.inside && !titled && (if doubtful { after && self.cue == Cue::Soft } else { after || self.cue == Cue::Soft })) || (after && !doubtful && !verbish(self.text, word) && !titled)
-        } else if surname(word) || familial(self.text, word) {
+        } else if surname(word) || (!titled && (after || (self.cue == Cue::Soft && self.inside)) && familial(self.text, word)) {
             !titled && (after || (self.cue == Cue::Soft && self.inside))
         } else {
             unknown(word) && !titled && ((after && self.cue == Cue::Soft) || self.beside(word.end))
@@ -322,6 +339,14 @@ impl Segment<'_> {
         })
     }
 
+    /// "Bartholomew Quill": the word behind is a common one, but nothing with a capital goes on behind it.
+    fn common_name(&self) -> bool {
+        const OTHER: Known = Known::BEFORE.and(Known::VERB).and(Known::ARTICLE).and(Known::HEAD).and(Known::STREET).and(Known::LEGAL).and(Known::PLACE).and(Known::NEVER).and(Known::COMPANY).and(Known::GREETING).and(Known::CLOSING).and(Known::ROLE).and(Known::LABEL);
+        self.next.is_some_and(|next| {
+            next.shape == Shape::Title && next.known.any(Known::COMMON) && !next.known.any(OTHER) && next.end - next.start > 3 && !self.text[next.start..next.end].ends_with('s')
+        })
+    }
+
     /// "Smith, John": the end of the given name behind the comma.
     fn last_first(&self, name: &[Word]) -> Option<usize> {
         let only = name.last()?;
@@ -332,6 +357,12 @@ impl Segment<'_> {
         let behind = word_at(self.text, self.text.len() - rest.len())?;
         (given(&behind) && behind.shape == only.shape).then_some(behind.end)
     }
+}
+
+/// `Ji-hoon`, `Soo-yeon`: a given name as Koreans write it.
+fn hyphened(text: &str, word: &Word) -> bool {
+    let written = &text[word.start..word.end];
+    word.known.is_none() && written.split_once('-').is_some_and(|(_, second)| second.starts_with(char::is_lowercase) && second.len() > 1)
 }
 
 /// Names that begin a question as often.

@@ -23,6 +23,9 @@ pub(super) fn follow(text: &str, from: usize) -> (usize, bool) {
         if let Some(length) = coded.filter(|&length| !postal && sound(&rest[..length], &gap)) {
             end = at + length;
             postal = true;
+            if rest.starts_with(char::is_alphabetic) && text[..end].ends_with(|last: char| last.is_ascii_digit()) {
+                end += city_behind(text, end);
+            }
             continue;
         }
         match place(text, at, &gap) {
@@ -34,6 +37,14 @@ pub(super) fn follow(text: &str, from: usize) -> (usize, bool) {
         }
     }
     (end, postal)
+}
+
+/// "Col. Centro, 03940 Ciudad de México": the city behind a postcode that another place stood before.
+fn city_behind(text: &str, end: usize) -> usize {
+    let Some(rest) = text[end..].strip_prefix(' ').filter(|rest| rest.starts_with(char::is_uppercase)) else {
+        return 0;
+    };
+    patterns().place.length(rest).map_or(0, |length| length + 1)
 }
 
 /// A city on a line of its own and the postcode on the next.
@@ -103,6 +114,9 @@ fn word_last(text: &str, from: usize, end: usize) -> Option<Word> {
 /// which has a number.
 pub(super) fn backwards(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
+    if !text[..first.start].ends_with(", ") {
+        return None;
+    }
     let code = patterns().postcode_behind.length(&text[last.end..]).or_else(|| state_behind(text, run))?;
     let before = tail_line(text, first.start);
     let mut start = first.start;
