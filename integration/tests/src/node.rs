@@ -68,6 +68,8 @@ pub struct Node {
     pub host: Space,
     /// The other side.
     pub outside: Space,
+    /// Who signs for the providers.
+    pub authority: Outside,
     hosts: Vec<String>,
     tls: Arc<rustls::ServerConfig>,
     router: Child,
@@ -108,6 +110,7 @@ impl Node {
             outside,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             tls: authority.server(hosts),
+            authority,
             router,
             dir,
         }
@@ -123,11 +126,19 @@ impl Node {
     /// # Panics
     /// When the node was not started with that name.
     pub fn provider(&self, host: &str, key: Key) -> Model {
-        let at = self.hosts.iter().position(|known| known == host);
-        let address = format!("{}:443", address(at.expect("a known host")));
+        let address = format!("{}:443", self.address(host));
         let tls = self.tls.clone();
         self.outside
             .inside(move || Model::start(&address, Some(tls), key))
+    }
+
+    /// A provider's address.
+    ///
+    /// # Panics
+    /// When the node was not started with that name.
+    pub fn address(&self, host: &str) -> Ipv4Addr {
+        let at = self.hosts.iter().position(|known| known == host);
+        address(at.expect("a known host"))
     }
 
     /// A server on the host's loopback, without TLS.
