@@ -8,9 +8,13 @@ mod decode;
 mod detect;
 mod finding;
 mod mask;
+pub mod ner;
+pub mod own;
+mod prose;
 mod pseudonym;
 pub mod restore;
 mod rewrite;
+mod scan;
 pub mod vault;
 pub mod watch;
 
@@ -18,9 +22,6 @@ pub use finding::{Detector, Finding};
 pub use mask::mask;
 pub use restore::{Restorer, restore_whole};
 pub use rewrite::{Transform, rewrite};
+pub use scan::{Scanner, Setup, SetupError};
 pub use vault::{MintError, Session, SessionKey, Vault};
 pub use watch::{Watch, Watcher};
-mod scan;
-
-pub use finding::{Detector, Finding};
-pub use scan::{Scanner, Setup, SetupError};

@@ -10,5 +10,6 @@ pub mod limits;
 pub mod link;
 pub mod meters;
 pub mod secret;
+mod sys;
 pub mod warden;
 pub mod worker;

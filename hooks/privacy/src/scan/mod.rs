@@ -9,6 +9,8 @@ use nemoclaw_policy::detector::{self, BuiltIn};
 use crate::decode;
 use crate::detect::sweep;
 use crate::finding::{Detector, Finding};
+use crate::own::{Documents, List, Pattern};
+use crate::prose::Prose;
 
 mod merge;
 
@@ -17,6 +19,12 @@ mod merge;
 pub struct Setup {
     /// By the name of a detector that ships: another class, or none to leave it out.
     pub classes: BTreeMap<String, Option<Class>>,
+    /// His lists of words.
+    pub lists: Vec<List>,
+    /// His patterns.
+    pub patterns: Vec<Pattern>,
+    /// His documents.
+    pub documents: Vec<Documents>,
 }
 
 /// Why no scanner could be made.
@@ -40,6 +48,10 @@ fn names() -> String {
 pub struct Scanner {
     /// The class of each detector that ships, in their order; none is off.
     classes: Vec<Option<Class>>,
+    prose: Prose,
+    lists: Vec<List>,
+    patterns: Vec<Pattern>,
+    documents: Vec<Documents>,
 }
 
 impl fmt::Debug for Scanner {
@@ -66,7 +78,14 @@ impl Scanner {
             classes[position(known)] = *class;
         }
         sweep::prepare();
-        Ok(Self { classes })
+        let on = |known: &BuiltIn| classes[position(known)].is_some();
+        Ok(Self {
+            prose: Prose::of(on),
+            classes,
+            lists: setup.lists.clone(),
+            patterns: setup.patterns.clone(),
+            documents: setup.documents.clone(),
+        })
     }
 
     /// What is sensitive in `text`: by their first byte, none over another, on boundaries of characters.
@@ -87,7 +106,10 @@ impl Scanner {
     fn plain(&self, text: &str, found: &mut Vec<Finding>) -> sweep::Traces {
         let first = found.len();
         let traces = sweep::find(text, found);
-        // Names, addresses, organisations, lists, patterns and documents come here.
+        self.prose.find(text, found);
+        self.lists.iter().for_each(|list| list.find(text, found));
+        self.patterns.iter().for_each(|pattern| pattern.find(text, found));
+        self.documents.iter().for_each(|documents| documents.find(text, found));
         self.weigh(found, first);
         traces
     }
@@ -111,7 +133,7 @@ impl Scanner {
 }
 
 /// The place of a detector among those that ship.
-fn position(known: &'static BuiltIn) -> usize {
+fn position(known: &BuiltIn) -> usize {
     detector::all()
         .iter()
         .position(|other| std::ptr::eq(other, known))
