@@ -126,7 +126,10 @@ fn upstream(node: &Node) -> Child {
     let net = format!("--net={}", node.host.path().display());
     let url = format!("http://{ADDRESS}:{PLAIN}/v1/chat/completions");
     wait_for("the upstream's answer", Duration::from_secs(10), || {
-        let said = run("nsenter", &[&net, "curl", "-sf", "-m", "2", "-d", "{}", &url]);
+        let said = run(
+            "nsenter",
+            &[&net, "curl", "-sf", "-m", "2", "-d", "{}", &url],
+        );
         said.stdout.contains("choices").then_some(())
     });
     child

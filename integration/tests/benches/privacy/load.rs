@@ -72,11 +72,14 @@ pub fn requests(from: From<'_>, url: &str, body: &str, count: usize, watched: &[
 /// Microseconds from the request to the first event with a word, the median of `count` over one connection.
 pub fn first_word(from: From<'_>, address: &str, host: &str, body: &str, count: usize) -> f64 {
     let program = include_str!("first_word.py");
-    let script = format!(
-        "/usr/bin/python3 - {address} {host} {body} {count} <<'END'\n{program}\nEND"
-    );
+    let script =
+        format!("/usr/bin/python3 - {address} {host} {body} {count} <<'END'\n{program}\nEND");
     let said = from.run(&script).ok();
-    let times: Vec<f64> = said.stdout.lines().map(|line| line.parse().expect("a time")).collect();
+    let times: Vec<f64> = said
+        .stdout
+        .lines()
+        .map(|line| line.parse().expect("a time"))
+        .collect();
     assert_eq!(times.len(), count, "{said:?}");
     percentile(&times, 0.5)
 }

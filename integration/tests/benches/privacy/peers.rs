@@ -15,12 +15,20 @@ use crate::ground::{ADDRESS, PLAIN};
 pub const PORT: u16 = 4000;
 
 fn program(name: &str) -> Result<PathBuf, String> {
-    let path = workspace().join("target/bench/privacy-peers/bin").join(name);
-    let ready = path.parent().and_then(|bin| bin.parent()).map(|dir| dir.join("versions"));
+    let path = workspace()
+        .join("target/bench/privacy-peers/bin")
+        .join(name);
+    let ready = path
+        .parent()
+        .and_then(|bin| bin.parent())
+        .map(|dir| dir.join("versions"));
     if ready.is_some_and(|ready| ready.exists()) && path.exists() {
         return Ok(path);
     }
-    Err(format!("there is no `{}`: run `integration/tests/benches/setup-privacy.sh`", path.display()))
+    Err(format!(
+        "there is no `{}`: run `integration/tests/benches/setup-privacy.sh`",
+        path.display()
+    ))
 }
 
 /// LiteLLM; it ends with the value.
@@ -43,9 +51,19 @@ impl Litellm {
             .arg(program)
             .arg("--config")
             .arg(&file)
-            .args(["--host", "127.0.0.1", "--num_workers", "1", "--port", &PORT.to_string()])
+            .args([
+                "--host",
+                "127.0.0.1",
+                "--num_workers",
+                "1",
+                "--port",
+                &PORT.to_string(),
+            ])
             .env("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-            .env("LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY", "true")
+            .env(
+                "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY",
+                "true",
+            )
             .env("LITELLM_LOG", "ERROR")
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("log"))
@@ -57,8 +75,22 @@ impl Litellm {
         let url = format!("http://127.0.0.1:{PORT}/v1/chat/completions");
         let body = r#"{"model":"big","messages":[{"role":"user","content":"hello"}]}"#;
         wait_for("LiteLLM's answer", Duration::from_secs(90), || {
-            let words = [&net, "curl", "-sf", "-m", "20", "-H", "content-type: application/json", "-d", body, &url];
-            run("nsenter", &words).stdout.contains("choices").then_some(())
+            let words = [
+                &net,
+                "curl",
+                "-sf",
+                "-m",
+                "20",
+                "-H",
+                "content-type: application/json",
+                "-d",
+                body,
+                &url,
+            ];
+            run("nsenter", &words)
+                .stdout
+                .contains("choices")
+                .then_some(())
         });
         Ok(peer)
     }

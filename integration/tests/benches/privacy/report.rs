@@ -45,9 +45,19 @@ pub fn promises(samples: &Samples) -> Vec<Promise> {
         add(&what, samples.added(OURS, DIRECT, size, P50), at_most, "us");
     }
     let first = samples.added(OURS, DIRECT, STREAM, FIRST);
-    add("added to the first word of a stream", first.map(|took| took / 1e3), 1.0, "ms");
+    add(
+        "added to the first word of a stream",
+        first.map(|took| took / 1e3),
+        1.0,
+        "ms",
+    );
     let restore = samples.ratio(OURS, FRESH, STREAM, REQUEST);
-    add("a stream where something may be restored, by one where nothing may", restore, 1.05, "x");
+    add(
+        "a stream where something may be restored, by one where nothing may",
+        restore,
+        1.05,
+        "x",
+    );
     list
 }
 
@@ -65,12 +75,20 @@ pub fn text(samples: &Samples, promises: &[Promise], wish: &Wish) -> String {
         let _ = writeln!(out, "{sentence}");
     }
     for mode in SIZES.map(|(size, _)| size).into_iter().chain([STREAM]) {
-        let _ = writeln!(out, "\n{mode:<24} {:>10} {:>10} {:>10} {:>12}", "p50 us", "added", "p99 us", "cpu us/rq");
+        let _ = writeln!(
+            out,
+            "\n{mode:<24} {:>10} {:>10} {:>10} {:>12}",
+            "p50 us", "added", "p99 us", "cpu us/rq"
+        );
         for subject in ORDER {
             let Some(p50) = samples.median(subject, mode, P50) else {
                 continue;
             };
-            let than = if subject == LITELLM { DIRECT_PLAIN } else { DIRECT };
+            let than = if subject == LITELLM {
+                DIRECT_PLAIN
+            } else {
+                DIRECT
+            };
             let added = samples.added(subject, than, mode, P50);
             let of = |measure| samples.median(subject, mode, measure);
             let _ = writeln!(
@@ -84,7 +102,10 @@ pub fn text(samples: &Samples, promises: &[Promise], wish: &Wish) -> String {
     }
     for subject in [DIRECT, OURS] {
         if let Some(took) = samples.median(subject, STREAM, FIRST) {
-            let _ = writeln!(out, "  first word of a slow stream, {subject}: {took:.0} us");
+            let _ = writeln!(
+                out,
+                "  first word of a slow stream, {subject}: {took:.0} us"
+            );
         }
     }
     let _ = writeln!(out, "\n{:<68} measured   at most", "promised");
@@ -100,7 +121,10 @@ pub fn text(samples: &Samples, promises: &[Promise], wish: &Wish) -> String {
 }
 
 fn cell(value: Option<f64>, width: usize) -> String {
-    value.map_or_else(|| format!("{:>width$}", "-"), |value| format!("{value:>width$.0}"))
+    value.map_or_else(
+        || format!("{:>width$}", "-"),
+        |value| format!("{value:>width$.0}"),
+    )
 }
 
 /// Writes every number.

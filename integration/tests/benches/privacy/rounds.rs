@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nemoclaw_tests::bench::Dice;
 use nemoclaw_tests::model::{Model, Plan};
+use nemoclaw_tests::node::Sandbox;
 
 use crate::command_line::Wish;
 use crate::ground::{ADDRESS, Ground, PLAIN, STREAMS};
@@ -38,62 +39,84 @@ pub const FIRST: &str = "first_word_us";
 /// The name of the measures of streams.
 pub const STREAM: &str = "stream";
 
+/// Where a sandbox asks.
+const LOCAL: &str = "https://inference.local";
 /// Sizes of prompts.
 pub const SIZES: [(&str, usize); 2] = [("4k", 4 << 10), ("64k", 64 << 10)];
 /// How many times as long a peer takes, so how much less it is asked.
 const SLOWER: usize = 20;
 
+/// Who is asked, from where.
+struct Subject<'a> {
+    name: &'static str,
+    from: From<'a>,
+    url: String,
+    /// Processes whose time counts.
+    watched: Vec<i32>,
+    slower: usize,
+}
+
+/// The sandboxes that ask.
+struct Boxes<'n> {
+    ours: Sandbox<'n>,
+    unread: Sandbox<'n>,
+    fresh: Sandbox<'n>,
+}
+
+impl Boxes<'_> {
+    fn new(ground: &Ground) -> Boxes<'_> {
+        let boxes = Boxes {
+            ours: ground.sandbox(true),
+            unread: ground.sandbox(false),
+            fresh: ground.sandbox(true),
+        };
+        for (name, bytes) in SIZES {
+            let request = texts::request("big", &texts::prompt(bytes), false);
+            ground.body(&[&boxes.ours, &boxes.unread], name, &request);
+        }
+        // Nobody is in these: who has met nobody has nothing to restore.
+        for model in ["streams", "slow"] {
+            let request = texts::request(model, "Tell me a story about the sea.", true);
+            ground.body(&[&boxes.ours, &boxes.unread, &boxes.fresh], model, &request);
+        }
+        boxes
+    }
+}
+
 /// All rounds; the first warms up and is not counted.
 pub fn run(wish: &Wish, samples: &mut Samples) {
     let ground = Ground::set();
-    let node = &ground.node;
-    let slow: Model = node.provider("slow.test", None);
+    let slow: Model = ground.node.provider("slow.test", None);
     slow.always(Plan {
         between: Duration::from_millis(20),
         ..Plan::text("One two three four five.")
     });
-    let (ours, unread, fresh) = (ground.sandbox(true), ground.sandbox(false), ground.sandbox(true));
-    for (name, bytes) in SIZES {
-        let request = texts::request("big", &texts::prompt(bytes), false);
-        ground.body(&[&ours, &unread], name, &request);
-    }
-    // Nobody is in these: who has met nobody has nothing to restore.
-    let nobody = "Tell me a story about the sea.";
-    for (name, model) in [("streams", "streams"), ("slow", "slow")] {
-        ground.body(&[&ours, &unread, &fresh], name, &texts::request(model, nobody, true));
-    }
-    let litellm = if wish.wants(LITELLM) {
-        Litellm::start(node).map_err(|sentence| samples.left_out.push(sentence)).ok()
-    } else {
-        None
-    };
-    let router = ground.router();
-    let bearer = |port: u16| format!("http://{ADDRESS}:{port}/v1/chat/completions");
-    let local = "https://inference.local/v1/chat/completions".to_owned();
-    let mut subjects: Vec<(&str, From<'_>, String, Vec<i32>, usize)> = vec![
-        (DIRECT, From::Host(node), format!("https://{ADDRESS}/v1/chat/completions"), Vec::new(), 1),
-        (DIRECT_PLAIN, From::Host(node), bearer(PLAIN), Vec::new(), 1),
-        (OURS, From::Sandbox(&ours), local.clone(), router.clone(), 1),
-        (UNREAD, From::Sandbox(&unread), local.clone(), router.clone(), 1),
-    ];
-    if let Some(peer) = &litellm {
-        subjects.push((LITELLM, From::Host(node), bearer(peers::PORT).replace(ADDRESS, "127.0.0.1"), peer.pids(), SLOWER));
-    }
-    subjects.retain(|(name, ..)| name.starts_with("direct") || wish.wants(name));
+    let boxes = Boxes::new(&ground);
+    let litellm = wish
+        .wants(LITELLM)
+        .then(|| Litellm::start(&ground.node))
+        .transpose()
+        .unwrap_or_else(|sentence| {
+            samples.left_out.push(sentence);
+            None
+        });
+    let mut subjects = subjects(&ground, &boxes, litellm.as_ref());
+    subjects.retain(|subject| subject.name.starts_with("direct") || wish.wants(subject.name));
     let mut dice = Dice::new(wish.seed);
     for round in 0..=wish.rounds {
         let mut of_this_round = Samples::default();
         dice.shuffle(&mut subjects);
-        for (name, from, url, watched, slower) in &subjects {
+        for subject in &subjects {
             for (size, _) in SIZES {
-                let count = (wish.requests / slower).max(10);
-                let took = load::requests(*from, url, size, count, watched);
-                of_this_round.add(name, size, P50, took.p50);
-                of_this_round.add(name, size, P99, took.p99);
-                of_this_round.add(name, size, REQUEST, took.processor);
+                let count = (wish.requests / subject.slower).max(10);
+                let took =
+                    load::requests(subject.from, &subject.url, size, count, &subject.watched);
+                of_this_round.add(subject.name, size, P50, took.p50);
+                of_this_round.add(subject.name, size, P99, took.p99);
+                of_this_round.add(subject.name, size, REQUEST, took.processor);
             }
         }
-        streams(wish, &ground, [&ours, &unread, &fresh], &mut of_this_round);
+        streams(wish, &ground, &boxes, &mut of_this_round);
         if round > 0 {
             samples.take(of_this_round);
         }
@@ -101,18 +124,48 @@ pub fn run(wish: &Wish, samples: &mut Samples) {
     analyzed(wish, samples);
 }
 
+fn subjects<'a>(
+    ground: &'a Ground,
+    boxes: &'a Boxes<'_>,
+    litellm: Option<&Litellm>,
+) -> Vec<Subject<'a>> {
+    let subject = |name, from, place: &str, watched, slower| Subject {
+        name,
+        from,
+        url: format!("{place}/v1/chat/completions"),
+        watched,
+        slower,
+    };
+    let (host, router) = (From::Host(&ground.node), ground.router());
+    let (direct, plain) = (
+        format!("https://{ADDRESS}"),
+        format!("http://{ADDRESS}:{PLAIN}"),
+    );
+    let mut list = vec![
+        subject(DIRECT, host, &direct, Vec::new(), 1),
+        subject(DIRECT_PLAIN, host, &plain, Vec::new(), 1),
+        subject(OURS, From::Sandbox(&boxes.ours), LOCAL, router.clone(), 1),
+        subject(UNREAD, From::Sandbox(&boxes.unread), LOCAL, router, 1),
+    ];
+    if let Some(peer) = litellm {
+        let place = format!("http://127.0.0.1:{}", peers::PORT);
+        list.push(subject(LITELLM, host, &place, peer.pids(), SLOWER));
+    }
+    list
+}
+
 /// Streams: what restoring costs, and how long the first word takes.
-fn streams(wish: &Wish, ground: &Ground, [ours, unread, fresh]: [&nemoclaw_tests::node::Sandbox<'_>; 3], samples: &mut Samples) {
+fn streams(wish: &Wish, ground: &Ground, boxes: &Boxes<'_>, samples: &mut Samples) {
     let router = ground.router();
-    let local = "https://inference.local/v1/chat/completions";
+    let local = format!("{LOCAL}/v1/chat/completions");
     let direct = format!("https://{ADDRESS}:{STREAMS}/v1/chat/completions");
     let count = (wish.requests / 2).max(10);
     for (name, from, url) in [
         (DIRECT, From::Host(&ground.node), direct.as_str()),
-        (OURS, From::Sandbox(ours), local),
-        (UNREAD, From::Sandbox(unread), local),
+        (OURS, From::Sandbox(&boxes.ours), local.as_str()),
+        (UNREAD, From::Sandbox(&boxes.unread), local.as_str()),
         // The same policy in a sandbox that has sent no person's name: nothing to look for in the answer.
-        (FRESH, From::Sandbox(fresh), local),
+        (FRESH, From::Sandbox(&boxes.fresh), local.as_str()),
     ] {
         let took = load::requests(from, url, "streams", count, &router);
         samples.add(name, STREAM, P50, took.p50);
@@ -122,9 +175,19 @@ fn streams(wish: &Wish, ground: &Ground, [ours, unread, fresh]: [&nemoclaw_tests
     let slow = ground.node.address("slow.test").to_string();
     for (name, from, address, host) in [
         (DIRECT, From::Host(&ground.node), slow.as_str(), "slow.test"),
-        (OURS, From::Sandbox(ours), "inference.local", "inference.local"),
+        (
+            OURS,
+            From::Sandbox(&boxes.ours),
+            "inference.local",
+            "inference.local",
+        ),
     ] {
-        samples.add(name, STREAM, FIRST, load::first_word(from, address, host, "slow", 20));
+        samples.add(
+            name,
+            STREAM,
+            FIRST,
+            load::first_word(from, address, host, "slow", 20),
+        );
     }
 }
 
