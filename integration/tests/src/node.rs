@@ -322,6 +322,17 @@ impl Sandbox<'_> {
         answers
     }
 
+    /// Host pid of its first process.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn pid(&self) -> i32 {
+        let told = self.node.cli(&["status", &self.name, "--output", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&told.ok().stdout).expect("JSON");
+        let pid = told["sandboxes"][0]["pid"].as_i64().expect("a pid");
+        i32::try_from(pid).expect("a pid")
+    }
+
     /// Replaces its policy as an editor does.
     pub fn edit(&self, policy: &str) {
         put(&self.file, policy);
