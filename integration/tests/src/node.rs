@@ -198,15 +198,15 @@ impl Node {
         }
     }
 
-    /// Replaces the entries of providers, and waits until the router holds them. `$D` is the node's directory.
-    pub fn providers(&self, text: &str, names: &[&str]) {
+    /// Replaces the entries of providers, and waits until the router holds those credentials. `$D` is the node's directory.
+    pub fn providers(&self, text: &str, keyed: &[&str]) {
         put(
             &self.path("providers.yaml"),
             &text.replace("$D", &self.dir.path().display().to_string()),
         );
         wait_for("the providers", Duration::from_secs(10), || {
             let client = Client::connect(&self.path("state/router.sock")).ok()?;
-            (client.status().ok()?.providers == names).then_some(())
+            (client.status().ok()?.providers == keyed).then_some(())
         });
     }
 

@@ -50,7 +50,7 @@ impl Ground {
             panic!("{reason}");
         }
         let node = Node::start(&[HOST, "slow.test"], "");
-        node.secret("cloud.key", "a-key");
+        node.secret("cloud.key", "the-key-of-the-bench");
         node.providers(PROVIDERS, &["cloud", "slow", "streams"]);
         let upstream = upstream(&node);
         Ground { upstream, node }

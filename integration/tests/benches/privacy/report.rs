@@ -75,6 +75,9 @@ pub fn text(samples: &Samples, promises: &[Promise], wish: &Wish) -> String {
         let _ = writeln!(out, "{sentence}");
     }
     for mode in SIZES.map(|(size, _)| size).into_iter().chain([STREAM]) {
+        if samples.median(DIRECT, mode, P50).is_none() {
+            continue;
+        }
         let _ = writeln!(
             out,
             "\n{mode:<24} {:>10} {:>10} {:>10} {:>12}",

@@ -116,7 +116,9 @@ pub fn run(wish: &Wish, samples: &mut Samples) {
                 of_this_round.add(subject.name, size, REQUEST, took.processor);
             }
         }
-        streams(wish, &ground, &boxes, &mut of_this_round);
+        if wish.wants(OURS) {
+            streams(wish, &ground, &boxes, &mut of_this_round);
+        }
         if round > 0 {
             samples.take(of_this_round);
         }

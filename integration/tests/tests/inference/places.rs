@@ -18,7 +18,7 @@ fn a_configuration_with_local_providers_only_sends_nothing_off_the_host() {
         return;
     };
     let home = "version: 1\nproviders:\n  home: { type: llama.cpp, base_url: 'http://127.0.0.1:8080/v1', models: [small] }\n";
-    ground.node.providers(home, &["home"]);
+    ground.node.providers(home, &[]);
     let sandbox = ground.sandbox("{}", "{}");
     let before = ground.node.sent();
     let prompt = format!("My address is {EMAIL}, my key {}.", key());
