@@ -120,7 +120,9 @@ impl Lists {
                 && !line.starts_with('#')
             {
                 let known = Known::named(role);
-                words.split_whitespace().for_each(|word| lists.add(word, known));
+                words
+                    .split_whitespace()
+                    .for_each(|word| lists.add(word, known));
             }
         }
         lists
@@ -181,7 +183,10 @@ mod tests {
 
     #[test]
     fn every_role_of_the_file_is_one_that_we_know() {
-        for line in include_str!("../../data/roles.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("../../data/roles.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
             let role = line.split(':').next().unwrap_or_default();
             assert!(!Known::named(role).is_none(), "{role}");
         }
@@ -196,7 +201,11 @@ mod tests {
         ] {
             let words: Vec<&str> = text.lines().collect();
             assert!(words.is_sorted());
-            assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+            assert!(
+                words
+                    .iter()
+                    .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+            );
         }
     }
 }

@@ -66,7 +66,8 @@ impl Prose {
                 runs.skip_to(address.end);
                 continue;
             }
-            if let Some(span) = organisation::judge(text, run, || cue::before(text, first.start), &mut context)
+            if let Some(span) =
+                organisation::judge(text, run, || cue::before(text, first.start), &mut context)
                 && !context.credited(span.0)
             {
                 organisations.push(span);
@@ -89,7 +90,11 @@ impl Prose {
 }
 
 /// Adds spans as findings of one detector, the widest where they overlap.
-fn add(detector: Option<&'static BuiltIn>, mut spans: Vec<(usize, usize)>, found: &mut Vec<Finding>) {
+fn add(
+    detector: Option<&'static BuiltIn>,
+    mut spans: Vec<(usize, usize)>,
+    found: &mut Vec<Finding>,
+) {
     let Some(detector) = detector else { return };
     spans.sort_unstable_by_key(|&(start, end)| (start, std::cmp::Reverse(end)));
     let mut last = 0;

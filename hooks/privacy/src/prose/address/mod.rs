@@ -45,8 +45,12 @@ pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     if !digits(before) && !digits(behind) {
         return None;
     }
-    let core = boxed(text, run).or_else(|| numbered_before(text, run)).or_else(|| numbered_after(text, run));
-    if let Some(core) = core.filter(|core| core.street || !run.iter().any(|word| word.known.any(Known::NEVER))) {
+    let core = boxed(text, run)
+        .or_else(|| numbered_before(text, run))
+        .or_else(|| numbered_after(text, run));
+    if let Some(core) =
+        core.filter(|core| core.street || !run.iter().any(|word| word.known.any(Known::NEVER)))
+    {
         let (end, postal) = pieces::follow(text, core.end);
         if core.street || postal {
             let start = unit_before(text, core.start);
@@ -62,7 +66,10 @@ fn digits(bytes: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut chunks = bytes.chunks_exact(8);
     let found = chunks.by_ref().any(|chunk| {
-        let chunk = chunk.iter().rev().fold(0, |value, &byte| (value << 8) | u64::from(byte));
+        let chunk = chunk
+            .iter()
+            .rev()
+            .fold(0, |value, &byte| (value << 8) | u64::from(byte));
         let low = chunk & !HIGH;
         (low + ONES * (0x80 - 0x30)) & !(low + ONES * (0x80 - 0x3a)) & !chunk & HIGH != 0
     });
@@ -72,14 +79,19 @@ fn digits(bytes: &[u8]) -> bool {
 /// The text before this byte, as far as it is looked at.
 fn tail(text: &str, end: usize) -> &str {
     let from = end.saturating_sub(BEHIND);
-    let from = (from..=end).find(|&at| text.is_char_boundary(at)).unwrap_or(end);
+    let from = (from..=end)
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(end);
     &text[from..end]
 }
 
 /// "Flat 3, ", "Apt 4B, " before the number.
 fn unit_before(text: &str, start: usize) -> usize {
     let before = tail(text, start);
-    patterns().unit_before.find(before).map_or(start, |unit| start - before.len() + unit.0)
+    patterns()
+        .unit_before
+        .find(before)
+        .map_or(start, |unit| start - before.len() + unit.0)
 }
 
 /// "PO Box 1234", "Postfach 10 20 30".
@@ -103,42 +115,80 @@ fn numbered_before(text: &str, run: &[Word]) -> Option<Core> {
     let ordinal = ordinal(before);
     if way || first.known.any(Known::WAY) {
         let end = run_end(run, 6)?;
-        return (run.len() > 1 || way).then_some(Core { start, end, street: true });
+        return (run.len() > 1 || way).then_some(Core {
+            start,
+            end,
+            street: true,
+        });
     }
-    let street = run.iter().enumerate().take(7).rposition(|(at, word)| {
-        word.known.any(Known::STREET) && (at > 0 || ordinal)
-    });
+    let street = run
+        .iter()
+        .enumerate()
+        .take(7)
+        .rposition(|(at, word)| word.known.any(Known::STREET) && (at > 0 || ordinal));
     if let Some(at) = street {
         let mut end = run[at].end;
         end += usize::from(text[end..].starts_with('.') && run[at].end - run[at].start <= 4);
-        if let Some(next) = run.get(at + 1).filter(|next| pattern::direction(&text[next.start..next.end])) {
+        if let Some(next) = run
+            .get(at + 1)
+            .filter(|next| pattern::direction(&text[next.start..next.end]))
+        {
             end = next.end;
         }
-        return Some(Core { start, end, street: true });
+        return Some(Core {
+            start,
+            end,
+            street: true,
+        });
     }
-    let units = run.iter().position(|word| word.known.any(Known::UNIT)).filter(|&at| at > 0);
+    let units = run
+        .iter()
+        .position(|word| word.known.any(Known::UNIT))
+        .filter(|&at| at > 0);
     let end = run_end(&run[..units.unwrap_or(run.len())], 4)?;
     if let Some(length) = patterns().small_street.length(&text[end..]) {
-        return Some(Core { start, end: end + length, street: true });
+        return Some(Core {
+            start,
+            end: end + length,
+            street: true,
+        });
     }
-    Some(Core { start, end, street: false })
+    Some(Core {
+        start,
+        end,
+        street: false,
+    })
 }
 
 /// "Hauptstraße 5", "Calle Mayor, 10", "ul. Długa 3/4", "Damrak 1".
 fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     let numbered = |word: &Word| matches!(&text[word.start..word.end], "No" | "Nr" | "N" | "Núm");
-    let run = if run.len() > 1 && run.last().is_some_and(numbered) { &run[..run.len() - 1] } else { run };
+    let run = if run.len() > 1 && run.last().is_some_and(numbered) {
+        &run[..run.len() - 1]
+    } else {
+        run
+    };
     let last = run.last()?;
     let mut end = last.end;
-    let abbreviated = last.end - last.start <= 4 && last.known.any(Known::STREET.and(Known::WAY)) || text[..end].ends_with("str");
+    let abbreviated = last.end - last.start <= 4 && last.known.any(Known::STREET.and(Known::WAY))
+        || text[..end].ends_with("str");
     end += usize::from(abbreviated && text[end..].starts_with('.'));
     let small = patterns().small_street.length(&text[end..]);
-    let any = || patterns().any_small.length(&text[end..]).map(|length| length - 1);
+    let any = || {
+        patterns()
+            .any_small
+            .length(&text[end..])
+            .map(|length| length - 1)
+    };
     let end = end + small.or_else(any).unwrap_or(0);
     let number = patterns().number_after.length(&text[end..])?;
     let written = &text[last.start..last.end];
-    let compound = pattern::compound(written) || (run.len() > 1 && last.known.any(Known::STREET)) || small.is_some();
-    let way = run.iter().position(|word| word.known.any(Known::WAY) && word.end != last.end);
+    let compound = pattern::compound(written)
+        || (run.len() > 1 && last.known.any(Known::STREET))
+        || small.is_some();
+    let way = run
+        .iter()
+        .position(|word| word.known.any(Known::WAY) && word.end != last.end);
     let (start, street) = match way {
         Some(at) => (run[at].start, true),
         None => match pattern::way_before(tail(text, run[0].start)) {
@@ -155,10 +205,20 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
 
 /// Where the name of a street begins in a run: behind words that are labels and the like.
 fn sound_start(text: &str, run: &[Word], compound: bool) -> Option<usize> {
-    let skip = Known::LABEL.and(Known::GREETING).and(Known::TITLE).and(Known::UNLABEL).and(Known::VERB);
-    let first = run.iter().find(|word| !word.known.any(skip) || word.known.any(Known::SURNAME))?;
+    let skip = Known::LABEL
+        .and(Known::GREETING)
+        .and(Known::TITLE)
+        .and(Known::UNLABEL)
+        .and(Known::VERB);
+    let first = run
+        .iter()
+        .find(|word| !word.known.any(skip) || word.known.any(Known::SURNAME))?;
     let alone = run.last().is_some_and(|last| last.start == first.start);
-    if !compound && alone && lead(text, first.start).is_some_and(|word| word.known.any(Known::ARTICLE) && word.shape == Shape::Lower) {
+    if !compound
+        && alone
+        && lead(text, first.start)
+            .is_some_and(|word| word.known.any(Known::ARTICLE) && word.shape == Shape::Lower)
+    {
         return None;
     }
     Some(first.start)
@@ -166,5 +226,8 @@ fn sound_start(text: &str, run: &[Word], compound: bool) -> Option<usize> {
 
 /// The end of the first words of a run.
 fn run_end(run: &[Word], most: usize) -> Option<usize> {
-    run.iter().take(most).rfind(|word| word.known != Known::PARTICLE).map(|word| word.end)
+    run.iter()
+        .take(most)
+        .rfind(|word| word.known != Known::PARTICLE)
+        .map(|word| word.end)
 }
