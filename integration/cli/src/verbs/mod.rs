@@ -10,6 +10,7 @@ pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod privacy;
 pub mod provider;
 pub mod register;
 pub mod rm;
@@ -48,6 +49,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Policy(policy) => policy::run(args, policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
+        Verb::Privacy(privacy) => privacy::run(args, privacy, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::Top(top) => top::run(&node()?, top, printer),
         Verb::Audit(audit) => audit::run(&node()?, audit, printer),
@@ -76,6 +78,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Audit(_)
         | Verb::Doctor(_)
         | Verb::Policy(_)
+        | Verb::Privacy(_)
         | Verb::Register(_)
         | Verb::Unregister(_) => return None,
     })

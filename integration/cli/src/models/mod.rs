@@ -1,0 +1,5 @@
+//! Calls to models as the command looks at them: what is found in a text or a request, and what model servers say.
+
+pub mod moment;
+pub mod request;
+pub mod scanner;
