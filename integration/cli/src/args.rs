@@ -8,6 +8,7 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
 mod audit;
+mod inference;
 mod policy;
 mod privacy;
 mod provider;
@@ -15,9 +16,10 @@ mod register;
 
 pub use approvals::{Allow, Approvals};
 pub use audit::{Audit, Verify};
+pub use inference::{Change, Inference, Replay};
 pub use policy::{Ask, Diff, Include, Policy};
 pub use privacy::{Explain, Privacy, Scan};
-pub use provider::{Provider, Set};
+pub use provider::{Detect, Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -102,6 +104,9 @@ Exit code 1: a check failed.")]
     /// Keep credentials outside of sandboxes.
     #[command(subcommand)]
     Provider(Provider),
+    /// See and change which models sandboxes may ask.
+    #[command(subcommand)]
+    Inference(Inference),
     /// See what is sensitive in a text, and what becomes of it on its way to a model.
     #[command(subcommand)]
     Privacy(Privacy),

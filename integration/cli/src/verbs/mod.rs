@@ -5,6 +5,7 @@ pub mod audit;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
+pub mod inference;
 pub mod keep;
 pub mod kubernetes;
 pub mod list;
@@ -49,6 +50,7 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Policy(policy) => policy::run(args, policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
+        Verb::Inference(inference) => inference::run(args, inference, printer),
         Verb::Privacy(privacy) => privacy::run(args, privacy, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::Top(top) => top::run(&node()?, top, printer),
@@ -77,6 +79,7 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Top(_) => "top",
         Verb::Audit(_)
         | Verb::Doctor(_)
+        | Verb::Inference(_)
         | Verb::Policy(_)
         | Verb::Privacy(_)
         | Verb::Register(_)
