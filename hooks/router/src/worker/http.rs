@@ -90,13 +90,14 @@ pub async fn serve(
         Dialect::One => {
             let served = one().serve_connection(TokioIo::new(io), service);
             let end = http1::UpgradeableConnection::graceful_shutdown;
-            follow(&connection, served.with_upgrades(), end).await;
+            Box::pin(follow(&connection, served.with_upgrades(), end)).await;
         }
         Dialect::Two => {
             let tasks = Tasks::default();
             let _owned = Owned(tasks.clone());
             let served = two(tasks).serve_connection(TokioIo::new(io), service);
-            follow(&connection, served, http2::Connection::graceful_shutdown).await;
+            let end = http2::Connection::graceful_shutdown;
+            Box::pin(follow(&connection, served, end)).await;
         }
     }
 }
