@@ -142,10 +142,34 @@ pub struct BoxStatus {
     /// Bytes to the box.
     #[serde(default)]
     pub bytes_in: u64,
+    /// What it spent on models in the last 24 hours; `None` where its policy asks none.
+    #[serde(default)]
+    pub models: Option<ModelSpend>,
     /// The last refusal.
     pub last_denial: Option<audit::Event>,
     /// RFC 3339.
     pub since: String,
+}
+
+/// What a sandbox spent on models in the last 24 hours, beside what it may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelSpend {
+    /// Tokens, sent and received together, with what requests in flight have reserved.
+    pub tokens: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Cost, in millionths of the currency of the providers' prices.
+    pub cost_micro: u64,
+    /// The limit of tokens, where the policy has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_limit: Option<u64>,
+    /// The limit of requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_limit: Option<u64>,
+    /// The limit of cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micro_limit: Option<u64>,
 }
 
 /// The router itself.

@@ -84,6 +84,11 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether it is this member of the body itself.
+    fn is_top(&self, key: &str) -> bool {
+        matches!((self.step, self.above), (Step::Key(name), Some(above)) if name == key && above.above.is_none())
+    }
+
     fn name(&self) -> &'a str {
         match (self.step, self.above) {
             (Step::Key(key), _) => key,

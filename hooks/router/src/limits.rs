@@ -124,6 +124,8 @@ pub const POOL_TIME: Duration = Duration::from_secs(60);
 pub const AUDIT_QUEUE: usize = 1024;
 /// How long the warden lets decisions gather in the link before it writes them: one wake-up for all of them.
 pub const AUDIT_GATHER: Duration = Duration::from_millis(1);
+/// Bytes of a sandbox's audit lines that are written together at most; they are in the warden's memory until then.
+pub const AUDIT_HELD: usize = 64 * 1024;
 /// Longest path and longest reason of a refusal written to the audit log, bytes; the rest is cut off.
 pub const AUDIT_PATH: usize = 2048;
 /// How long the operator's log keeps quiet about a fault that a sandbox can repeat at will.

@@ -100,6 +100,7 @@ fn router(place: &Place, path: &Path) {
                 connections: 0,
                 bytes_out: 0,
                 bytes_in: 0,
+                models: None,
                 last_denial: None,
                 since: "2026-01-01T00:00:00Z".into(),
             }];

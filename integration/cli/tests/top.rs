@@ -64,6 +64,7 @@ fn sandbox(allowed: u64) -> BoxStatus {
         connections: 5,
         bytes_out: 0,
         bytes_in: 0,
+        models: None,
         last_denial: None,
         since: "2026-01-01T00:00:00Z".into(),
     }

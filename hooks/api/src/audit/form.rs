@@ -1,5 +1,6 @@
 //! An event in OCSF's words: its class, and which field holds what.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::chain::Link;
@@ -23,6 +24,7 @@ pub fn event_line(event: &Event, link: Link) -> Result<String, serde_json::Error
         .program
         .as_ref()
         .and_then(|program| program.script.as_deref().map(Text::from));
+    line.unmapped.inference = event.model.as_deref().map(Cow::Borrowed);
     line.severity_id = severity(event);
     if event.verdict == DENY {
         (line.status_id, line.status) = (2, "Failure".into());

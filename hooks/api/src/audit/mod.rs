@@ -8,6 +8,7 @@
 pub mod chain;
 #[cfg(feature = "records")]
 mod form;
+mod model;
 #[cfg(feature = "records")]
 mod ocsf;
 #[cfg(feature = "records")]
@@ -16,6 +17,8 @@ pub mod record;
 pub mod verify;
 
 use serde::{Deserialize, Serialize};
+
+pub use model::{FoundCount, ModelCall, REFUSED, SENT};
 
 /// The phase of a line that is written when a flow begins.
 pub const OPEN: &str = "open";
@@ -77,6 +80,9 @@ pub struct Event {
     /// The kind of attack or leak that was found, such as `rebinding`; makes the line a finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finding: Option<String>,
+    /// What is to be said of a call to a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<Box<ModelCall>>,
     /// How many events like this one the line stands for, where it stands for several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,

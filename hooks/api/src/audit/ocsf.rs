@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::ModelCall;
 use super::chain::Hash;
 use super::record::{Begin, Resume, Signed};
 
@@ -233,6 +234,8 @@ pub struct Unmapped<'a> {
     pub generation: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub script: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference: Option<Cow<'a, ModelCall>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begin: Option<Begin>,
     #[serde(skip_serializing_if = "Option::is_none")]

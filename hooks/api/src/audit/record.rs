@@ -170,6 +170,10 @@ fn event(line: Line<'_>) -> Event {
         reason: owned(line.message),
         proposal: owned(line.metadata.correlation_uid),
         finding: line.finding_info.map(|info| info.title.into_owned()),
+        model: line
+            .unmapped
+            .inference
+            .map(|call| Box::new(call.into_owned())),
         count: line.count,
         since: owned(line.start_time_dt),
         generation: line.unmapped.generation.unwrap_or_default(),

@@ -1,12 +1,13 @@
 //! What the warden says, read on a thread of its own so that reading a large policy never delays a connection.
 
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nemoclaw_api::wire;
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::handover::PolicyText;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::authority::Authority;
@@ -16,6 +17,13 @@ use super::event::told;
 use super::names::Names;
 use super::policy::compile;
 use crate::link::{Answer, Program, Saved, ToWorker, Unknown};
+
+/// Wait until there is something to read. A call that reads would be woken by every message that the warden takes, too.
+fn quiet(link: &UnixStream) {
+    let mut asked = [PollFd::new(link.as_fd(), PollFlags::POLLIN)];
+    // Where it fails, reading finds out why.
+    let _ = poll(&mut asked, PollTimeout::NONE);
+}
 
 /// Something to do, with the slow part done.
 pub enum Command {
@@ -89,6 +97,7 @@ pub struct NewBox {
 /// Read until the link ends.
 pub fn read(link: &UnixStream, commands: &UnboundedSender<Command>) {
     loop {
+        quiet(link);
         let command = match wire::receive::<ToWorker>(link) {
             Ok((message, descriptors)) => translate(message, descriptors),
             Err(error) => {

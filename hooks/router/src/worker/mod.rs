@@ -42,6 +42,7 @@ mod tls;
 mod wanted;
 mod watched;
 mod websocket;
+mod window;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -21,7 +21,7 @@ use super::event;
 use super::metrics::Board;
 use super::names::{Names, NoAddress};
 use super::policy::InForce;
-use super::pool::Pool;
+use super::pool::{Pool, Rule};
 use super::program::Questions;
 use super::sink::Sink;
 use super::tasks::Tasks;
@@ -149,7 +149,7 @@ impl Sandbox {
         Arc::new(Sandbox {
             name: parts.name,
             authority: parts.authority,
-            pool: ArcSwap::from_pointee(Pool::new(&node, &policy, &tasks)),
+            pool: ArcSwap::from_pointee(Pool::new(&node, Rule::Policy(policy.clone()), &tasks)),
             policy,
             tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
@@ -170,7 +170,7 @@ impl Sandbox {
         let before = self.policy.snapshot().generation;
         let generation = self.policy.replace(policy, texts);
         if generation != before {
-            let pool = Pool::new(&self.node, &self.policy, &self.tasks);
+            let pool = Pool::new(&self.node, Rule::Policy(self.policy.clone()), &self.tasks);
             self.pool.store(Arc::new(pool));
         }
         generation

@@ -51,6 +51,7 @@ fn prefixed(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
         .find_map(|at| {
             BY_FIRST[bytes[at] as usize]
                 .iter()
+                .filter(|rule| at == token.start || rule.prefix.len() >= 4 || bytes[at - 1] == b'n')
                 .find_map(|rule| rule.matches(bytes, at))
                 .map(|end| at..end)
         })

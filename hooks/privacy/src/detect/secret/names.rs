@@ -211,7 +211,6 @@ const TOKENS: &[&str] = &[
     "keysecret",
     "geheimnis",
     "geheim",
-    "signature",
     "accesscode",
     "xapikey",
     "apipassword",

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use nemoclaw_api::audit::chain::{Hash, Head, Keys};
 use nemoclaw_api::audit::record::{Entry, Record};
 use nemoclaw_api::audit::verify::{Against, Bad, Report, VerifyError, Wrong, verify};
+use nemoclaw_api::audit::{FoundCount, ModelCall, SENT};
+use nemoclaw_policy::class::Class;
 use nemoclaw_policy::node::AuditConfig;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -473,6 +475,23 @@ fn a_line_is_in_the_words_of_the_schema_and_comes_back_as_it_went() {
         verdict: "held".into(),
         ..event(1)
     };
+    let asked = Event {
+        model: Some(Box::new(ModelCall {
+            api: "chat".into(),
+            model: "gpt-5".into(),
+            provider: Some("cloud".into()),
+            decision: SENT.into(),
+            tokens_in: 9,
+            found: vec![FoundCount {
+                detector: "email".into(),
+                class: Class::Personal,
+                count: 2,
+            }],
+            tools: true,
+            ..ModelCall::default()
+        })),
+        ..event(443)
+    };
     let policy = blank("box", "policy", "", 0, 2);
     let router = Event {
         phase: Some("open".into()),
@@ -483,6 +502,7 @@ fn a_line_is_in_the_words_of_the_schema_and_comes_back_as_it_went() {
         (&finding, 200_401),
         (&close, 400_102),
         (&other, 400_203),
+        (&asked, 400_203),
         (&policy, 501_901),
         (&router, 600_203),
     ];

@@ -208,6 +208,7 @@ pub mod tests {
             connections,
             bytes_out: 0,
             bytes_in: denied * 2048,
+            models: None,
             last_denial: (denied > 0).then(|| Event {
                 time: format!("2026-01-01T00:00:0{denied}.000000Z"),
                 sandbox: name.into(),
