@@ -17,11 +17,13 @@ use crate::yaml::{self, View};
 mod audit;
 mod cdi;
 mod metrics;
+mod privacy;
 mod proxy;
 mod selectable;
 
 pub use audit::AuditConfig;
 pub use cdi::CdiConfig;
+pub use privacy::{DocumentSet, NerService, PrivacyConfig, WordList};
 pub use proxy::UpstreamProxy;
 pub use selectable::Selectable;
 
@@ -55,6 +57,8 @@ pub struct NodeConfig {
     pub providers: PathBuf,
     /// `cdi_dirs`, `cdi_devices`, `cdi_hooks`, `cdi_nvidia_variable`.
     pub cdi: CdiConfig,
+    /// `privacy`: word lists, document sets and services that policies name.
+    pub privacy: PrivacyConfig,
     /// The file it came from; `None` = defaults.
     pub path: Option<PathBuf>,
 }
@@ -99,6 +103,7 @@ impl Default for NodeConfig {
             audit: AuditConfig::default(),
             providers: crate::provider::DEFAULT_PATH.into(),
             cdi: CdiConfig::default(),
+            privacy: PrivacyConfig::default(),
             state_dir,
             path: None,
         }
@@ -162,6 +167,7 @@ impl NodeConfig {
             "router",
             "audit",
             "providers",
+            "privacy",
         ];
         let known = [known.as_slice(), &cdi::KEYS].concat();
         let fields = View::root(source, &file, &tree).fields(&known, &["namespaces", "ceiling"])?;
@@ -207,6 +213,9 @@ impl NodeConfig {
             config.audit = audit::read(&view)?;
         }
         config.cdi = cdi::read(&fields)?;
+        if let Some(view) = fields.get("privacy") {
+            config.privacy = privacy::read(&view)?;
+        }
         Ok(config)
     }
 

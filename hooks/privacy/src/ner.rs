@@ -39,7 +39,9 @@ pub struct Entity {
 #[non_exhaustive]
 pub enum AnswerError {
     /// It is no list of entities.
-    #[error("the entity service `{service}` answered something else than a list of label, start and end")]
+    #[error(
+        "the entity service `{service}` answered something else than a list of label, start and end"
+    )]
     Shape {
         /// The service.
         service: String,
@@ -48,7 +50,9 @@ pub enum AnswerError {
         source: serde_json::Error,
     },
     /// An entity lies outside the text.
-    #[error("the entity service `{service}` found something from {start} to {end} in a text of {characters} characters")]
+    #[error(
+        "the entity service `{service}` found something from {start} to {end} in a text of {characters} characters"
+    )]
     Outside {
         /// The service.
         service: String,
@@ -91,17 +95,21 @@ impl Service {
     /// # Errors
     /// It is no list of entities, or one lies outside the text.
     pub fn findings(&self, text: &str, answer: &[u8]) -> Result<Vec<Finding>, AnswerError> {
-        let mut entities: Vec<Entity> = serde_json::from_slice(answer).map_err(|source| AnswerError::Shape {
-            service: self.name.to_string(),
-            source,
-        })?;
+        let mut entities: Vec<Entity> =
+            serde_json::from_slice(answer).map_err(|source| AnswerError::Shape {
+                service: self.name.to_string(),
+                source,
+            })?;
         if entities.len() > MOST {
             return Err(AnswerError::TooMany {
                 service: self.name.to_string(),
             });
         }
         let characters = text.chars().count();
-        if let Some(entity) = entities.iter().find(|entity| entity.start >= entity.end || entity.end > characters) {
+        if let Some(entity) = entities
+            .iter()
+            .find(|entity| entity.start >= entity.end || entity.end > characters)
+        {
             return Err(AnswerError::Outside {
                 service: self.name.to_string(),
                 start: entity.start,
@@ -132,16 +140,28 @@ impl Service {
             "ORG" | "ORGANIZATION" => named("organisation"),
             _ => None,
         };
-        let detector = known.map_or_else(|| Detector::Own(Arc::clone(&self.name)), Detector::BuiltIn);
-        let class = self.labels.get(label).copied().or(known.map(|known| known.class))?;
+        let detector =
+            known.map_or_else(|| Detector::Own(Arc::clone(&self.name)), Detector::BuiltIn);
+        let class = self
+            .labels
+            .get(label)
+            .copied()
+            .or(known.map(|known| known.class))?;
         Some((class, detector))
     }
 }
 
 /// The bytes at which the characters that entities begin or end with stand.
 fn offsets(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
-    let mut wanted: BTreeMap<usize, usize> = entities.iter().flat_map(|entity| [(entity.start, 0), (entity.end, 0)]).collect();
-    let mut places = text.char_indices().map(|(at, _)| at).chain([text.len()]).enumerate();
+    let mut wanted: BTreeMap<usize, usize> = entities
+        .iter()
+        .flat_map(|entity| [(entity.start, 0), (entity.end, 0)])
+        .collect();
+    let mut places = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .enumerate();
     for (character, byte) in &mut wanted {
         if let Some((_, at)) = places.by_ref().find(|(index, _)| index == character) {
             *byte = at;
@@ -155,7 +175,10 @@ mod tests {
     use super::*;
 
     fn service() -> Service {
-        Service::new("spacy", BTreeMap::from([("GPE".to_owned(), Class::Internal)]))
+        Service::new(
+            "spacy",
+            BTreeMap::from([("GPE".to_owned(), Class::Internal)]),
+        )
     }
 
     #[test]
@@ -163,22 +186,48 @@ mod tests {
         let text = "Zoë Müller fährt nach Köln";
         let answer = br#"[{"label":"GPE","start":22,"end":26},{"label":"PERSON","start":0,"end":10,"score":0.9},{"label":"CARDINAL","start":0,"end":1}]"#;
         let found = service().findings(text, answer).unwrap();
-        let told: Vec<(&str, &str, Class)> = found.iter().map(|one| (one.detector.name(), &text[one.start..one.end], one.class)).collect();
-        assert_eq!(told, [("person_name", "Zoë Müller", Class::Personal), ("spacy", "Köln", Class::Internal)]);
+        let told: Vec<(&str, &str, Class)> = found
+            .iter()
+            .map(|one| (one.detector.name(), &text[one.start..one.end], one.class))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("person_name", "Zoë Müller", Class::Personal),
+                ("spacy", "Köln", Class::Internal)
+            ]
+        );
     }
 
     #[test]
     fn the_question_is_the_text() {
-        assert_eq!(serde_json::to_string(&Question { text: "a\"b" }).unwrap(), r#"{"text":"a\"b"}"#);
+        assert_eq!(
+            serde_json::to_string(&Question { text: "a\"b" }).unwrap(),
+            r#"{"text":"a\"b"}"#
+        );
     }
 
     #[test]
     fn an_answer_that_does_not_fit_the_text_is_an_error_that_names_the_service() {
-        let outside = service().findings("abc", br#"[{"label":"PER","start":1,"end":4}]"#).unwrap_err();
-        assert_eq!(outside.to_string(), "the entity service `spacy` found something from 1 to 4 in a text of 3 characters");
-        let turned = service().findings("abc", br#"[{"label":"PER","start":2,"end":2}]"#).unwrap_err();
+        let outside = service()
+            .findings("abc", br#"[{"label":"PER","start":1,"end":4}]"#)
+            .unwrap_err();
+        assert_eq!(
+            outside.to_string(),
+            "the entity service `spacy` found something from 1 to 4 in a text of 3 characters"
+        );
+        let turned = service()
+            .findings("abc", br#"[{"label":"PER","start":2,"end":2}]"#)
+            .unwrap_err();
         assert!(turned.to_string().contains("from 2 to 2"), "{turned}");
-        let shape = service().findings("abc", br#"{"error":"busy"}"#).unwrap_err();
-        assert!(shape.to_string().starts_with("the entity service `spacy` answered something else"), "{shape}");
+        let shape = service()
+            .findings("abc", br#"{"error":"busy"}"#)
+            .unwrap_err();
+        assert!(
+            shape
+                .to_string()
+                .starts_with("the entity service `spacy` answered something else"),
+            "{shape}"
+        );
     }
 }

@@ -13,6 +13,9 @@ use crate::provider::{Provider, Providers, Serving};
 use crate::source::Location;
 use effect::Effect;
 
+/// Where the router answers: by TLS only.
+pub const PORT: u16 = 443;
+
 /// A call.
 #[derive(Debug, Clone)]
 pub struct Call<'a> {

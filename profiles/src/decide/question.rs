@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Content, Flow, Inspection};
+use crate::choose;
 use crate::policy::{Endpoint, Mode, NetworkLayer, Policy, Protocol, least};
 
 /// What the router must do with a connection to `host:port` before it has seen a byte.
@@ -46,6 +47,9 @@ impl Policy {
             Mode::Unconfined if self.network.is_empty() => return Handling::PassL4,
             Mode::Offline => return Handling::Refuse,
             _ if self.network.is_empty() => return Handling::Refuse,
+            _ if flow.port == choose::PORT && choose::serves(self, flow.host) => {
+                return Handling::InspectHttp;
+            }
             _ => {}
         }
         let mut handling = Handling::PassL4;
@@ -78,6 +82,9 @@ impl Policy {
     pub fn name_verdict(&self, name: &str) -> NameVerdict {
         if self.mode == Mode::Offline || self.network.is_empty() {
             return NameVerdict::Unknown;
+        }
+        if choose::serves(self, name) {
+            return NameVerdict::Exact;
         }
         let mut verdict = NameVerdict::Wildcard;
         for layer in &self.network {

@@ -253,7 +253,7 @@ fn route(view: &View<'_>) -> Result<Route, Fault> {
         cheapest,
         timeout: keys
             .get("timeout")
-            .map_or(Ok(TIMEOUT), |view| seconds(&view))?,
+            .map_or(Ok(TIMEOUT), |view| view.seconds(MAX_SECONDS))?,
         retries: keys
             .get("retries")
             .map_or(Ok(RETRIES), |view| view.number(0, 10))?,
@@ -277,34 +277,6 @@ fn target(view: &View<'_>) -> Result<Target, Fault> {
         provider: Arc::from(name),
         model: model.map(Arc::from),
     })
-}
-
-/// `90`, `90s` or `2m`.
-fn seconds(view: &View<'_>) -> Result<Duration, Fault> {
-    let wrong = || {
-        view.fault(format!(
-            "`{}` must be a time from 1s to 3600s, such as `90s`",
-            view.name
-        ))
-    };
-    let number = match &view.node.value {
-        crate::yaml::Value::Int(number) => u32::try_from(*number).ok(),
-        crate::yaml::Value::Text(text) => {
-            let (digits, factor) = match text.strip_suffix('m') {
-                Some(digits) => (digits, 60),
-                None => (text.strip_suffix('s').unwrap_or(text), 1),
-            };
-            digits
-                .parse::<u32>()
-                .ok()
-                .and_then(|number| number.checked_mul(factor))
-        }
-        _ => None,
-    };
-    number
-        .filter(|number| (1..=MAX_SECONDS).contains(number))
-        .map(|number| Duration::from_secs(number.into()))
-        .ok_or_else(wrong)
 }
 
 fn budgets(view: &View<'_>) -> Result<ModelBudgets, Fault> {

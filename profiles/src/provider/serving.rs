@@ -1,11 +1,12 @@
 //! What makes a provider a model server: where its API begins, what it speaks, which models it has, what they cost, and
 //! how sensitive a text may be that it sees.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::kind::Kind;
 use crate::class::Class;
+use crate::policy::HostPattern;
 use crate::source::Diagnostic;
 use crate::yaml::{self, Fields, View};
 
@@ -149,32 +150,32 @@ impl BaseUrl {
             Some(("http", rest)) => (false, rest),
             _ => return Err(bad()),
         };
-        let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\\%\"<>{}|^`".contains(&byte);
-        if !rest.bytes().all(plain) {
-            return Err(bad());
-        }
         let (place, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if place.contains('@') {
+            return Err(
+                "a password does not belong into an address: name its file under `file`".into(),
+            );
+        }
+        let plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
         let path = path.trim_end_matches('/');
-        if path.split('/').any(|part| part == "." || part == "..") || path.contains("//") {
+        let odd = |part: &str| matches!(part, "." | "..");
+        if !path.bytes().all(plain) || path.contains("//") || path.split('/').any(odd) {
             return Err(bad());
         }
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !host.ends_with(':') && !port.contains(']') => {
-                (host, port.parse().map_err(|_| bad())?)
-            }
-            _ => (place, if tls { 443 } else { 80 }),
-        };
-        let host = host
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_ascii_lowercase();
-        if host.is_empty() || port == 0 {
-            return Err(bad());
-        }
+        let (host, port) = authority(place).ok_or_else(bad)?;
         Ok(BaseUrl {
             tls,
             host,
-            port,
+            port: match port {
+                None if tls => 443,
+                None => 80,
+                Some(port) => port
+                    .parse()
+                    .ok()
+                    .filter(|port| *port != 0)
+                    .ok_or_else(bad)?,
+            },
             path: path.to_owned(),
         })
     }
@@ -188,6 +189,27 @@ impl BaseUrl {
                 .parse::<IpAddr>()
                 .is_ok_and(|address| address.is_loopback())
     }
+}
+
+/// `NAME`, `ADDRESS` or `[ADDRESS]` with what stands behind its colon, in the form in which hosts are compared.
+fn authority(place: &str) -> Option<(String, Option<&str>)> {
+    if let Some(rest) = place.strip_prefix('[') {
+        let (address, port) = rest.split_once(']')?;
+        let address: Ipv6Addr = address.parse().ok()?;
+        let port = match port {
+            "" => None,
+            port => Some(port.strip_prefix(':')?),
+        };
+        return Some((address.to_string(), port));
+    }
+    let (host, port) = match place.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (place, None),
+    };
+    let host = HostPattern::parse(host)
+        .ok()
+        .filter(|host| !host.is_wildcard())?;
+    Some((host.as_str().to_owned(), port))
 }
 
 impl Serving {

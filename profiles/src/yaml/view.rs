@@ -1,6 +1,7 @@
 //! Typed access to the tree; each wrong type, missing key or unknown key is a fault at its own place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Key, Node, Value};
 use crate::source::{Diagnostic, Location, Source};
@@ -212,6 +213,33 @@ impl<'a> View<'a> {
                 self.name
             ))),
         }
+    }
+
+    /// A time of 1 to `most` seconds: `90`, `90s` or `2m`.
+    pub fn seconds(&self, most: u32) -> Result<Duration, Fault> {
+        let number = match &self.node.value {
+            Value::Int(number) => u32::try_from(*number).ok(),
+            Value::Text(text) => {
+                let (digits, factor) = match text.strip_suffix('m') {
+                    Some(digits) => (digits, 60),
+                    None => (text.strip_suffix('s').unwrap_or(text), 1),
+                };
+                let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+                let number = digits.parse::<u32>().ok().filter(|_| plain);
+                number.and_then(|number| number.checked_mul(factor))
+            }
+            _ => None,
+        };
+        number
+            .filter(|number| (1..=most).contains(number))
+            .map(|number| Duration::from_secs(number.into()))
+            .ok_or_else(|| {
+                self.fault(format!(
+                    "`{}` must be a time from 1s to {most}s, such as `{}s`",
+                    self.name,
+                    most.min(30)
+                ))
+            })
     }
 
     /// One word of a set.

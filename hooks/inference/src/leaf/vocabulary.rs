@@ -359,10 +359,19 @@ pub fn is_image(kind: &str) -> bool {
     )
 }
 
-/// Whether a text is an image's bytes, by what it says of itself.
+/// Whether a text is an image's bytes: it says so, and there is nothing but base64 in it.
 pub fn is_image_data(text: &str) -> bool {
     text.get(..11)
         .is_some_and(|start| start.eq_ignore_ascii_case("data:image/"))
+        && text
+            .split_once(";base64,")
+            .is_some_and(|(head, data)| head.len() <= 64 && is_base64(data))
+}
+
+/// Whether a text has only letters of base64.
+pub fn is_base64(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
 }
 
 #[cfg(test)]

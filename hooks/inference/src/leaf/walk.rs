@@ -1,6 +1,8 @@
 //! Going through a body, text by text.
 
-use super::vocabulary::{is_choice, is_handle, is_image, is_image_data, is_known, is_word};
+use super::vocabulary::{
+    is_base64, is_choice, is_handle, is_image, is_image_data, is_known, is_word,
+};
 use super::{Kind, Leaf, Place};
 use crate::json::{Json, Object};
 
@@ -24,6 +26,8 @@ struct Area {
     kind: Kind,
     /// Nothing here is defined by an interface: no key and no word is skipped.
     free: bool,
+    /// A text here is an image's bytes, which `Call::has_images` tells of.
+    image: bool,
 }
 
 impl<'f, 'v> Walk<'f, 'v> {
@@ -36,12 +40,22 @@ impl<'f, 'v> Walk<'f, 'v> {
 
     /// Show every text of `body`. `kind` is what those are for of which nothing else is known.
     pub fn body(&mut self, body: &mut Json, kind: Kind) {
-        self.value(body, &Place::TOP, Area { kind, free: false });
+        self.value(
+            body,
+            &Place::TOP,
+            Area {
+                kind,
+                free: false,
+                image: false,
+            },
+        );
     }
 
     fn value(&mut self, value: &mut Json, place: &Place<'_>, area: Area) {
         match value {
             Json::Null | Json::Bool(_) => {}
+            // Where an interface names the member it is a setting or a count.
+            Json::Number(_) if !area.free => {}
             Json::Number(number) => {
                 let text = number.to_string();
                 if text.bytes().filter(u8::is_ascii_digit).count() < DIGITS {
@@ -77,21 +91,29 @@ impl<'f, 'v> Walk<'f, 'v> {
             } else {
                 Kind::Other
             };
-            self.value(value, &place.key(key), Area { kind, free });
+            self.value(
+                value,
+                &place.key(key),
+                Area {
+                    kind,
+                    free,
+                    image: shape.image == Some(key),
+                },
+            );
         }
     }
 
     fn text(&mut self, text: &mut String, place: &Place<'_>, area: Area) {
         let name = place.name();
         if !area.free {
-            if name == "model" || (is_choice(name) && is_word(text)) || text.is_empty() {
+            if place.is_top("model") || (is_choice(name) && is_word(text)) || text.is_empty() {
                 return;
             }
             if name == "arguments" && self.arguments(text, place) {
                 return;
             }
         }
-        if is_image_data(text) || area.kind == Kind::Key {
+        if is_image_data(text) || (area.image && is_base64(text)) {
             return;
         }
         let kind = match area.kind {
@@ -114,6 +136,7 @@ impl<'f, 'v> Walk<'f, 'v> {
         let area = Area {
             kind: Kind::ToolCall,
             free: true,
+            image: false,
         };
         self.value(&mut value, place, area);
         if self.changed {
@@ -154,12 +177,12 @@ struct Shape {
     role: Option<Kind>,
     call: bool,
     bytes: Option<Bytes>,
-    image: bool,
+    /// The member that is an image's bytes.
+    image: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
 enum Bytes {
-    Unseen,
     Document,
     Redacted,
 }
@@ -170,7 +193,7 @@ impl Shape {
             role: None,
             call: false,
             bytes: None,
-            image: false,
+            image: None,
         };
         if area.free {
             return shape;
@@ -192,11 +215,10 @@ impl Shape {
             "redacted_thinking" => shape.bytes = Some(Bytes::Redacted),
             "base64" => {
                 let picture = text("media_type").is_some_and(|media| media.starts_with("image/"));
-                shape.bytes = Some(if picture {
-                    Bytes::Unseen
-                } else {
-                    Bytes::Document
-                });
+                if picture {
+                    shape.image = Some("data");
+                }
+                shape.bytes = Some(Bytes::Document);
             }
             _ if kind.ends_with("tool_use") => shape.call = true,
             _ if kind.ends_with("_output") || kind.ends_with("tool_result") => {
@@ -205,7 +227,9 @@ impl Shape {
             _ if kind.ends_with("_call") => shape.role = Some(Kind::ToolCall),
             _ => {}
         }
-        shape.image = is_image(kind);
+        if is_image(kind) {
+            shape.image = Some("result");
+        }
         shape
     }
 
@@ -241,13 +265,10 @@ impl Shape {
             | "prompt_cache_key" => Kind::Other,
             "file_data" => Kind::File,
             "data" => match self.bytes {
-                // An image's bytes are no text: `Call::has_images` tells of them.
-                Some(Bytes::Unseen) => Kind::Key,
                 Some(Bytes::Document) => Kind::File,
                 Some(Bytes::Redacted) => Kind::Handle,
                 None => self.role.unwrap_or(above),
             },
-            "result" if self.image => Kind::Key,
             _ => self.role.unwrap_or(above),
         }
     }

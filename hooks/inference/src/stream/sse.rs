@@ -48,6 +48,11 @@ impl Splitter {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether an event has begun and not ended.
+    pub fn is_amid(&self) -> bool {
+        self.event < self.buffer.len()
+    }
+
     pub fn raw(&self, range: Range<usize>) -> &[u8] {
         &self.buffer[range]
     }
@@ -111,28 +116,21 @@ impl Splitter {
     }
 
     fn field(&mut self, line: Range<usize>) -> Result<(), BadStream> {
-        let mut line = &self.buffer[line];
-        if !std::mem::replace(&mut self.begun, true) {
-            line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-        }
-        let colon = memchr::memchr(b':', line).unwrap_or(line.len());
-        let (field, value) = line.split_at(colon);
-        let value = value.strip_prefix(b":").unwrap_or(value);
-        let value = value.strip_prefix(b" ").unwrap_or(value);
-        if field != b"data" && field != b"event" {
-            return Ok(());
-        }
-        let value = std::str::from_utf8(value).map_err(|_| BadStream::NotUtf8)?;
-        if field == b"event" {
-            value.clone_into(&mut self.name);
-            return Ok(());
-        }
-        match &mut self.data {
-            None => self.data = Some(value.to_owned()),
-            Some(data) => {
+        let line = std::str::from_utf8(&self.buffer[line]).map_err(|_| BadStream::NotUtf8)?;
+        let line = match std::mem::replace(&mut self.begun, true) {
+            true => line,
+            false => line.strip_prefix('\u{feff}').unwrap_or(line),
+        };
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match (field, &mut self.data) {
+            ("event", _) => value.clone_into(&mut self.name),
+            ("data", None) => self.data = Some(value.to_owned()),
+            ("data", Some(data)) => {
                 data.push('\n');
                 data.push_str(value);
             }
+            _ => {}
         }
         Ok(())
     }

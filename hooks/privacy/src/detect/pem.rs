@@ -20,9 +20,9 @@ pub(super) fn at_begin(text: &str, start: usize, word: usize, found: &mut Vec<Fi
         return word;
     };
     let label = &head[..dashes];
-    let ours = label.ends_with(b"PRIVATE KEY")
-        || label.ends_with(b"PRIVATE KEY BLOCK")
-        || label.ends_with(b"PRIVATE KEY ");
+    // `RSA%20PRIVATE%20KEY` in a query is one too.
+    let ours = memmem::find(label, b"PRIVATE")
+        .is_some_and(|at| memmem::find(&label[at..], b"KEY").is_some());
     let body = word + dashes;
     if !ours || label.contains(&b'\n') {
         return body;

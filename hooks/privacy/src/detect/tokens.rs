@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{TOKEN, is};
+use super::bytes::{self, TOKEN, is};
 use super::sweep::Traces;
 use super::{jwt, keys, wallet};
 use crate::decode;
@@ -57,6 +57,9 @@ pub(super) fn find(text: &str, found: &mut Vec<Finding>, traces: &mut Traces) {
 /// Looks at one long token; where to go on.
 fn long(text: &str, token: Range<usize>, found: &mut Vec<Finding>, traces: &mut Traces) -> usize {
     let bytes = text.as_bytes();
+    // `\nghp_…`: the letter belongs to the escape before.
+    let escaped = bytes::behind_escape(bytes, token.start + 1);
+    let token = token.start + usize::from(escaped)..token.end;
     if let Some(end) = jwt::at_token(text, token.clone(), found) {
         return end;
     }

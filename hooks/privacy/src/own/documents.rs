@@ -56,7 +56,9 @@ pub enum DocumentsError {
         path: PathBuf,
     },
     /// Nothing in it is long enough to be known by.
-    #[error("documents `{name}` have no text of {SHINGLE} words: only texts are read, no archives and no images")]
+    #[error(
+        "documents `{name}` have no text of {SHINGLE} words: only texts are read, no archives and no images"
+    )]
     Empty {
         /// The documents' name.
         name: String,
@@ -72,7 +74,9 @@ pub struct Documents {
 
 impl fmt::Debug for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Documents").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Documents")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +85,11 @@ impl Documents {
     ///
     /// # Errors
     /// None of them has as many words as a shingle.
-    pub fn of<T: AsRef<str>>(name: &str, class: Class, texts: impl IntoIterator<Item = T>) -> Result<Documents, DocumentsError> {
+    pub fn of<T: AsRef<str>>(
+        name: &str,
+        class: Class,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Documents, DocumentsError> {
         let mut shingles = HashSet::new();
         for text in texts {
             remember(text.as_ref(), &mut shingles);
@@ -107,7 +115,9 @@ impl Documents {
 
     fn with(name: &str, class: Class, shingles: HashSet<u64>) -> Result<Documents, DocumentsError> {
         if shingles.is_empty() {
-            return Err(DocumentsError::Empty { name: name.to_owned() });
+            return Err(DocumentsError::Empty {
+                name: name.to_owned(),
+            });
         }
         Ok(Documents {
             owner: Owner::new(name, class),
@@ -143,11 +153,15 @@ impl Documents {
             }
         }
         done.extend(open);
-        found.extend(done.iter().filter(|shared| shared.count >= ENOUGH).map(|shared| {
-            let first = shared.first.saturating_sub(WINDOW - 1);
-            let last = (shared.latest + SHINGLE - 1 + WINDOW - 1).min(places.len() - 1);
-            self.owner.finding(places[first].0, places[last].1)
-        }));
+        found.extend(
+            done.iter()
+                .filter(|shared| shared.count >= ENOUGH)
+                .map(|shared| {
+                    let first = shared.first.saturating_sub(WINDOW - 1);
+                    let last = (shared.latest + SHINGLE - 1 + WINDOW - 1).min(places.len() - 1);
+                    self.owner.finding(places[first].0, places[last].1)
+                }),
+        );
     }
 }
 
@@ -244,7 +258,10 @@ impl Iterator for Words<'_> {
             } else if letter == '\u{ad}' {
                 continue;
             } else if letter == '-' && broken(&self.text[start + at..]) {
-                while letters.next_if(|(_, blank)| blank.is_whitespace()).is_some() {}
+                while letters
+                    .next_if(|(_, blank)| blank.is_whitespace())
+                    .is_some()
+                {}
             } else {
                 break;
             }
@@ -261,17 +278,27 @@ impl Iterator for Words<'_> {
 /// Whether a hyphen stands at the end of a line and the word goes on in the next.
 fn broken(text: &str) -> bool {
     let behind = text[1..].trim_start_matches([' ', '\r']);
-    behind.strip_prefix('\n').is_some_and(|next| next.trim_start_matches([' ', '\t', '>']).starts_with(char::is_lowercase))
+    behind.strip_prefix('\n').is_some_and(|next| {
+        next.trim_start_matches([' ', '\t', '>'])
+            .starts_with(char::is_lowercase)
+    })
 }
 
 /// All files below a directory, not through links.
-fn walk(top: &Path, directory: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), DocumentsError> {
+fn walk(
+    top: &Path,
+    directory: &Path,
+    depth: usize,
+    files: &mut Vec<PathBuf>,
+) -> Result<(), DocumentsError> {
     let failed = |source| DocumentsError::Read {
         path: directory.to_owned(),
         source,
     };
     if depth > DEEPEST {
-        return Err(DocumentsError::TooMany { path: top.to_owned() });
+        return Err(DocumentsError::TooMany {
+            path: top.to_owned(),
+        });
     }
     for entry in fs::read_dir(directory).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -282,7 +309,9 @@ fn walk(top: &Path, directory: &Path, depth: usize, files: &mut Vec<PathBuf>) ->
             files.push(entry.path());
         }
         if files.len() > MOST_FILES {
-            return Err(DocumentsError::TooMany { path: top.to_owned() });
+            return Err(DocumentsError::TooMany {
+                path: top.to_owned(),
+            });
         }
     }
     Ok(())
@@ -296,9 +325,13 @@ fn text_of(path: &Path) -> Result<Option<String>, DocumentsError> {
     };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(MOST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(DocumentsError::TooLarge { path: path.to_owned() });
+        return Err(DocumentsError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     Ok(String::from_utf8(bytes).ok())
 }
@@ -320,11 +353,18 @@ mod tests {
 
     #[test]
     fn a_sentence_that_was_copied_is_found_reflowed_and_in_another_case() {
-        let copy = PAGE[..200].to_uppercase().replace(' ', "\n   > ").replace(',', " -- ");
-        let text = format!("Could you shorten this for me?\n{copy}\nThank you, and have a good evening.");
+        let copy = PAGE[..200]
+            .to_uppercase()
+            .replace(' ', "\n   > ")
+            .replace(',', " -- ");
+        let text =
+            format!("Could you shorten this for me?\n{copy}\nThank you, and have a good evening.");
         let found = spans(&text, &[PAGE]);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("RESOLVED") && found[0].contains("BRESCIA"), "{found:?}");
+        assert!(
+            found[0].contains("RESOLVED") && found[0].contains("BRESCIA"),
+            "{found:?}"
+        );
         assert!(!found[0].contains("shorten"));
     }
 
@@ -339,7 +379,11 @@ mod tests {
 
     #[test]
     fn a_word_broken_at_the_end_of_a_line_is_one_word() {
-        let text = PAGE.replacen("production", "produc-\n tion", 1).replacen("smaller", "smal\u{ad}ler", 1);
+        let text = PAGE.replacen("production", "produc-\n tion", 1).replacen(
+            "smaller",
+            "smal\u{ad}ler",
+            1,
+        );
         assert!(spans(&text, &[PAGE]).concat().contains("produc-\n tion"));
     }
 
@@ -347,12 +391,19 @@ mod tests {
     fn text_of_another_origin_and_a_single_phrase_are_not_found() {
         let other = "The board of the school has resolved to close the plant sale by the end of the day, and the new hall is open.";
         assert!(spans(other, &[PAGE]).is_empty());
-        assert!(spans("He said: close the plant in Lindau by the end. No more.", &[PAGE]).is_empty());
+        assert!(
+            spans(
+                "He said: close the plant in Lindau by the end. No more.",
+                &[PAGE]
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn a_directory_is_read_with_what_is_below_it_and_without_links_or_images() {
-        let directory = std::env::temp_dir().join(format!("nemoclaw-documents-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("nemoclaw-documents-{}", std::process::id()));
         fs::create_dir_all(directory.join("deep")).unwrap();
         fs::write(directory.join("deep/page.txt"), PAGE).unwrap();
         fs::write(directory.join("image"), [0xff, 0xd8, 0xff, 0xe0]).unwrap();
@@ -366,8 +417,17 @@ mod tests {
     #[test]
     fn documents_without_text_or_that_are_missing_are_refused_with_a_sentence() {
         let empty = Documents::of("board", Class::Secret, ["too short"]).unwrap_err();
-        assert!(empty.to_string().starts_with("documents `board` have no text of 8 words"), "{empty}");
-        let missing = Documents::read("board", Class::Secret, Path::new("/nowhere/at/all")).unwrap_err();
-        assert_eq!(missing.to_string(), "cannot read the document `/nowhere/at/all`");
+        assert!(
+            empty
+                .to_string()
+                .starts_with("documents `board` have no text of 8 words"),
+            "{empty}"
+        );
+        let missing =
+            Documents::read("board", Class::Secret, Path::new("/nowhere/at/all")).unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "cannot read the document `/nowhere/at/all`"
+        );
     }
 }

@@ -33,7 +33,9 @@ pub enum ListError {
         name: String,
     },
     /// More than we hold in memory.
-    #[error("list `{name}` has {bytes} bytes of words, more than {MOST_BYTES}: split it, or use documents")]
+    #[error(
+        "list `{name}` has {bytes} bytes of words, more than {MOST_BYTES}: split it, or use documents"
+    )]
     TooLarge {
         /// The list.
         name: String,
@@ -60,7 +62,9 @@ pub struct List {
 
 impl fmt::Debug for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("List").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("List")
+            .field("owner", &self.owner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -69,9 +73,18 @@ impl List {
     ///
     /// # Errors
     /// No words, or too many.
-    pub fn new<'w>(name: &str, class: Class, words: impl IntoIterator<Item = &'w str>, case: Case) -> Result<List, ListError> {
+    pub fn new<'w>(
+        name: &str,
+        class: Class,
+        words: impl IntoIterator<Item = &'w str>,
+        case: Case,
+    ) -> Result<List, ListError> {
         let mut all: Vec<String> = Vec::new();
-        for word in words.into_iter().map(str::trim).filter(|word| !word.is_empty()) {
+        for word in words
+            .into_iter()
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+        {
             all.push(word.to_owned());
             if case == Case::Any && !word.is_ascii() {
                 all.extend([word.to_lowercase(), word.to_uppercase(), titled(word)]);
@@ -79,7 +92,9 @@ impl List {
         }
         let bytes = all.iter().map(String::len).sum();
         if bytes == 0 {
-            return Err(ListError::Empty { name: name.to_owned() });
+            return Err(ListError::Empty {
+                name: name.to_owned(),
+            });
         }
         if bytes > MOST_BYTES {
             return Err(ListError::TooLarge {
@@ -116,7 +131,10 @@ impl List {
                     found.push(self.owner.finding(word.start(), end));
                     end
                 }
-                None => text[word.start()..].chars().next().map_or(text.len(), |first| word.start() + first.len_utf8()),
+                None => text[word.start()..]
+                    .chars()
+                    .next()
+                    .map_or(text.len(), |first| word.start() + first.len_utf8()),
             };
         }
     }
@@ -128,7 +146,9 @@ impl List {
         loop {
             let before = text[start..end].chars().next_back()?.len_utf8();
             end -= before;
-            let word = self.words.find(Input::new(text).range(start..end).anchored(Anchored::Yes))?;
+            let word = self
+                .words
+                .find(Input::new(text).range(start..end).anchored(Anchored::Yes))?;
             if bounded(text, start, word.end()) {
                 return Some(word.end());
             }
@@ -140,12 +160,19 @@ impl List {
 /// `ÉCLAIR` as `Éclair`.
 fn titled(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters.flat_map(char::to_lowercase)).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first
+            .to_uppercase()
+            .chain(letters.flat_map(char::to_lowercase))
+            .collect()
+    })
 }
 
 /// Whether no letter or digit goes on at either end.
 fn bounded(text: &str, start: usize, end: usize) -> bool {
-    let part = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+    let part = |letter: Option<char>| {
+        letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_')
+    };
     let word = &text[start..end];
     let before = part(text[..start].chars().next_back()) && part(word.chars().next());
     let behind = part(text[end..].chars().next()) && part(word.chars().next_back());
@@ -160,35 +187,53 @@ mod tests {
         let list = List::new("projects", Class::Internal, words.iter().copied(), case).unwrap();
         let mut found = Vec::new();
         list.find(text, &mut found);
-        found.iter().map(|one| text[one.start..one.end].to_owned()).collect()
+        found
+            .iter()
+            .map(|one| text[one.start..one.end].to_owned())
+            .collect()
     }
 
     #[test]
     fn a_word_is_found_only_where_it_stands_alone() {
         let text = "Heron, Herons, preHeron, Heron_2, (Heron) heron";
         assert_eq!(spans(&["Heron"], Case::Exact, text), ["Heron", "Heron"]);
-        assert_eq!(spans(&["Heron"], Case::Any, text), ["Heron", "Heron", "heron"]);
+        assert_eq!(
+            spans(&["Heron"], Case::Any, text),
+            ["Heron", "Heron", "heron"]
+        );
     }
 
     #[test]
     fn of_two_words_the_longer_that_stands_alone_is_found() {
         let words = ["Heron", "Heron Project", "Blue Heron"];
-        assert_eq!(spans(&words, Case::Exact, "the Heron Project"), ["Heron Project"]);
+        assert_eq!(
+            spans(&words, Case::Exact, "the Heron Project"),
+            ["Heron Project"]
+        );
         assert_eq!(spans(&words, Case::Exact, "the Heron Projects"), ["Heron"]);
         assert_eq!(spans(&words, Case::Exact, "a xBlue Heron"), ["Heron"]);
     }
 
     #[test]
     fn letters_of_every_alphabet_bound_words_and_lose_their_case() {
-        assert_eq!(spans(&["Süd"], Case::Any, "SÜD süd Süden südö Süd."), ["SÜD", "süd", "Süd"]);
+        assert_eq!(
+            spans(&["Süd"], Case::Any, "SÜD süd Süden südö Süd."),
+            ["SÜD", "süd", "Süd"]
+        );
         assert_eq!(spans(&["計画"], Case::Exact, "機密計画書 計画 "), ["計画"]);
-        assert_eq!(spans(&["#42-x"], Case::Exact, "see#42-x, #42-xy"), ["#42-x"]);
+        assert_eq!(
+            spans(&["#42-x"], Case::Exact, "see#42-x, #42-xy"),
+            ["#42-x"]
+        );
     }
 
     #[test]
     fn a_list_with_nothing_or_too_much_in_it_is_refused_with_a_sentence() {
         let empty = List::new("projects", Class::Internal, [" ", ""], Case::Any).unwrap_err();
-        assert_eq!(empty.to_string(), "list `projects` has no words: write one a line, or remove the list");
+        assert_eq!(
+            empty.to_string(),
+            "list `projects` has no words: write one a line, or remove the list"
+        );
         let word = "x".repeat(MOST_BYTES + 1);
         let large = List::new("projects", Class::Internal, [word.as_str()], Case::Any).unwrap_err();
         assert!(large.to_string().contains("more than 2097152"), "{large}");

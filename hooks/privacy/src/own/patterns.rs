@@ -18,7 +18,9 @@ const DEEPEST: u32 = 50;
 #[non_exhaustive]
 pub enum PatternError {
     /// It is written too long.
-    #[error("pattern `{name}` is {bytes} bytes long, more than {MOST_BYTES}: use a list for many words")]
+    #[error(
+        "pattern `{name}` is {bytes} bytes long, more than {MOST_BYTES}: use a list for many words"
+    )]
     TooLong {
         /// The pattern's name.
         name: String,
@@ -76,7 +78,9 @@ impl Pattern {
             .build();
         let regex = match built {
             Ok(regex) => regex,
-            Err(regex::Error::CompiledTooBig(_)) => return Err(PatternError::TooLarge { name: name_of() }),
+            Err(regex::Error::CompiledTooBig(_)) => {
+                return Err(PatternError::TooLarge { name: name_of() });
+            }
             Err(source) => {
                 return Err(PatternError::Syntax {
                     name: name_of(),
@@ -95,9 +99,21 @@ impl Pattern {
 
     /// Adds where it matches.
     pub(crate) fn find(&self, text: &str, found: &mut Vec<Finding>) {
-        if self.regex.capture_names().flatten().any(|group| group == "value") {
-            let values = self.regex.captures_iter(text).filter_map(|groups| groups.name("value").map(|value| value.range()));
-            found.extend(values.filter(|value| !value.is_empty()).map(|value| self.owner.finding(value.start, value.end)));
+        if self
+            .regex
+            .capture_names()
+            .flatten()
+            .any(|group| group == "value")
+        {
+            let values = self
+                .regex
+                .captures_iter(text)
+                .filter_map(|groups| groups.name("value").map(|value| value.range()));
+            found.extend(
+                values
+                    .filter(|value| !value.is_empty())
+                    .map(|value| self.owner.finding(value.start, value.end)),
+            );
         } else {
             let all = self.regex.find_iter(text).filter(|one| !one.is_empty());
             found.extend(all.map(|one| self.owner.finding(one.start(), one.end())));
@@ -111,28 +127,53 @@ mod tests {
 
     fn spans(regex: &str, text: &str) -> Vec<String> {
         let mut found = Vec::new();
-        Pattern::new("ticket", Class::Internal, regex).unwrap().find(text, &mut found);
-        found.iter().map(|one| text[one.start..one.end].to_owned()).collect()
+        Pattern::new("ticket", Class::Internal, regex)
+            .unwrap()
+            .find(text, &mut found);
+        found
+            .iter()
+            .map(|one| text[one.start..one.end].to_owned())
+            .collect()
     }
 
     #[test]
     fn a_pattern_is_found_everywhere_and_its_value_where_it_names_one() {
-        assert_eq!(spans(r"\bACME-\d{4}\b", "ACME-1234, ACME-12, xACME-1234 ACME-9999"), ["ACME-1234", "ACME-9999"]);
-        assert_eq!(spans(r"badge:\s*(?<value>\d+)", "badge: 4711, badge:  12"), ["4711", "12"]);
+        assert_eq!(
+            spans(
+                r"\bACME-\d{4}\b",
+                "ACME-1234, ACME-12, xACME-1234 ACME-9999"
+            ),
+            ["ACME-1234", "ACME-9999"]
+        );
+        assert_eq!(
+            spans(r"badge:\s*(?<value>\d+)", "badge: 4711, badge:  12"),
+            ["4711", "12"]
+        );
     }
 
     #[test]
     fn a_pattern_that_grows_too_large_is_refused_with_a_sentence() {
         let error = Pattern::new("ticket", Class::Internal, r"(\w{200}){200}").unwrap_err();
-        assert_eq!(error.to_string(), "pattern `ticket` grows beyond 1048576 bytes: use smaller repetitions");
+        assert_eq!(
+            error.to_string(),
+            "pattern `ticket` grows beyond 1048576 bytes: use smaller repetitions"
+        );
     }
 
     #[test]
     fn a_pattern_that_is_long_wrong_or_empty_is_refused_with_a_sentence() {
         let long = Pattern::new("t", Class::Internal, &"a".repeat(5000)).unwrap_err();
         assert!(long.to_string().contains("5000 bytes long"), "{long}");
-        assert_eq!(Pattern::new("t", Class::Internal, "(").unwrap_err().to_string(), "pattern `t` is no regular expression");
+        assert_eq!(
+            Pattern::new("t", Class::Internal, "(")
+                .unwrap_err()
+                .to_string(),
+            "pattern `t` is no regular expression"
+        );
         let empty = Pattern::new("t", Class::Internal, "a*").unwrap_err();
-        assert_eq!(empty.to_string(), "pattern `t` matches the empty text: it would be found everywhere");
+        assert_eq!(
+            empty.to_string(),
+            "pattern `t` matches the empty text: it would be found everywhere"
+        );
     }
 }

@@ -4,7 +4,7 @@
 const BLOCK: usize = 3072;
 
 /// So many lines of a block decide.
-const LINES: usize = 32;
+const LINES: usize = 24;
 
 /// Remembers what the blocks are.
 pub(super) struct Context<'a> {
@@ -39,16 +39,22 @@ impl<'a> Context<'a> {
 
     /// Some text around this byte.
     fn around(&self, at: usize, before: usize, behind: usize) -> &'a str {
-        let floor = (at.saturating_sub(before)..=at).find(|&at| self.text.is_char_boundary(at)).unwrap_or(at);
+        let floor = (at.saturating_sub(before)..=at)
+            .find(|&at| self.text.is_char_boundary(at))
+            .unwrap_or(at);
         let end = (at + behind).min(self.text.len());
-        let ceiling = (at..=end).rev().find(|&at| self.text.is_char_boundary(at)).unwrap_or(at);
+        let ceiling = (at..=end)
+            .rev()
+            .find(|&at| self.text.is_char_boundary(at))
+            .unwrap_or(at);
         &self.text[floor..ceiling]
     }
 
     /// The line around this byte, at most 400 bytes to either side.
     pub(super) fn line(&self, at: usize) -> &'a str {
         let bytes = self.text.as_bytes();
-        let before = memchr::memrchr(b'\n', &bytes[at.saturating_sub(400)..at]).map_or(400, |found| at - (at.saturating_sub(400) + found + 1));
+        let before = memchr::memrchr(b'\n', &bytes[at.saturating_sub(400)..at])
+            .map_or(400, |found| at - (at.saturating_sub(400) + found + 1));
         let behind = memchr::memchr(b'\n', &bytes[at..(at + 400).min(bytes.len())]).unwrap_or(400);
         self.around(at, before, behind)
     }
@@ -57,15 +63,31 @@ impl<'a> Context<'a> {
 /// Whether a text names an owner or a licence.
 pub(super) fn crediting(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
-    ["copyright", "(c) ", "©", "rights reserved", "licens", "free software", "author", "spdx", "maintain", "contributor", "written by"]
-        .iter()
-        .any(|word| lower.contains(word))
+    [
+        "copyright",
+        "(c) ",
+        "©",
+        "rights reserved",
+        "licens",
+        "free software",
+        "author",
+        "spdx",
+        "maintain",
+        "contributor",
+        "written by",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
 }
 
 /// Whether a line is a comment in some language.
 fn comment(line: &str) -> bool {
     let line = line.trim_start();
-    ["//", "#", "*", "/*", ";", "--", "%", "dnl ", "<!--", "\"\"\"", "REM "].iter().any(|sign| line.starts_with(sign))
+    [
+        "//", "#", "*", "/*", ";", "--", "%", "dnl ", "<!--", "\"\"\"", "REM ",
+    ]
+    .iter()
+    .any(|sign| line.starts_with(sign))
 }
 
 /// Whether at least a quarter of the lines that say something are lines of code, or many begin as comments do.
@@ -81,23 +103,51 @@ fn code(block: &[u8]) -> bool {
             continue;
         }
         let indent = line.iter().take_while(|&&byte| byte == b' ').count();
-        signed += usize::from(body.starts_with(b"# ") || body == b"#" || (indent % 2 == 1 && body.starts_with(b"*")));
+        signed += usize::from(
+            body.starts_with(b"# ") || body == b"#" || (indent % 2 == 1 && body.starts_with(b"*")),
+        );
         lines += 1;
         code += usize::from(begins(body) || ends(body) || signs(body));
     }
-    (code * 4 >= lines && (code > 1 || (code == 1 && lines < 3))) || (lines > 0 && (signed >= 3 && (signed + code) * 2 >= lines))
+    (code * 4 >= lines && (code > 1 || (code == 1 && lines < 3)))
+        || (lines > 0 && (signed >= 3 && (signed + code) * 2 >= lines))
 }
 
 /// The words that lines of code begin with.
 fn begins(line: &[u8]) -> bool {
     const WORDS: [&[u8]; 24] = [
-        b"import ", b"from .", b"package ", b"fn ", b"def ", b"class ", b"pub ", b"let ", b"const ", b"var ", b"return ", b"public ", b"private ",
-        b"static ", b"func ", b"if (", b"for (", b"while (", b"else", b"typedef ", b"struct ", b"enum ", b"void ", b"int ",
+        b"import ",
+        b"from .",
+        b"package ",
+        b"fn ",
+        b"def ",
+        b"class ",
+        b"pub ",
+        b"let ",
+        b"const ",
+        b"var ",
+        b"return ",
+        b"public ",
+        b"private ",
+        b"static ",
+        b"func ",
+        b"if (",
+        b"for (",
+        b"while (",
+        b"else",
+        b"typedef ",
+        b"struct ",
+        b"enum ",
+        b"void ",
+        b"int ",
     ];
     match line[0] {
         b'/' => matches!(line.get(1), Some(b'/' | b'*')),
-        b'#' => line.get(1).is_some_and(|next| matches!(next, b'[' | b'!' | b'i' | b'd' | b'e' | b'u' | b'p')),
-        b'}' | b'{' | b'@' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
+        b'#' => line
+            .get(1)
+            .is_some_and(|next| matches!(next, b'[' | b'!' | b'i' | b'd' | b'e' | b'u' | b'p')),
+        b'@' => !line.contains(&b' ') || line.contains(&b'('),
+        b'}' | b'{' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
         b'*' => line.get(1) == Some(&b'/'),
         b'<' => line.starts_with(b"<!--"),
         b'a'..=b'z' => WORDS.iter().any(|word| line.starts_with(word)),
@@ -109,7 +159,9 @@ fn begins(line: &[u8]) -> bool {
 fn ends(line: &[u8]) -> bool {
     match line {
         [.., b'\\' | b'{'] | [.., b')' | b'}', b';'] | [.., b')', b':'] => true,
-        [.., b';'] => line.iter().any(|byte| matches!(byte, b'=' | b'(' | b'&' | b'.')),
+        [.., b';'] => line
+            .iter()
+            .any(|byte| matches!(byte, b'=' | b'(' | b'&' | b'.')),
         _ => false,
     }
 }
@@ -118,15 +170,25 @@ fn ends(line: &[u8]) -> bool {
 fn signs(line: &[u8]) -> bool {
     let mut before = b' ';
     for (at, &byte) in line.iter().take(160).enumerate() {
-        if !matches!(byte, b':' | b'=' | b'>' | b'(' | b'&' | b'|' | b'/' | b'x' | b')') {
+        if !matches!(
+            byte,
+            b':' | b'=' | b'>' | b'(' | b'&' | b'|' | b'/' | b'x' | b')'
+        ) {
             before = byte;
             continue;
         }
         let next = line.get(at + 1).copied().unwrap_or(b' ');
         let found = match (before, byte) {
-            (b':', b':') | (b'=' | b'-', b'>') | (b'=' | b'!' | b':' | b'+' | b'-' | b'|', b'=') | (b'&', b'&') | (b'|', b'|') | (b'<', b'/') => true,
+            (b':', b':')
+            | (b'=' | b'-', b'>')
+            | (b'=' | b'!' | b':' | b'+' | b'-' | b'|', b'=')
+            | (b'&', b'&')
+            | (b'|', b'|')
+            | (b'<', b'/') => true,
             (b' ', b'=') => next == b' ' && key(&line[..at]),
-            (b'_' | b'a'..=b'z', b'(') => !matches!(next, b's' | b'0'..=b'9') && (next == b')' || !line[..at].contains(&b' ')),
+            (b'_' | b'a'..=b'z', b'(') => {
+                !matches!(next, b's' | b'0'..=b'9') && (next == b')' || !line[..at].contains(&b' '))
+            }
             (b'0', b'x') => next.is_ascii_hexdigit(),
             (b' ', b'/') => next == b'/',
             _ => false,
@@ -141,5 +203,13 @@ fn signs(line: &[u8]) -> bool {
 
 /// Whether what stands before `=` is the name of something: at most three words.
 fn key(before: &[u8]) -> bool {
-    before.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.[]:'\" *&".contains(byte)) && before.trim_ascii().iter().filter(|&&byte| byte == b' ').count() <= 2
+    before
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"_.[]:'\" *&".contains(byte))
+        && before
+            .trim_ascii()
+            .iter()
+            .filter(|&&byte| byte == b' ')
+            .count()
+            <= 2
 }

@@ -46,7 +46,9 @@ pub(super) fn before(text: &str, start: usize) -> Cue {
     match last {
         '\n' | '\r' => signature(spaces),
         ':' | '=' | '"' | '\'' | '>' | '“' | '”' => label(spaces),
-        '.' | ',' => word_before(text, spaces.len() - 1).map_or(Cue::None, |word| abbreviated(last, &word)),
+        '.' | ',' => {
+            word_before(text, spaces.len() - 1).map_or(Cue::None, |word| abbreviated(last, &word))
+        }
         _ if start - spaces.len() > 4 => Cue::None,
         _ => word_before(text, spaces.len()).map_or(Cue::None, |word| small(text, &word)),
     }
@@ -56,6 +58,7 @@ pub(super) fn before(text: &str, start: usize) -> Cue {
 fn abbreviated(last: char, word: &Word) -> Cue {
     match last {
         '.' if word.known.any(Known::TITLE) => Cue::Title,
+        ',' if word.known.any(Known::ROLE) && word.shape == Shape::Lower => Cue::Soft,
         ',' if word.known.any(Known::GREETING) && word.shape == Shape::Title => Cue::Strong,
         _ => Cue::None,
     }
@@ -64,29 +67,50 @@ fn abbreviated(last: char, word: &Word) -> Cue {
 /// The word right before, with the words that it belongs to: "name is", "I am", "ich heiße".
 fn small(text: &str, word: &Word) -> Cue {
     let written = &text[word.start..word.end];
-    if text[..word.end].ends_with("I'm") || text[..word.end].ends_with("I’m") || text[..word.end].ends_with("i'm") {
+    if written == "m"
+        && (text[..word.end].ends_with("I'm")
+            || text[..word.end].ends_with("I’m")
+            || text[..word.end].ends_with("i'm"))
+    {
         return Cue::Strong;
     }
-    let earlier = || lead(text, word.start).map_or("", |word| &text[word.start..word.end]);
-    match written {
-        "heiße" | "heisse" | "heißt" | "llamo" | "llama" | "appelle" | "chiamo" | "chiama" | "heet" | "heter" | "hedder"
-        | "jmenuji" | "nazywam" => return Cue::Strong,
-        "is" | "ist" | "es" | "est" | "é" | "è" | "to" | "er" | "är" => {
-            match earlier() {
-                "name" | "Name" | "nombre" | "nom" | "nome" | "naam" | "navn" | "namn" | "imię" | "names" => return Cue::Strong,
-                "this" | "This" | "hier" | "here" | "it" => return Cue::Soft,
-                _ => {}
-            }
-        }
-        "am" | "bin" | "suis" | "soy" | "sono" | "sou" | "ben" | "jestem" => {
-            if matches!(earlier(), "I" | "i" | "ich" | "Ich" | "je" | "Je" | "ik" | "Ik" | "Yo" | "yo" | "Io" | "Eu" | "eu") || written.len() > 3 {
-                return Cue::Strong;
-            }
-        }
-        "się" => return if earlier().eq_ignore_ascii_case("nazywam") { Cue::Strong } else { Cue::None },
-        _ => {}
+    if !word.known.any(Known::PHRASE) {
+        return known_alone(word.known);
     }
-    let known = word.known;
+    let earlier = || lead(text, word.start).map_or("", |word| &text[word.start..word.end]);
+    let found = match written {
+        "heiße" | "heisse" | "heißt" | "llamo" | "llama" | "appelle" | "chiamo" | "chiama"
+        | "heet" | "heter" | "hedder" | "jmenuji" | "nazywam" | "adım" => Cue::Strong,
+        "is" | "ist" | "es" | "est" | "é" | "è" | "to" | "er" | "är" => names(earlier()),
+        "suis" | "sono" | "jestem" => Cue::Strong,
+        "am" | "bin" | "soy" | "sou" | "ben" if speaks(earlier()) => Cue::Strong,
+        "się" if earlier().eq_ignore_ascii_case("nazywam") => Cue::Strong,
+        _ => Cue::None,
+    };
+    found.max(known_alone(word.known))
+}
+
+/// "name is", "this is".
+fn names(before: &str) -> Cue {
+    match before {
+        "name" | "Name" | "nombre" | "nom" | "nome" | "naam" | "navn" | "namn" | "imię" => {
+            Cue::Strong
+        }
+        "this" | "This" | "hier" | "here" | "it" => Cue::Soft,
+        _ => Cue::None,
+    }
+}
+
+/// "I am": who speaks, or nobody, for the verb says it.
+fn speaks(before: &str) -> bool {
+    matches!(
+        before,
+        "" | "I" | "i" | "ich" | "Ich" | "ik" | "Ik" | "yo" | "Yo" | "eu" | "Eu"
+    )
+}
+
+/// What a small word says by itself.
+fn known_alone(known: Known) -> Cue {
     let greets = known.any(Known::GREETING) && !known.any(Known::BEFORE.and(Known::ARTICLE));
     if known.any(Known::TITLE) && !known.any(Known::ARTICLE.and(Known::BEFORE)) {
         Cue::Title
@@ -126,17 +150,28 @@ fn signature(before: &str) -> Cue {
 /// A label, a key of JSON, an element of XML: `Patient:`, `"customer_name": "`, `<author>`.
 fn label(before: &str) -> Cue {
     let trimmed = before.trim_end_matches(['"', '\'', '“', '”', ' ', '\\']);
-    let Some(sign) = trimmed.chars().next_back().filter(|sign| matches!(sign, ':' | '=' | '>')) else {
+    let Some(sign) = trimmed
+        .chars()
+        .next_back()
+        .filter(|sign| matches!(sign, ':' | '=' | '>'))
+    else {
         return quoted(before);
     };
-    let key = trimmed[..trimmed.len() - sign.len_utf8()].trim_end_matches(['"', '\'', ' ', '*', '_', '\\', ')']);
+    let key = trimmed[..trimmed.len() - sign.len_utf8()]
+        .trim_end_matches(['"', '\'', ' ', '*', '_', '\\', ')']);
     let words = key_words(key);
     let Some(last) = words.first() else {
         return Cue::None;
     };
-    let known = |word: &(usize, usize)| word_at(&key[word.0..word.1], 0).map_or(Known::NONE, |word| word.known);
+    let known = |word: &(usize, usize)| {
+        word_at(&key[word.0..word.1], 0).map_or(Known::NONE, |word| word.known)
+    };
     let named = known(last);
-    if words.get(1).is_some_and(|earlier| known(earlier).any(Known::UNLABEL)) {
+    if named.any(Known::LABEL.and(Known::UNLABEL))
+        && words
+            .get(1)
+            .is_some_and(|earlier| known(earlier).any(Known::UNLABEL))
+    {
         return Cue::Against;
     }
     if named.any(Known::LABEL.and(Known::TITLE).and(Known::ROLE)) {
@@ -150,7 +185,9 @@ fn label(before: &str) -> Cue {
 
 /// A quote with a word before it: `called "Maria`.
 fn quoted(before: &str) -> Cue {
-    let rest = before.trim_end_matches(['"', '\'', '“', '”']).trim_end_matches(' ');
+    let rest = before
+        .trim_end_matches(['"', '\'', '“', '”'])
+        .trim_end_matches(' ');
     match word_before(before, rest.len()) {
         Some(word) if word.known.any(Known::BEFORE) => Cue::Soft,
         _ => Cue::None,
@@ -197,15 +234,24 @@ pub(super) fn after(text: &str, end: usize, loose: bool) -> bool {
     let bytes = rest.as_bytes();
     if rest.starts_with("'s ") || rest.starts_with("’s ") {
         let at = end + rest.find(' ').map_or(0, |space| space + 1);
-        return word(text, at).is_some_and(|word| word.known.any(Known::ROLE.and(Known::LABEL).and(Known::TITLE)));
+        return word(text, at).is_some_and(|word| {
+            word.known
+                .any(Known::ROLE.and(Known::LABEL).and(Known::TITLE))
+        });
     }
     match bytes {
         [b' ', b'<' | b'(', ..] => {
             let near: String = rest.chars().take(48).collect();
             near.contains('@') || bytes.get(2).is_some_and(u8::is_ascii_digit)
         }
-        [b',', b' ', digit, ..] if digit.is_ascii_digit() => matches!(bytes.get(4..6), Some([b',' | b')', _] | [b' ', b'y'])),
-        [b' ', ..] => word(text, end + 1).is_some_and(|word| word.shape == Shape::Lower && (word.known.any(Known::VERB) || (loose && text[word.start..word.end].ends_with("ed")))),
+        [b',', b' ', digit, ..] if digit.is_ascii_digit() => {
+            matches!(bytes.get(4..6), Some([b',' | b')', _] | [b' ', b'y']))
+        }
+        [b' ', ..] => word(text, end + 1).is_some_and(|word| {
+            word.shape == Shape::Lower
+                && (word.known.any(Known::VERB)
+                    || (loose && text[word.start..word.end].ends_with("ed")))
+        }),
         _ => false,
     }
 }

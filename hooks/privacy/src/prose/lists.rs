@@ -20,7 +20,7 @@ macro_rules! known {
 known! {
     GIVEN = 0, SURNAME = 1, COMMON = 2, PLACE = 3, NEVER = 4, TITLE = 5, GREETING = 6, CLOSING = 7, LABEL = 8,
     UNLABEL = 9, ROLE = 10, BEFORE = 11, VERB = 12, ARTICLE = 13, PARTICLE = 14, LEGAL = 15, HEAD = 16,
-    INSTITUTION = 17, STREET = 18, WAY = 19, UNIT = 20, COMPANY = 21, WORKS = 22, GEO = 23,
+    INSTITUTION = 17, STREET = 18, WAY = 19, UNIT = 20, COMPANY = 21, WORKS = 22, GEO = 23, PHRASE = 24, WORKING = 25, FIRM = 26,
 }
 
 impl Known {
@@ -64,6 +64,9 @@ impl Known {
             "company" => Known::COMPANY,
             "works" => Known::WORKS,
             "geo" => Known::GEO,
+            "phrase" => Known::PHRASE,
+            "working" => Known::WORKING,
+            "firm" => Known::FIRM,
             _ => Known::NONE,
         }
     }
@@ -120,7 +123,9 @@ impl Lists {
                 && !line.starts_with('#')
             {
                 let known = Known::named(role);
-                words.split_whitespace().for_each(|word| lists.add(word, known));
+                words
+                    .split_whitespace()
+                    .for_each(|word| lists.add(word, known));
             }
         }
         lists
@@ -181,7 +186,10 @@ mod tests {
 
     #[test]
     fn every_role_of_the_file_is_one_that_we_know() {
-        for line in include_str!("../../data/roles.txt").lines().filter(|line| !line.starts_with('#')) {
+        for line in include_str!("../../data/roles.txt")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+        {
             let role = line.split(':').next().unwrap_or_default();
             assert!(!Known::named(role).is_none(), "{role}");
         }
@@ -196,7 +204,11 @@ mod tests {
         ] {
             let words: Vec<&str> = text.lines().collect();
             assert!(words.is_sorted());
-            assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+            assert!(
+                words
+                    .iter()
+                    .all(|word| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+            );
         }
     }
 }

@@ -10,6 +10,9 @@ mod lower;
 mod organisation;
 mod person;
 mod run;
+mod segment;
+#[cfg(test)]
+mod tests;
 mod word;
 
 use nemoclaw_policy::detector::BuiltIn;
@@ -66,14 +69,15 @@ impl Prose {
                 runs.skip_to(address.end);
                 continue;
             }
-            if let Some(span) = organisation::judge(text, run, || cue::before(text, first.start), &mut context)
+            if let Some(span) =
+                organisation::judge(text, run, || cue::before(text, first.start), &mut context)
                 && !context.credited(span.0)
             {
                 organisations.push(span);
             }
             persons.judge(text, run, &mut context);
         }
-        let mut names = persons.finish();
+        let mut names = persons.finish(&mut context);
         lower::find(text, &mut context, &mut names);
         let mut taken = addresses.clone();
         taken.extend_from_slice(&organisations);
@@ -89,7 +93,11 @@ impl Prose {
 }
 
 /// Adds spans as findings of one detector, the widest where they overlap.
-fn add(detector: Option<&'static BuiltIn>, mut spans: Vec<(usize, usize)>, found: &mut Vec<Finding>) {
+fn add(
+    detector: Option<&'static BuiltIn>,
+    mut spans: Vec<(usize, usize)>,
+    found: &mut Vec<Finding>,
+) {
     let Some(detector) = detector else { return };
     spans.sort_unstable_by_key(|&(start, end)| (start, std::cmp::Reverse(end)));
     let mut last = 0;

@@ -55,8 +55,10 @@ impl<'a> Runs<'a> {
         }
         let word = word_at(self.text, start)?;
         self.at = word.end.max(start + 1);
-        ((word.shape != Shape::Mixed || word.known.any(Known::LEGAL)) && !glued_before(self.text, start) && !glued_after(bytes, word.end))
-            .then_some(word)
+        ((word.shape != Shape::Mixed || word.known.any(Known::LEGAL))
+            && !glued_before(self.text, start)
+            && !glued_after(bytes, word.end))
+        .then_some(word)
     }
 
     fn extend(&mut self) -> bool {
@@ -148,15 +150,24 @@ fn glued_before(text: &str, start: usize) -> bool {
     let Some(&before) = start.checked_sub(1).and_then(|at| bytes.get(at)) else {
         return false;
     };
-    let earlier = start.checked_sub(2).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    let earlier = start
+        .checked_sub(2)
+        .and_then(|at| bytes.get(at))
+        .copied()
+        .unwrap_or(b' ');
     match before {
         b'_' | b'$' | b'@' | b'#' | b'/' | b'`' | b'~' | b'&' | b'%' | b'^' | b'.' => true,
         b'\\' => true,
         b':' => earlier == b':',
         b'-' => earlier.is_ascii_alphanumeric() || earlier == b'-',
         b'\'' => earlier.is_ascii_alphanumeric(),
-        byte if byte.is_ascii_alphanumeric() => !(matches!(byte, b'n' | b't' | b'r') && earlier == b'\\'),
-        byte if byte >= 0x80 => text[..start].chars().next_back().is_some_and(char::is_alphanumeric),
+        byte if byte.is_ascii_alphanumeric() => {
+            !(matches!(byte, b'n' | b't' | b'r') && earlier == b'\\')
+        }
+        byte if byte >= 0x80 => text[..start]
+            .chars()
+            .next_back()
+            .is_some_and(char::is_alphanumeric),
         _ => false,
     }
 }
@@ -164,7 +175,9 @@ fn glued_before(text: &str, start: usize) -> bool {
 fn glued_after(bytes: &[u8], end: usize) -> bool {
     let at = |offset: usize| bytes.get(end + offset).copied().unwrap_or(b' ');
     match at(0) {
-        b'_' | b'(' | b'[' | b'{' | b'`' | b'@' | b'/' | b'$' | b'<' => !(at(0) == b'<' && at(1) == b'/'),
+        b'_' | b'(' | b'[' | b'{' | b'`' | b'@' | b'/' | b'$' | b'<' => {
+            !(at(0) == b'<' && at(1) == b'/')
+        }
         b'\\' => !matches!(at(1), b'n' | b't' | b'r' | b'"'),
         b':' => at(1) == b':',
         b'.' => at(1).is_ascii_lowercase() || at(1).is_ascii_digit() || at(1) == b'_',
@@ -185,5 +198,9 @@ pub(super) fn lead(text: &str, start: usize) -> Option<Word> {
 /// Whether a word at this byte goes on with a sentence: a small letter or a comma stands before it.
 pub(super) fn inside_sentence(text: &str, start: usize) -> bool {
     let rest = text[..start].trim_end_matches([' ', '\u{a0}', '"', '\'', '“', '‘', '(']);
-    text[rest.len()..start].contains([' ', '\u{a0}']) && rest.chars().next_back().is_some_and(|c| c.is_lowercase() || matches!(c, ',' | ';') || c.is_ascii_digit())
+    text[rest.len()..start].contains([' ', '\u{a0}'])
+        && rest
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_lowercase() || matches!(c, ',' | ';') || c.is_ascii_digit())
 }

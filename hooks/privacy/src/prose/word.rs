@@ -106,7 +106,9 @@ pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
                 reader.letters = reader.capitals;
             }
             '\'' | '’' if letter_at(text, behind) && at > start => {
-                if at - start > 1 || !matches!(bytes[start], b'O' | b'D' | b'L' | b'M' | b'o' | b'd') {
+                if at - start > 1
+                    || !matches!(bytes[start], b'O' | b'D' | b'L' | b'M' | b'o' | b'd')
+                {
                     contraction = !possessive(text, behind);
                     break;
                 }
@@ -140,7 +142,9 @@ fn finish(text: &str, start: usize, end: usize, reader: Reader, contraction: boo
         None => Lists::get().known(hash),
     };
     if contraction {
-        known = known.and(Known::COMMON).without(Known::GIVEN.and(Known::SURNAME));
+        known = known
+            .and(Known::COMMON)
+            .without(Known::GIVEN.and(Known::SURNAME));
     }
     let written = &text[start..end];
     let shape = if reader.foreign || (reader.inner && !prefixed(written)) {
@@ -149,7 +153,10 @@ fn finish(text: &str, start: usize, end: usize, reader: Reader, contraction: boo
         Shape::Lower
     } else if reader.capitals == reader.letters && written.chars().count() == 1 {
         Shape::Initial
-    } else if reader.capitals == reader.letters && reader.parts.is_none() && !written.contains(['\'', '’']) {
+    } else if reader.capitals == reader.letters
+        && reader.parts.is_none()
+        && !written.contains(['\'', '’'])
+    {
         Shape::Upper
     } else {
         Shape::Title
@@ -165,16 +172,18 @@ fn finish(text: &str, start: usize, end: usize, reader: Reader, contraction: boo
 
 /// `McDonald`, `MacLeod`, `DeVito`: a capital inside that names have.
 fn prefixed(word: &str) -> bool {
-    ["Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Fitz", "Von", "Del", "San"]
-        .iter()
-        .any(|prefix| {
-            word.strip_prefix(prefix).is_some_and(|rest| {
-                let mut letters = rest.chars();
-                letters.next().is_some_and(char::is_uppercase)
-                    && rest.chars().count() > 2
-                    && letters.all(|letter| letter.is_lowercase() || letter == '-')
-            })
+    [
+        "Mc", "Mac", "De", "Di", "Du", "La", "Le", "Van", "Fitz", "Von", "Del", "San",
+    ]
+    .iter()
+    .any(|prefix| {
+        word.strip_prefix(prefix).is_some_and(|rest| {
+            let mut letters = rest.chars();
+            letters.next().is_some_and(char::is_uppercase)
+                && rest.chars().count() > 2
+                && letters.all(|letter| letter.is_lowercase() || letter == '-')
         })
+    })
 }
 
 fn possessive(text: &str, at: usize) -> bool {
@@ -185,14 +194,18 @@ fn possessive(text: &str, at: usize) -> bool {
 pub(super) fn letter_at(text: &str, at: usize) -> bool {
     match text.as_bytes().get(at) {
         Some(byte) if byte.is_ascii() => byte.is_ascii_alphabetic(),
-        Some(_) => text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_alphabetic),
+        Some(_) => text
+            .get(at..)
+            .and_then(|rest| rest.chars().next())
+            .is_some_and(char::is_alphabetic),
         None => false,
     }
 }
 
 /// The word that ends right before this byte: letters only.
 pub(super) fn word_before(text: &str, end: usize) -> Option<Word> {
-    let start = text.get(..end)?
+    let start = text
+        .get(..end)?
         .char_indices()
         .rev()
         .take(40)
@@ -206,7 +219,10 @@ pub(super) fn word_before(text: &str, end: usize) -> Option<Word> {
 pub(super) fn next_capital(bytes: &[u8], mut at: usize) -> usize {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     const ONES: u64 = 0x0101_0101_0101_0101;
-    while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
+    while let Some(chunk) = bytes
+        .get(at..at + 8)
+        .and_then(|chunk| <[u8; 8]>::try_from(chunk).ok())
+    {
         let chunk = u64::from_le_bytes(chunk);
         let low = chunk & !HIGH;
         // A byte of at least 'A' sets its high bit in the first sum, one above 'Z' in the second.

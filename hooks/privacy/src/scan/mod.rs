@@ -108,8 +108,12 @@ impl Scanner {
         let traces = sweep::find(text, found);
         self.prose.find(text, found);
         self.lists.iter().for_each(|list| list.find(text, found));
-        self.patterns.iter().for_each(|pattern| pattern.find(text, found));
-        self.documents.iter().for_each(|documents| documents.find(text, found));
+        self.patterns
+            .iter()
+            .for_each(|pattern| pattern.find(text, found));
+        self.documents
+            .iter()
+            .for_each(|documents| documents.find(text, found));
         self.weigh(found, first);
         traces
     }

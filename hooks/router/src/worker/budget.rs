@@ -1,34 +1,22 @@
-//! A sandbox's budgets: what it has spent in the last hour, in a file that outlives this process.
-//!
-//! The file belongs to the warden and lies where nobody else looks; it comes as a descriptor. Each minute of the hour has
-//! its place in it, written when something is spent, so that who makes the worker crash gains nothing. Where the policy
-//! has no budgets nothing is counted and nothing written.
+//! A sandbox's budgets of traffic: what it has spent in the last hour. Where the policy has none nothing is counted and
+//! nothing written.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nemoclaw_policy::policy::Budgets;
 use serde::Serialize;
 
 use super::policy::InForce;
+use super::window::{Over, Window};
 use crate::clock;
 
-/// Minutes that count.
+/// An hour, by the minute.
 const MINUTES: usize = 60;
-/// Bytes of a minute in the file: the minute's number and three counters.
-const PLACE: usize = 32;
+const MINUTE: u64 = 60;
 /// How often the bytes of a connection that is passed through are counted.
 const TICK: Duration = Duration::from_millis(50);
-
-/// What was spent in one minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Minute {
-    number: u64,
-    spent: [u64; 3],
-}
 
 /// What a budget is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -75,33 +63,15 @@ impl Axis {
 }
 
 /// What a sandbox has spent.
-pub struct Budget {
-    file: File,
-    minutes: Mutex<[Minute; MINUTES]>,
-}
+pub struct Budget(Window);
 
 impl Budget {
-    /// What the file says; a file that is new or torn says less.
+    /// What the file says.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn open(file: File) -> std::io::Result<Budget> {
-        let mut minutes = [Minute::default(); MINUTES];
-        let mut text = [0; MINUTES * PLACE];
-        let mut length = 0;
-        while length < text.len() {
-            match file.read_at(&mut text[length..], length as u64)? {
-                0 => break,
-                more => length += more,
-            }
-        }
-        for (minute, place) in minutes.iter_mut().zip(text[..length].chunks_exact(PLACE)) {
-            *minute = Minute::read(place);
-        }
-        Ok(Budget {
-            file,
-            minutes: Mutex::new(minutes),
-        })
+        Window::open(file, MINUTE, MINUTES).map(Budget)
     }
 
     /// Spend `amount`, or refuse where that is more than is left. Bytes that have passed are counted all the same.
@@ -117,37 +87,14 @@ impl Budget {
     }
 
     fn spend_at(&self, now: u64, axis: Axis, amount: u64, limit: u64) -> Result<(), Exceeded> {
-        let (number, index) = (now / 60, axis as usize);
-        let mut minutes = self.minutes.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = |minute: &&Minute| minute.number + (MINUTES as u64) > number;
-        let spent: u64 = minutes
-            .iter()
-            .filter(counts)
-            .map(|minute| minute.spent[index])
-            .sum();
-        let over = spent.saturating_add(amount) > limit;
-        if over && axis != Axis::BytesOut {
-            return Err(exceeded(&*minutes, axis, limit, now));
-        }
-        let place = usize::try_from(number).unwrap_or_default() % MINUTES;
-        let minute = &mut minutes[place];
-        if minute.number != number {
-            *minute = Minute {
-                number,
-                spent: [0; 3],
-            };
-        }
-        minute.spent[index] = minute.spent[index].saturating_add(amount);
-        let written = self
-            .file
-            .write_all_at(&minute.written(), (place * PLACE) as u64);
-        if let Err(error) = written {
-            super::log(&format!("a budget cannot be kept: {error}"));
-        }
-        if over {
-            return Err(exceeded(&*minutes, axis, limit, now));
-        }
-        Ok(())
+        let over = if axis == Axis::BytesOut {
+            Over::Counted
+        } else {
+            Over::Refused
+        };
+        self.0
+            .spend(now, axis as usize, amount, limit, over)
+            .map_err(|again| Exceeded { axis, limit, again })
     }
 
     /// Ends when the bytes that `counter` counts have used the budget up. Where the policy has none it never ends, and
@@ -192,46 +139,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         // The flow has ended; the next one is told.
         let _ = self.count();
-    }
-}
-
-fn exceeded(minutes: &[Minute], axis: Axis, limit: u64, now: u64) -> Exceeded {
-    let number = now / 60;
-    let oldest = minutes
-        .iter()
-        .filter(|minute| minute.spent[axis as usize] > 0)
-        .map(|minute| minute.number)
-        .filter(|minute| minute + (MINUTES as u64) > number)
-        .min()
-        .unwrap_or(number);
-    Exceeded {
-        axis,
-        limit,
-        again: ((oldest + MINUTES as u64) * 60).saturating_sub(now).max(1),
-    }
-}
-
-impl Minute {
-    fn read(place: &[u8]) -> Minute {
-        let mut words = place.chunks_exact(8).map(|word| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(word);
-            u64::from_le_bytes(bytes)
-        });
-        let mut next = || words.next().unwrap_or_default();
-        Minute {
-            number: next(),
-            spent: [next(), next(), next()],
-        }
-    }
-
-    fn written(&self) -> [u8; PLACE] {
-        let mut place = [0; PLACE];
-        let words = [self.number, self.spent[0], self.spent[1], self.spent[2]];
-        for (slot, word) in place.chunks_exact_mut(8).zip(words) {
-            slot.copy_from_slice(&word.to_le_bytes());
-        }
-        place
     }
 }
 

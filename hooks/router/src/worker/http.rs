@@ -1,15 +1,16 @@
 //! Requests on an inspected connection: each is decided on its own, by the policy as it is at that moment.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use nemoclaw_api::audit::Event;
 use nemoclaw_policy::decide::{Flow, Handling};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +22,7 @@ use super::denial::Denial;
 use super::event::{self, short_path};
 use super::forward;
 use super::framing::Found;
+use super::inference::{self, Concern};
 use super::judge::{self, Refusal};
 use super::pool::Origin;
 use super::program::Behind;
@@ -74,17 +76,38 @@ pub async fn serve(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     dialect: Dialect,
 ) {
-    let tasks = Tasks::default();
-    let _owned = Owned(tasks.clone());
     let connection = Arc::new(connection);
-    let server = builder(tasks, dialect);
     let (io, found) = Watched::new(io, dialect);
     let shared = connection.clone();
     let service = service_fn(move |request| {
         let (connection, found) = (shared.clone(), found.clone());
-        async move { Ok::<_, Infallible>(take(connection, found.as_deref(), request).await) }
+        // On the heap, so that a connection without a request does not hold the room for one.
+        Box::pin(
+            async move { Ok::<_, Infallible>(take(connection, found.as_deref(), request).await) },
+        )
     });
-    let served = server.serve_connection_with_upgrades(TokioIo::new(io), service);
+    match dialect {
+        Dialect::One => {
+            let served = one().serve_connection(TokioIo::new(io), service);
+            let end = http1::UpgradeableConnection::graceful_shutdown;
+            Box::pin(follow(&connection, served.with_upgrades(), end)).await;
+        }
+        Dialect::Two => {
+            let tasks = Tasks::default();
+            let _owned = Owned(tasks.clone());
+            let served = two(tasks).serve_connection(TokioIo::new(io), service);
+            let end = http2::Connection::graceful_shutdown;
+            Box::pin(follow(&connection, served, end)).await;
+        }
+    }
+}
+
+/// Follow what hyper serves until it ends; `end` begins that early.
+async fn follow<S: Future<Output = hyper::Result<()>>>(
+    connection: &Arc<Inspected>,
+    served: S,
+    end: fn(Pin<&mut S>),
+) {
     tokio::pin!(served);
     let sandbox = &connection.sandbox;
     let place = connection.clone();
@@ -102,42 +125,42 @@ pub async fn serve(
     tokio::select! {
         // How a client's connection ends is its own affair, and each request has its record; but one that hyper could not
         // read has none yet.
-        ended = served.as_mut() => if ended.is_err_and(|error| is_unreadable(error.as_ref())) {
-            unreadable(&connection).await;
+        ended = served.as_mut() => if ended.is_err_and(|error| error.is_parse() || error.is_parse_too_large()) {
+            unreadable(connection).await;
         },
         () = revoked => {
             // The bodies on their way fail by the same change. They say so in their protocol first: a connection that
             // is simply gone would let some clients take half an answer for a whole one.
-            served.as_mut().graceful_shutdown();
+            end(served.as_mut());
             let _ = tokio::time::timeout(LAST_WORDS, served).await;
         }
         () = drain => {
-            served.as_mut().graceful_shutdown();
+            end(served.as_mut());
             let _ = served.await;
         }
     }
 }
 
-fn builder(tasks: Tasks, dialect: Dialect) -> auto::Builder<Tasks> {
-    let mut builder = auto::Builder::new(tasks);
+fn one() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     builder
-        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits::HEAD_TIME.max(limits::KEEP_ALIVE))
         .max_headers(limits::HEADER_FIELDS)
         .max_buf_size(limits::HEADER_BYTES)
         .half_close(false);
     builder
-        .http2()
+}
+
+fn two(tasks: Tasks) -> http2::Builder<Tasks> {
+    let mut builder = http2::Builder::new(tasks);
+    builder
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(limits::HEADER_BYTES).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits::STREAMS)
         .keep_alive_interval(limits::KEEP_ALIVE)
         .keep_alive_timeout(limits::HEAD_TIME);
-    match dialect {
-        Dialect::One => builder.http1_only(),
-        Dialect::Two => builder.http2_only(),
-    }
+    builder
 }
 
 /// Answer a request, if it is certain where it begins and ends.
@@ -174,17 +197,14 @@ async fn unreadable(connection: &Inspected) {
     connection.sandbox.node.sink.refusal(event).await;
 }
 
-fn is_unreadable(error: &(dyn std::error::Error + 'static)) -> bool {
-    error
-        .downcast_ref::<hyper::Error>()
-        .is_some_and(|error| error.is_parse() || error.is_parse_too_large())
-}
-
 async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Response<Body> {
     connection.sandbox.node.sink.room().await;
     let (head, body) = request.into_parts();
     if !connection.sandbox.node.recording() {
         return unrecorded(&connection, &head);
+    }
+    if let Concern::Ours(api) = inference::concern(&connection, &head) {
+        return inference::serve(&connection, head, body, api).await;
     }
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {

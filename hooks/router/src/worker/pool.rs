@@ -46,9 +46,14 @@ impl Origin {
     /// # Errors
     /// No request can name such a host.
     pub fn new(host: &Arc<str>, port: u16, scheme: Scheme) -> Result<Origin, http::Error> {
-        let authority = Authority::try_from(format!("{host}:{port}"))?;
+        let bare = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_string()
+        };
+        let authority = Authority::try_from(format!("{bare}:{port}"))?;
         let named = if port == scheme.port() {
-            host.as_ref()
+            bare.as_str()
         } else {
             authority.as_str()
         };
@@ -115,12 +120,24 @@ impl SendError {
     }
 }
 
+/// Who says where its hosts may lie.
+#[derive(Clone)]
+pub enum Rule {
+    /// The sandbox's policy.
+    Policy(Arc<InForce>),
+    /// The operator's provider entries; whether they are his own machines.
+    Operator {
+        /// As [`nemoclaw_policy::provider::Serving::local`].
+        local: bool,
+    },
+}
+
 /// A sandbox's upstream connections.
 pub struct Pool(Arc<Shared>);
 
 struct Shared {
     node: Arc<Node>,
-    policy: Arc<InForce>,
+    rule: Rule,
     tasks: Tasks,
     hosts: Mutex<HashMap<Key, Kept>>,
 }
@@ -172,10 +189,10 @@ pub type Answered = (Response<Incoming>, Lease);
 impl Pool {
     /// An empty pool whose connections live in `tasks`.
     #[must_use]
-    pub fn new(node: &Arc<Node>, policy: &Arc<InForce>, tasks: &Tasks) -> Pool {
+    pub fn new(node: &Arc<Node>, rule: Rule, tasks: &Tasks) -> Pool {
         Pool(Arc::new(Shared {
             node: node.clone(),
-            policy: policy.clone(),
+            rule,
             tasks: tasks.clone(),
             hosts: Mutex::default(),
         }))
@@ -276,8 +293,14 @@ impl Shared {
 
     async fn open(&self, origin: &Origin, alpn: Alpn) -> Result<Way, SendError> {
         let key = &origin.key;
-        let policy = self.policy.snapshot();
-        let reach = Reach::new(&policy.policy, &key.host, key.port);
+        let policy;
+        let reach = match &self.rule {
+            Rule::Policy(in_force) => {
+                policy = in_force.snapshot();
+                Reach::new(&policy.policy, &key.host, key.port)
+            }
+            Rule::Operator { local } => Reach::of_operator(*local, &key.host, key.port),
+        };
         if !key.secure {
             return self.one(self.node.dialer.tcp(reach).await?).await;
         }

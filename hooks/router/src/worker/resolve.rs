@@ -156,6 +156,7 @@ impl Resolver {
         let refused = |address: &IpAddr| match reach.verdict(*address) {
             AddressVerdict::Refused => Some(OUTSIDE),
             _ if named(address) => None,
+            _ if reach.takes_own() => None,
             verdict => addresses::refused(*address)
                 .filter(|_| verdict != AddressVerdict::Listed)
                 .or_else(|| addresses::own(*address).then_some("the node's own")),

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::is_varied;
-use crate::detect::bytes::{ALNUM, DIGIT, HEX, TOKEN, before, ends, has, is, run, run_back};
+use crate::detect::bytes::{
+    ALNUM, DIGIT, HEX, TOKEN, before, behind_escape, ends, has, is, run, run_back,
+};
 
 /// The key around the long token `token`.
 pub(super) fn around(text: &str, token: &Range<usize>) -> Option<Range<usize>> {
@@ -51,7 +53,10 @@ const DOTTED: &[(&[u8], u8, usize, usize)] = &[
 /// Keys such as `hvs.…`, `SG.….…`, `dp.pt.…`, `pk.eyJ….…`.
 fn behind_dot(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     let dot = token.start - 1;
-    let word = run_back(bytes, dot, TOKEN, 40);
+    let mut word = run_back(bytes, dot, TOKEN, 40);
+    if behind_escape(bytes, word + 1) {
+        word += 1;
+    }
     let name = &bytes[word..dot];
     let length = token.end - token.start;
     if name == b"SG" && (20..=24).contains(&length) && bytes.get(token.end) == Some(&b'.') {
@@ -78,7 +83,7 @@ fn behind_dot(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     let fits = (*least..=*most).contains(&length)
         && all(bytes, token, *of)
         && is_varied(&bytes[token.clone()]);
-    let apart = !before(bytes, start, ALNUM);
+    let apart = !before(bytes, start, ALNUM) || behind_escape(bytes, start);
     let end = match bytes.get(token.end) {
         Some(b'.') if matches!(name, b"dt0c01" | b"dt0s16" | b"t1" | b"ya29") => {
             run(bytes, token.end + 1, TOKEN, 400)
@@ -128,7 +133,9 @@ fn telegram(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     let fits = (8..=10).contains(&(colon - start))
         && (34..=36).contains(&(token.end - token.start))
         && bytes[token.start..].starts_with(b"AA")
-        && !before(bytes, start, ALNUM) | bytes[..start].ends_with(b"bot");
+        && (!before(bytes, start, ALNUM)
+            || bytes[..start].ends_with(b"bot")
+            || behind_escape(bytes, start));
     fits.then_some(start..token.end)
 }
 
@@ -182,13 +189,13 @@ fn azure(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     while matches!(bytes[end - 1], b'.') {
         end -= 1;
     }
+    let apart = !before(bytes, start, ALNUM) || behind_escape(bytes, start);
     let fits = head[4] == b'Q'
         && is(head[3], DIGIT)
         && head[..3]
             .iter()
             .all(|byte| is(*byte, TOKEN) || *byte == b'.');
-    (fits && (31..=35).contains(&(end - tilde - 1)) && !before(bytes, start, ALNUM))
-        .then_some(start..end)
+    (fits && (31..=35).contains(&(end - tilde - 1)) && apart).then_some(start..end)
 }
 
 /// `access_token$production$…$…`.

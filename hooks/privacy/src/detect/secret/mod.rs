@@ -7,13 +7,16 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Known;
-use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is};
+use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, has, is, run_back};
 use crate::finding::Finding;
 use names::Name;
+pub(crate) use open::open;
 pub(super) use value::{is_random, stands_for_one};
 
 mod names;
+mod open;
 mod value;
+mod words;
 
 /// The most bytes of a name and of a value.
 const LONGEST_NAME: usize = 48;
@@ -29,19 +32,20 @@ static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
             "asscode",
             "assphrase",
             "ennwort",
-            "e passe",
-            "ontrase",
+            "ot de passe",
+            "ontraseña",
+            "ontrasena",
             "achtwoord",
             "api key",
             "API key",
             "API-Key",
+            "api-key",
             "earer ",
-            "oken is",
-            "ecret is",
-            "PASSWORD>",
+            "ecret key",
+            "ccess token",
             "asswd>",
-            "arola d",
-            "asło to",
+            "arola d'ordine",
+            "asło",
             "enha é",
         ])
         .ok()
@@ -50,6 +54,7 @@ static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 /// Builds the words' automaton.
 pub(super) fn prepare() {
     LazyLock::force(&SPOKEN);
+    names::prepare();
 }
 
 /// Looks at the `=` or `:` at `at`.
@@ -95,6 +100,11 @@ pub(super) fn words(text: &str, found: &mut Vec<Finding>) {
         return;
     };
     for hit in spoken.find_iter(text) {
+        let word = run_back(text.as_bytes(), hit.start(), ALNUM, 24);
+        // The end of an element of XML: what follows is outside.
+        if before(text.as_bytes(), word, ALNUM) || text.as_bytes()[..word].ends_with(b"/") {
+            continue;
+        }
         if let Some(value) = behind_word(text, hit.end()) {
             found.push(Known::SecretValue.at(value));
         }
@@ -113,7 +123,7 @@ fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     {
         end -= 1;
     }
-    if end == 0 || !is(bytes[end - 1], ALNUM | WIDE) || !names::could_end(bytes[end - 1]) {
+    if end == 0 || !is(bytes[end - 1], ALNUM | WIDE) || !names::could_end(bytes, end) {
         return None;
     }
     let least = end.saturating_sub(LONGEST_NAME);
@@ -123,6 +133,10 @@ fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
             || matches!(bytes[start - 1], b'.' | b' ' | b'$'))
     {
         start -= 1;
+    }
+    // `AWS::IAM::AccessKey` names a kind.
+    if bytes[..start].ends_with(b"::") {
+        return None;
     }
     Some(start..end)
 }
@@ -178,13 +192,7 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         return (end > from).then_some(from..end);
     }
     let mut end = start;
-    while end < most
-        && !is(bytes[end], BLANK)
-        && !matches!(
-            bytes[end],
-            b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b';' | b'\\'
-        )
-    {
+    while end < most && !is(bytes[end], BLANK) && !closes(bytes, end) {
         end += 1;
     }
     if is_call(&bytes[start..end]) {
@@ -194,6 +202,22 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         end -= 1;
     }
     (end > start).then_some(start..end)
+}
+
+/// Whether a value without quotes ends before the sign at `at`.
+fn closes(bytes: &[u8], at: usize) -> bool {
+    match bytes[at] {
+        b'"' | b'\'' | b'`' | b'<' | b'>' | b';' | b'\\' => true,
+        // The next parameter of a query.
+        b'&' => {
+            let name = bytes[at + 1..]
+                .iter()
+                .take(LONGEST_NAME)
+                .take_while(|byte| is(**byte, ALNUM | JOIN));
+            matches!(bytes.get(at + 1 + name.count()), Some(b'=' | b';') | None)
+        }
+        _ => false,
+    }
 }
 
 /// Whether a value without quotes is a call or a place in a list: a name, then a bracket.
@@ -235,25 +259,77 @@ fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
         let span = read(bytes, here)?;
         return value::fits(text.get(span.clone())?, Name::Authorization).then_some(span);
     }
-    // `password for the router is`: a few words, none of them a value.
+    if has(bytes, here, ALNUM) || bytes.get(here) == Some(&b'_') {
+        return None;
+    }
+    // `password for the router is …`: a few words, then one that says so, or the value at once.
+    let mut told = true;
     for _ in 0..7 {
         here = skip(bytes, here);
         let span = read(bytes, here)?;
         let word = text.get(span.clone())?;
-        if word.len() >= 6 && value::fits(word, Name::Password) && !before(bytes, span.start, ALNUM)
+        let quoted = matches!(bytes[here], b'"' | b'\'' | b'`');
+        if (told || quoted)
+            && word.len() >= 6
+            && !is_pair(word)
+            && value::fits(word, Name::Password)
         {
             return Some(span);
         }
-        if word.len() > 16
+        let small = word.len() <= 14 && !word.bytes().any(|byte| byte.is_ascii_digit());
+        if !small
+            || quoted
             || bytes
                 .get(span.end)
-                .is_none_or(|byte| matches!(byte, b'\n' | b'.' | b';'))
+                .is_none_or(|byte| !matches!(byte, b' ' | b':' | b'='))
         {
             return None;
         }
         here = span.end;
+        told = is_link(word) || matches!(bytes[here - 1], b':' | b'=') || bytes[here] != b' ';
     }
     None
+}
+
+/// `name=value` is no value, but an argument of its own.
+fn is_pair(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, value)| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            && !value.is_empty()
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    })
+}
+
+/// Words that say that the value follows.
+fn is_link(word: &str) -> bool {
+    const LINKS: [&str; 22] = [
+        "is",
+        "was",
+        "to",
+        "be",
+        "lautet",
+        "ist",
+        "est",
+        "es",
+        "è",
+        "jest",
+        "é",
+        "hai",
+        "war",
+        "sera",
+        "fue",
+        "era",
+        "to:",
+        "is:",
+        "now",
+        "currently",
+        "auf",
+        "a",
+    ];
+    LINKS.contains(&word)
 }
 
 /// Over blanks and marks between words.
@@ -263,7 +339,7 @@ fn skip(bytes: &[u8], at: usize) -> usize {
         && here < at + 4
         && matches!(
             bytes[here],
-            b' ' | b':' | b'=' | b'>' | b',' | b'(' | b'*' | b'"' | b'\'' | b'`'
+            b' ' | b':' | b'=' | b'>' | b'*' | b'"' | b'\'' | b'`'
         )
     {
         here += 1;

@@ -1,5 +1,7 @@
 //! Which names of keys, options and headers say that a secret follows.
 
+use std::sync::LazyLock;
+
 /// How sure a name is of it, which decides how random the value has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
@@ -52,12 +54,51 @@ pub(super) fn meaning(name: &[u8]) -> Option<Name> {
     of(WEAK).then_some(Name::Weak)
 }
 
-/// Whether the last letter of a name is one that a name of a secret ends with: a cheap look before [`meaning`].
-pub(super) fn could_end(letter: u8) -> bool {
-    matches!(
-        letter.to_ascii_lowercase(),
-        b'd' | b't' | b'e' | b's' | b'r' | b'a' | b'o' | b'w' | b'p' | b'y' | b'n' | b'h' | b'k' | b'l' | b'c' | b'm' | b'g' | b'z' | b'0'..=b'9' | 0x80..
-    )
+/// The last three letters of all the words, as a set of bits: most names are none of them, which is seen at once.
+static ENDS: LazyLock<Box<[u64; 512]>> = LazyLock::new(|| {
+    let mut ends = Box::new([0_u64; 512]);
+    let words = [
+        PASSWORDS,
+        TOKENS,
+        WEAK,
+        &["authorization", "pass", "pwd", "xpw"],
+    ];
+    for word in words.into_iter().flatten() {
+        let last = word.as_bytes().last_chunk().and_then(number);
+        if let Some(number) = last {
+            ends[number / 64] |= 1 << (number % 64);
+        }
+    }
+    ends
+});
+
+/// Builds the set.
+pub(super) fn prepare() {
+    LazyLock::force(&ENDS);
+}
+
+/// Three letters as a number, without their case; none where one is no letter of ASCII.
+fn number(letters: &[u8; 3]) -> Option<usize> {
+    letters.iter().all(u8::is_ascii_alphabetic).then(|| {
+        letters
+            .iter()
+            .fold(0, |sum, letter| sum << 5 | usize::from(letter & 31))
+    })
+}
+
+/// Whether a name that ends before `end` could be a word for a secret, by its last letters: a cheap look before [`meaning`].
+pub(super) fn could_end(bytes: &[u8], end: usize) -> bool {
+    let mut end = end;
+    while end > 0 && bytes[end - 1].is_ascii_digit() {
+        end -= 1;
+    }
+    let Some(last) = bytes[..end].last_chunk() else {
+        return false;
+    };
+    match number(last) {
+        Some(number) => ENDS[number / 64] >> (number % 64) & 1 == 1,
+        None => last[2] >= 0x80 || last[1] >= 0x80 || last[2] | 0x20 == b'w',
+    }
 }
 
 /// Words for a password.
@@ -170,7 +211,6 @@ const TOKENS: &[&str] = &[
     "keysecret",
     "geheimnis",
     "geheim",
-    "signature",
     "accesscode",
     "xapikey",
     "apipassword",

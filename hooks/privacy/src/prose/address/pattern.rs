@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// A name of a city: up to five words.
-const CITY: &str = r"\p{Lu}[\p{L}'’.]*(?:[ -](?:\p{Lu}[\p{L}'’.]*|de|del|di|da|do|dos|la|le|les|lès|sur|sous|am|an|der|upon|of|the|und|aan|den|nad|na|en|ob)){0,4}";
+const CITY: &str = r"(?:(?:St|Ste|Sta|Sto|Mt|Ft|Col|Bad)\.? )?\p{Lu}[\p{L}'’]*(?:(?:[ -](?:de|del|di|da|do|dos|la|le|les|lès|sur|sous|am|an|der|upon|of|the|und|aan|den|nad|na|en|ob|los|las|el)){0,2}[ -]\p{Lu}[\p{L}'’]*){0,4}";
 /// A postcode that stands before the city.
-const BEFORE_CITY: &str = r"(?:[A-Z]{1,3}-)?(?:\d{3} \d{2}|\d{2}-\d{3}|\d{5}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})";
+const BEFORE_CITY: &str =
+    r"(?:[A-Z]{1,3}-)?(?:\d{3} \d{2}|\d{2}-\d{3}|\d{5}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})";
 /// A postcode that stands behind the city.
 const BEHIND_CITY: &str = r"(?:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|\d{5}-\d{3,4}|\d{3}-\d{4}|\d{3} \d{3}|\d{5,6}|\d{4}|[A-Z]\d{2} [A-Z\d]{4})";
 /// A state, as its two or three letters or by name.
@@ -29,12 +30,17 @@ impl Pattern {
 
     /// The first match.
     pub(super) fn find(&self, text: &str) -> Option<(usize, usize)> {
-        self.0.as_ref()?.find(text).map(|found| (found.start(), found.end()))
+        self.0
+            .as_ref()?
+            .find(text)
+            .map(|found| (found.start(), found.end()))
     }
 
     /// The length of a match that begins with the text.
     pub(super) fn length(&self, text: &str) -> Option<usize> {
-        self.find(near(text)).filter(|found| found.0 == 0).map(|found| found.1)
+        self.find(near(text))
+            .filter(|found| found.0 == 0)
+            .map(|found| found.1)
     }
 
     /// The length of a group of a match.
@@ -47,7 +53,10 @@ impl Pattern {
 /// So much of a text as a part of an address can take.
 fn near(text: &str) -> &str {
     let end = text.len().min(120);
-    let end = (0..=end).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let end = (0..=end)
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0);
     &text[..end]
 }
 
@@ -55,13 +64,11 @@ fn near(text: &str) -> &str {
 pub(super) struct Patterns {
     pub(super) boxed: Pattern,
     pub(super) unit_before: Pattern,
-    pub(super) small_street: Pattern,
     pub(super) unit: Pattern,
     pub(super) postal: [Pattern; 7],
     pub(super) place: Pattern,
     pub(super) postcode_behind: Pattern,
     pub(super) number_after: Pattern,
-    pub(super) any_small: Pattern,
     number_before: Pattern,
     way_before: Pattern,
 }
@@ -76,16 +83,26 @@ pub(super) fn patterns() -> &'static Patterns {
 impl Patterns {
     fn build() -> Patterns {
         Patterns {
-            boxed: Pattern::new(r"^(?:P\.? ?O\.? ?Box|PO Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Casilla|Casella Postale|Caixa Postal|Skrytka pocztowa|Boîte Postale|BP|GPO Box|Locked Bag|Private Bag)(?: n[º°o]\.?)? \d[\d ]{0,8}\d?\b"),
-            unit_before: Pattern::new(r"(?i)(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?|no\.) ?#?[\w-]{1,6}(?: ?/ ?\d+)?,? $"),
-            small_street: Pattern::new(r"^ (?:street|st|road|rd|avenue|ave|lane|drive|court|blvd|boulevard|utca|út|útja|tér|körút|sétány|ulice|třída|náměstí|sokak|caddesi|straat|straße|strasse|gatan|vägen|gata|gade|vej|katu|tie|street|marg|nagar)\b\.?"),
-            unit: Pattern::new(r"^(?:(?i:apartment|apartamento|appartamento|appartement|edificio|edif|interior|interno|depto|local|apt|suite|ste|unit|flat|floor|fl|room|rm|bldg|building|block|tower|level|piso|esc|escalera|planta|puerta|pta|interno|int|scala|lokal|lok|byt|apto|bloco|bl|et|etaj|ap|sc|top|daire|kat|d|bât|bâtiment|esc|étage|door|m)\b\.?:? ?#?\w{1,5}(?:-\w{1,4})?\b|#\w{1,5}(?:-\w{1,4})?\b|\d{1,2}(?:st|nd|rd|th) [Ff]l(?:oor|\.)|\d{1,2}\.?[ºª°] ?(?:[A-Za-zÀ-ÿ]{1,10}\b)?|\d{1,2}\. (?:Stock|OG|Etage|sal|kerros|emelet)\b)"),
+            boxed: Pattern::new(
+                r"^(?:P\.? ?O\.? ?Box|PO Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Casilla|Casella Postale|Caixa Postal|Skrytka pocztowa|Boîte Postale|BP|GPO Box|Locked Bag|Private Bag)(?: n[º°o]\.?)? \d[\d ]{0,8}\d?\b",
+            ),
+            unit_before: Pattern::new(
+                r"(?i)(?:(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?) ?#?(?-i:[A-Z]\d{0,3}|\d[\w-]{0,5})(?: ?/ ?\d+)?,? (?-i:(?:\p{Lu}\p{L}+ ){0,2}\p{Lu}\p{L}+, )?|\bno\. )$",
+            ),
+            unit: Pattern::new(
+                r"^(?:(?i:apartment|apartamento|appartamento|appartement|edificio|edif|interior|interno|depto|local|apt|suite|ste|unit|flat|floor|fl|room|rm|bldg|building|block|tower|level|piso|esc|escalera|planta|puerta|pta|interno|int|scala|lokal|lok|byt|apto|bloco|bl|et|etaj|ap|sc|top|daire|kat|d|bât|bâtiment|esc|étage|door|m)\b\.?:? ?#?\w{1,5}(?:-\w{1,4})?\b|#\w{1,5}(?:-\w{1,4})?\b|\d{1,2}(?:st|nd|rd|th) [Ff]l(?:oor|\.)|\d{1,2}\.?[ºª°] ?(?:[A-Za-zÀ-ÿ]{1,10}\b)?|\d{1,2}\. (?:Stock|OG|Etage|sal|kerros|emelet)\b)",
+            ),
             postal: Self::postal(),
-            place: Pattern::new(&format!("^{CITY}")),
-            postcode_behind: Pattern::new(&format!(r"^(?:,? {STATE})?(?:,| -| –|-)? ?{BEHIND_CITY}\b")),
-            number_after: Pattern::new(&format!(r"^,? (?:[Nn][º°]\.? ?|[Nn]r\.? ?|[Nn]\. ?|[Nn]o\.?:? ?|№ ?|#)?{NUMBER}(?: ?(?:bis|ter)\b)?\.?")),
-            any_small: Pattern::new(r"^(?: \p{Ll}{2,14}){1,2} "),
-            number_before: Pattern::new(&format!(r"(?:^|[^\w.,€$£%#-])(({NUMBER})(?: (?:bis|ter|quater))?,? (?:\d{{1,3}}(?:st|nd|rd|th) )?((?i:{WAYS}) (?:{LINKS} ?)*)?)$")),
+            place: Pattern::new(&format!(r"^{CITY}(?: \d{{1,2}}\b)?")),
+            postcode_behind: Pattern::new(&format!(
+                r"^(?:,? {STATE})?(?:,| -| –|-)? ?{BEHIND_CITY}\b"
+            )),
+            number_after: Pattern::new(&format!(
+                r"^,? (?:[Nn][º°]\.? ?|[Nn]r\.? ?|[Nn]\. ?|[Nn]o\.?:? ?|№ ?|#)?{NUMBER}(?: ?(?:bis|ter)\b)?\.?"
+            )),
+            number_before: Pattern::new(&format!(
+                r"(?:^|[^\w.,€$£%#-])(({NUMBER})(?: (?:bis|ter|quater))?,? (?:\d{{1,3}}(?:st|nd|rd|th) )?((?i:{WAYS}) (?:{LINKS} ?)*)?)$"
+            )),
             way_before: Pattern::new(&format!(r"(?i:\b|^)((?i:{WAYS}) (?:{LINKS} ?)*)$")),
         }
     }
@@ -95,9 +112,15 @@ impl Patterns {
         [
             Pattern::new(&format!(r"^{CITY},? {STATE},? \d{{5}}(?:-\d{{4}})?\b")),
             Pattern::new(r"^(?:[A-Z]{2}|\p{Lu}[a-z]+(?: \p{Lu}[a-z]+)?),? \d{5}(?:-\d{4})?\b"),
-            Pattern::new(&format!(r"^{BEFORE_CITY},? {CITY}(?: \d{{1,2}}\b)?(?: \([A-Z]{{2}}\)|,? [A-Z]{{2}}\b)?")),
-            Pattern::new(&format!(r"^{CITY}(?:,? [A-Z]{{2,3}})?(?:,? (?:[-–] )?|-){BEHIND_CITY}\b")),
-            Pattern::new(&format!(r"^{CITY} [-–/] [A-Z]{{2}}(?:,? (?:CEP:? ?)?\d{{5}}-\d{{3}})?\b")),
+            Pattern::new(&format!(
+                r"^{BEFORE_CITY},? {CITY}(?: \d{{1,2}}\b)?(?: \([A-Z]{{2}}\)|,? [A-Z]{{2}}\b| [-/] [A-Z]{{2}}\b)?"
+            )),
+            Pattern::new(&format!(
+                r"^{CITY}(?:,? [A-Z]{{2,3}})?(?:,? (?:[-–] )?|-){BEHIND_CITY}\b"
+            )),
+            Pattern::new(&format!(
+                r"^{CITY} [-–/] [A-Z]{{2}}(?:,? (?:CEP:? ?)?\d{{5}}-\d{{3}})?\b"
+            )),
             Pattern::new(&format!(r"^(?:CEP:? |PIN:? ?|〒 ?)?{BEHIND_CITY}\b")),
             Pattern::new(&format!(r"^{CITY}, {CITY},? {BEHIND_CITY}\b")),
         ]
@@ -109,8 +132,8 @@ pub(super) fn number_before(before: &str) -> Option<(usize, bool)> {
     if !before.ends_with([' ', '\'', '’']) {
         return None;
     }
-    let (start, _) = patterns().number_before.group(before, 1)?;
-    Some((start, patterns().number_before.group(before, 3).is_some()))
+    let groups = patterns().number_before.0.as_ref()?.captures(before)?;
+    Some((groups.get(1)?.start(), groups.get(3).is_some()))
 }
 
 /// The length of the small words of a street right before this place.
@@ -118,30 +141,89 @@ pub(super) fn way_before(before: &str) -> Option<usize> {
     if !before.ends_with([' ', '\'', '’']) {
         return None;
     }
-    patterns().way_before.group(before, 1).map(|(start, end)| end - start)
+    patterns()
+        .way_before
+        .group(before, 1)
+        .map(|(start, end)| end - start)
 }
 
 /// Whether a number of a street stands before: "350 5th ".
 pub(super) fn ordinal(before: &str) -> bool {
-    let word = before.trim_end_matches(' ').rsplit(' ').next().unwrap_or_default();
+    let word = before
+        .trim_end_matches(' ')
+        .rsplit(' ')
+        .next()
+        .unwrap_or_default();
     let digits = word.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) && matches!(&word[digits.len()..], "st" | "nd" | "rd" | "th")
+    !digits.is_empty()
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && matches!(&word[digits.len()..], "st" | "nd" | "rd" | "th")
 }
 
 /// A direction behind the word for a street.
 pub(super) fn direction(word: &str) -> bool {
-    matches!(word, "N" | "S" | "E" | "W" | "NE" | "NW" | "SE" | "SW" | "North" | "South" | "East" | "West")
+    matches!(
+        word,
+        "N" | "S" | "E" | "W" | "NE" | "NW" | "SE" | "SW" | "North" | "South" | "East" | "West"
+    )
 }
 
 /// Whether a word ends with a word for a street: `Hauptstraße`, `Keizersgracht`, `Drottninggatan`.
 pub(super) fn compound(word: &str) -> bool {
     const ENDINGS: [&str; 48] = [
-        "straße", "strasse", "straat", "str", "weg", "platz", "gasse", "allee", "damm", "ufer", "steig", "chaussee", "ring", "graben", "promenade", "laan",
-        "plein", "gracht", "kade", "dijk", "singel", "steeg", "hof", "markt", "gatan", "vägen", "gata", "vegen", "veien", "veien", "gate", "vej",
-        "gade", "allé", "stræde", "torv", "plads", "katu", "tie", "kuja", "polku", "tänav", "iela", "gatvė", "utca", "torget", "gränd", "stieg",
+        "straße",
+        "strasse",
+        "straat",
+        "str",
+        "weg",
+        "platz",
+        "gasse",
+        "allee",
+        "damm",
+        "ufer",
+        "steig",
+        "chaussee",
+        "ring",
+        "graben",
+        "promenade",
+        "laan",
+        "plein",
+        "gracht",
+        "kade",
+        "dijk",
+        "singel",
+        "steeg",
+        "hof",
+        "markt",
+        "gatan",
+        "vägen",
+        "gata",
+        "vegen",
+        "veien",
+        "veien",
+        "gate",
+        "vej",
+        "gade",
+        "allé",
+        "stræde",
+        "torv",
+        "plads",
+        "katu",
+        "tie",
+        "kuja",
+        "polku",
+        "tänav",
+        "iela",
+        "gatvė",
+        "utca",
+        "torget",
+        "gränd",
+        "stieg",
     ];
     let lower = word.to_lowercase();
-    ENDINGS.iter().any(|ending| lower.len() > ending.len() + 1 && lower.ends_with(ending))
+    ENDINGS
+        .iter()
+        .any(|ending| lower.len() > ending.len() + 1 && lower.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -152,9 +234,19 @@ mod tests {
     fn every_pattern_compiles() {
         let all = patterns();
         let some = [
-            &all.boxed, &all.unit_before, &all.small_street, &all.unit, &all.place, &all.postcode_behind, &all.number_after,
-            &all.number_before, &all.way_before, &all.any_small,
+            &all.boxed,
+            &all.unit_before,
+            &all.unit,
+            &all.place,
+            &all.postcode_behind,
+            &all.number_after,
+            &all.number_before,
+            &all.way_before,
         ];
-        assert!(some.into_iter().chain(&all.postal).all(|pattern| pattern.0.is_some()));
+        assert!(
+            some.into_iter()
+                .chain(&all.postal)
+                .all(|pattern| pattern.0.is_some())
+        );
     }
 }

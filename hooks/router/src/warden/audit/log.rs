@@ -48,11 +48,32 @@ impl Place {
     }
 }
 
+/// Lines that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Unwritten {
+    #[source]
+    error: io::Error,
+    /// The lines.
+    pub lines: String,
+}
+
+impl From<Unwritten> for io::Error {
+    fn from(unwritten: Unwritten) -> io::Error {
+        unwritten.error
+    }
+}
+
 /// A sandbox's log.
 pub struct Log {
     place: Place,
     file: File,
     size: u64,
+    /// Lines that are not written yet.
+    held: String,
+    /// The place behind what is written.
+    written: Link,
+    /// The place behind what is held.
     next: Link,
     removed_through: u64,
     unsigned: u64,
@@ -79,11 +100,14 @@ impl Log {
         // What is not signed may be more than what is; what is signed is never less than what was.
         let next = [found, head].into_iter().flatten();
         let next = next.max_by_key(|link| (link.sequence, Some(*link) == head));
+        let next = next.unwrap_or(Link::FIRST);
         let mut log = Log {
             place,
             file,
             size,
-            next: next.unwrap_or(Link::FIRST),
+            held: String::new(),
+            written: next,
+            next,
             removed_through,
             unsigned: 0,
             unsigned_since: None,
@@ -102,38 +126,76 @@ impl Log {
         Ok(log)
     }
 
-    /// Write an event.
+    /// Take an event; it is written with the next [`Log::write_out`].
     ///
     /// # Errors
-    /// It cannot be written; nothing of it is then.
+    /// It has no form.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.append(event_line(event, self.next)?)
+        let line = event_line(event, self.next)?;
+        self.hold(&line);
+        Ok(())
     }
 
     fn mark(&mut self, entry: &Entry) -> io::Result<()> {
         let line = mark_line(entry, &self.place.sandbox, &clock::now(), self.next)?;
-        self.append(line)
+        self.hold(&line);
+        Ok(self.write_out()?)
     }
 
-    fn append(&mut self, mut line: String) -> io::Result<()> {
-        let next = self.next.after(line.as_bytes());
-        line.push('\n');
-        if let Err(error) = self.file.write_all(line.as_bytes()) {
-            // What is left of a torn line would spoil the next one.
-            self.file.set_len(self.size)?;
-            return Err(error);
-        }
-        self.size += line.len() as u64;
-        self.next = next;
+    fn hold(&mut self, line: &str) {
+        self.next = self.next.after(line.as_bytes());
+        self.held.push_str(line);
+        self.held.push('\n');
         self.unsigned += 1;
         self.unsigned_since.get_or_insert_with(Instant::now);
-        Ok(())
+    }
+
+    /// Bytes that are not written yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether a single line is not written yet.
+    #[must_use]
+    pub fn holds_one(&self) -> bool {
+        self.next.sequence == self.written.sequence + 1
+    }
+
+    /// Write what was taken.
+    ///
+    /// # Errors
+    /// It cannot be written: all of it, or what is behind the last line that could be.
+    pub fn write_out(&mut self) -> Result<(), Unwritten> {
+        let mut held = std::mem::take(&mut self.held);
+        let (count, done) = write_all(&self.file, held.as_bytes());
+        let Err(error) = done else {
+            self.size += held.len() as u64;
+            self.written = self.next;
+            return Ok(());
+        };
+        let whole = held.as_bytes()[..count]
+            .iter()
+            .rposition(|byte| *byte == b'\n');
+        let lines = held.split_off(whole.map_or(0, |at| at + 1));
+        for line in held.lines() {
+            self.written = self.written.after(line.as_bytes());
+        }
+        self.next = self.written;
+        self.size += held.len() as u64;
+        self.unsigned = self.unsigned.saturating_sub(lines.lines().count() as u64);
+        if self.unsigned == 0 {
+            self.unsigned_since = None;
+        }
+        // What is left of a torn line would spoil the next one.
+        let error = self.file.set_len(self.size).err().unwrap_or(error);
+        Err(Unwritten { error, lines })
     }
 
     /// Whether the file is as large as one may be.
     #[must_use]
     pub fn full(&self, most: u64) -> bool {
-        self.size >= most
+        self.size + self.held.len() as u64 >= most
     }
 
     /// When the records since the last signature are to be signed.
@@ -170,7 +232,8 @@ impl Log {
         let time = clock::now();
         let signed = signer.signed(&sandbox, &time, self.next);
         let line = mark_line(&Entry::Head(signed), &sandbox, &time, self.next)?;
-        self.append(line)?;
+        self.hold(&line);
+        self.write_out()?;
         write_head(&self.place.head, &signer.head(&sandbox, &time, self.next))?;
         self.unsigned = 0;
         self.unsigned_since = None;
@@ -207,6 +270,20 @@ impl Log {
         rename(&self.place.current(), &self.place.older(1))?;
         rename(&draft, &self.place.current())
     }
+}
+
+/// How much could be written, and why not all.
+fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut count = 0;
+    while count < bytes.len() {
+        match file.write(&bytes[count..]) {
+            Ok(0) => return (count, Err(ErrorKind::WriteZero.into())),
+            Ok(written) => count += written,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (count, Err(error)),
+        }
+    }
+    (count, Ok(()))
 }
 
 /// What a turn that was interrupted left: the new file takes its place, or is begun anew by the next turn. The last

@@ -20,6 +20,7 @@ use nemoclaw_policy::node::AuditConfig;
 
 use super::WardenError;
 use super::metrics::AuditNumbers;
+use crate::limits;
 use crate::worker::event::blank;
 use key::Signer;
 use log::{Log, Place};
@@ -33,8 +34,19 @@ pub struct AuditLog {
     signer: Signer,
     logs: BTreeMap<String, Log>,
     repeats: HashMap<String, Repeats>,
+    /// The sandboxes whose logs hold lines that are not written yet.
+    holding: Vec<String>,
     fault: Option<Fault>,
     numbers: AuditNumbers,
+}
+
+/// Whether a sandbox was closed before one of its events came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lateness {
+    /// It is served.
+    InTime,
+    /// It was closed.
+    Late,
 }
 
 /// A log that could not be written.
@@ -67,6 +79,7 @@ impl AuditLog {
             signer: Signer::open(data_dir)?,
             logs: BTreeMap::new(),
             repeats: HashMap::new(),
+            holding: Vec::new(),
             fault: None,
             numbers: AuditNumbers::default(),
         })
@@ -81,6 +94,25 @@ impl AuditLog {
     /// Write one event, or count it where it repeats a refusal. What cannot be written goes to the operator's log
     /// instead, so that it is not lost in silence, and is a [`AuditLog::fault`] from then on.
     pub fn write(&mut self, sandbox: &str, event: &Event) {
+        self.take(sandbox, event);
+        self.write_out();
+    }
+
+    /// The same for events that came together, each with its sandbox: what one sandbox said is one call to the kernel. Those
+    /// of a sandbox that was closed are late: its file is closed again when this is signed.
+    pub fn write_together<'e>(&mut self, events: impl Iterator<Item = (&'e Event, Lateness)>) {
+        for (event, lateness) in events {
+            self.take(&event.sandbox, event);
+            if lateness == Lateness::Late
+                && let Some(log) = self.logs.get_mut(&event.sandbox)
+            {
+                log.closing = true;
+            }
+        }
+        self.write_out();
+    }
+
+    fn take(&mut self, sandbox: &str, event: &Event) {
         let now = Instant::now();
         if !self.repeats.contains_key(sandbox) {
             self.repeats.insert(sandbox.to_owned(), Repeats::new(now));
@@ -90,14 +122,6 @@ impl AuditLog {
             self.put(sandbox, event);
         } else {
             self.numbers.counted += 1;
-        }
-    }
-
-    /// The same for a sandbox that was closed: its file is closed again when this is signed.
-    pub fn write_late(&mut self, sandbox: &str, event: &Event) {
-        self.write(sandbox, event);
-        if let Some(log) = self.logs.get_mut(sandbox) {
-            log.closing = true;
         }
     }
 
@@ -143,6 +167,7 @@ impl AuditLog {
         if let Err(error) = self.append(&sandbox, &event) {
             self.failed(&sandbox, &error);
         }
+        self.write_out();
         self.fault.is_none()
     }
 
@@ -167,6 +192,7 @@ impl AuditLog {
         for sandbox in counted.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             self.put_counted(&sandbox);
         }
+        self.write_out();
         let unsigned = self.logs.iter().filter(|(_, log)| late(log.due()));
         for sandbox in unsigned.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
             if self.logs.get(&sandbox).is_some_and(|log| log.closing) {
@@ -187,6 +213,7 @@ impl AuditLog {
     /// Sign and close a sandbox's file; it stays on disk.
     pub fn close(&mut self, sandbox: &str) {
         self.put_counted(sandbox);
+        self.write_out();
         self.repeats.remove(sandbox);
         self.sign(sandbox);
         self.logs.remove(sandbox);
@@ -218,8 +245,8 @@ impl AuditLog {
 
     fn append(&mut self, sandbox: &str, event: &Event) -> io::Result<()> {
         let AuditConfig { max_bytes, keep } = self.config;
-        let log = self.log(sandbox)?;
-        if log.full(u64::from(max_bytes)) {
+        if self.log(sandbox)?.full(u64::from(max_bytes)) {
+            self.write_out();
             // Half a turn is finished by the next opening.
             let Some(mut log) = self.logs.remove(sandbox) else {
                 return Ok(());
@@ -228,9 +255,31 @@ impl AuditLog {
             self.numbers.turns += 1;
             self.logs.insert(sandbox.to_owned(), log);
         }
-        self.log(sandbox)?.event(event)?;
+        let log = self.log(sandbox)?;
+        log.event(event)?;
+        let (first, much) = (log.holds_one(), log.held() >= limits::AUDIT_HELD);
         self.numbers.records += 1;
+        if first {
+            self.holding.push(sandbox.to_owned());
+        }
+        if much {
+            self.write_out();
+        }
         Ok(())
+    }
+
+    /// Write what was taken. Lines that cannot be written go to the operator's log.
+    fn write_out(&mut self) {
+        for sandbox in std::mem::take(&mut self.holding) {
+            let Some(Err(unwritten)) = self.logs.get_mut(&sandbox).map(Log::write_out) else {
+                continue;
+            };
+            for line in unwritten.lines.lines() {
+                self.numbers.records = self.numbers.records.saturating_sub(1);
+                super::log(&format!("not in the audit log: {line}"));
+            }
+            self.failed(&sandbox, &unwritten.into());
+        }
     }
 
     fn sign(&mut self, sandbox: &str) {

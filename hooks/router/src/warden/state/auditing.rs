@@ -7,7 +7,7 @@ use nemoclaw_api::audit::Event;
 use super::State;
 use crate::limits;
 use crate::link::ToWorker;
-use crate::warden::audit::AuditLog;
+use crate::warden::audit::{AuditLog, Lateness};
 use crate::warden::log;
 
 impl State {
@@ -16,9 +16,18 @@ impl State {
         self.audited(|audit| audit.write(sandbox, event));
     }
 
-    /// Write an event of a sandbox that was released.
-    pub(super) fn write_late(&mut self, sandbox: &str, event: &Event) {
-        self.audited(|audit| audit.write_late(sandbox, event));
+    /// Write what the worker decided.
+    pub(super) fn record(&mut self, events: &[Event]) {
+        let mut known = Vec::with_capacity(events.len());
+        for event in events {
+            if let Some(held) = self.boxes.get_mut(&event.sandbox) {
+                held.count(event);
+                known.push((event, Lateness::InTime));
+            } else if self.departed.contains(&event.sandbox) {
+                known.push((event, Lateness::Late));
+            }
+        }
+        self.audited(|audit| audit.write_together(known.into_iter()));
     }
 
     /// Sign and close a sandbox's log.

@@ -1,7 +1,7 @@
 //! What the worker says, and what it changes. A sandbox it names is looked up; it names no file and no process.
 
 use nemoclaw_api::Response;
-use nemoclaw_api::audit::{Event, OPEN};
+use nemoclaw_api::audit::OPEN;
 
 use super::State;
 use super::registration::refuse_box;
@@ -67,6 +67,13 @@ impl State {
             FromWorker::MetricsAsked => {
                 let page = self.metrics();
                 self.tell(&ToWorker::Metrics(page));
+            }
+            FromWorker::Spends(spends) => {
+                for (sandbox, spend) in spends {
+                    if let Some(held) = self.boxes.get_mut(&sandbox) {
+                        held.models = Some(spend);
+                    }
+                }
             }
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
@@ -142,17 +149,6 @@ impl State {
                 self.said(message);
             }
             _ => {}
-        }
-    }
-
-    fn record(&mut self, events: &[Event]) {
-        for event in events {
-            if let Some(held) = self.boxes.get_mut(&event.sandbox) {
-                held.count(event);
-                self.write(&event.sandbox, event);
-            } else if self.departed.contains(&event.sandbox) {
-                self.write_late(&event.sandbox, event);
-            }
         }
     }
 }
