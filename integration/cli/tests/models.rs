@@ -29,16 +29,18 @@ use place::{Place, Ran};
 use serde_json::{Value, json};
 
 const CANARY: &str = "s3cret-canary-7";
+/// Path, and the field with a key.
+type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 type Answers = BTreeMap<&'static str, (u16, String)>;
 
-/// A server of canned answers, and what it was asked: path, and the field with a key.
+/// A server of canned answers, and what it was asked.
 struct Server {
     port: u16,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Asked,
 }
 
 fn serve(answers: Answers) -> Server {
-    let asked = Arc::new(Mutex::new(Vec::new()));
+    let asked = Asked::default();
     let (log, (tell, port)) = (asked.clone(), std::sync::mpsc::channel());
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -70,7 +72,7 @@ fn serve(answers: Answers) -> Server {
 
 fn answer(
     answers: &Answers,
-    log: &Mutex<Vec<(String, Option<String>)>>,
+    log: &Asked,
     request: &HttpRequest<Incoming>,
 ) -> HttpResponse<Full<Bytes>> {
     let key = ["authorization", "x-api-key"]

@@ -225,3 +225,73 @@ fn explain_cannot_tell_what_is_no_request() {
         place.run(&words).ends_with(2).says(says);
     }
 }
+
+#[test]
+fn the_nodes_lists_and_documents_are_searched_where_a_policy_names_them() {
+    let place = routed();
+    let config = std::fs::read_to_string(place.path("config.yaml")).unwrap();
+    let list = place.write("codenames", "# of ours\nProject Heron\n");
+    std::fs::create_dir(place.path("plans")).unwrap();
+    let passage = "the new pumps will be made in the hall near the river from the first of march on and nobody may hear of it before";
+    place.write("plans/a.txt", passage);
+    place.write(
+        "config.yaml",
+        &format!(
+            "{config}privacy:\n  lists: {{ codenames: {{ file: {}, class: secret }} }}\n  documents: {{ plans: {{ directory: {}, class: regulated }} }}\n",
+            list.display(),
+            place.path("plans").display()
+        ),
+    );
+    place.write(
+        "p.yaml",
+        "version: 1\nprivacy: { lists: [codenames, plans] }\n",
+    );
+    place.write("notes.txt", &format!("We talked of Project Heron yesterday. I have nothing to add to it so far.\n\n{passage}\n"));
+    let scan = [
+        "privacy",
+        "scan",
+        "--json",
+        "notes.txt",
+        "--policy",
+        "p.yaml",
+    ];
+    let ran = place.run(&scan);
+    let found: Vec<(Value, Value)> = lines(ran.ends_with(0))
+        .into_iter()
+        .map(|line| (line["detector"].clone(), line["class"].clone()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (json!("codenames"), json!("secret")),
+            (json!("plans"), json!("regulated"))
+        ]
+    );
+    place.write("p.yaml", "version: 1\nprivacy: { lists: [others] }\n");
+    place
+        .run(&scan)
+        .ends_with(1)
+        .says("the policy names the list `others`, which the node's configuration does not have");
+}
+
+#[test]
+fn explain_refuses_what_nobody_can_look_into_and_what_nothing_can_replace() {
+    let place = routed();
+    let words = ["privacy", "explain", "request.json", "--policy", "p.yaml"];
+    place.write(
+        "request.json",
+        r#"{"model":"gpt-5","input":"go on","previous_response_id":"r"}"#,
+    );
+    place
+        .run(&words)
+        .ends_with(1)
+        .prints("refused: the request holds what the server keeps");
+    let body = json!({"model": "gpt-5", "messages": [{"role": "user", "content": "x", "extra": {MAIL: 1}}]});
+    place.write("request.json", &body.to_string());
+    let ran = place.run(&words);
+    quiet(
+        ran.ends_with(0)
+            .prints("cloud: email stands where nothing can take its place")
+            .prints("route: local/qwen"),
+    );
+}
