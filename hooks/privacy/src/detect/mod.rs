@@ -17,7 +17,7 @@ mod near;
 mod net;
 mod numbers;
 mod pem;
-mod secret;
+pub(crate) mod secret;
 mod spoken;
 pub(crate) mod sweep;
 mod tokens;

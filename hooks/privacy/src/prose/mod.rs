@@ -10,6 +10,9 @@ mod lower;
 mod organisation;
 mod person;
 mod run;
+mod segment;
+#[cfg(test)]
+mod tests;
 mod word;
 
 use nemoclaw_policy::detector::BuiltIn;
@@ -74,7 +77,7 @@ impl Prose {
             }
             persons.judge(text, run, &mut context);
         }
-        let mut names = persons.finish();
+        let mut names = persons.finish(&mut context);
         lower::find(text, &mut context, &mut names);
         let mut taken = addresses.clone();
         taken.extend_from_slice(&organisations);

@@ -7,9 +7,11 @@ use super::Known;
 use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, has, is, run_back};
 use crate::finding::Finding;
 use names::Name;
+pub(crate) use open::open;
 pub(super) use value::{is_random, stands_for_one};
 
 mod names;
+mod open;
 mod value;
 mod words;
 
