@@ -61,6 +61,15 @@ pub(super) fn find(text: &str, found: &mut Vec<Finding>) {
     }
 }
 
+/// Behind the first word that tells a secret.
+pub(super) fn behind_first_secret(text: &str) -> Option<usize> {
+    WORDS
+        .as_ref()?
+        .find_iter(text)
+        .find(|hit| hit.pattern().as_usize() < SECRETS.len())
+        .map(|hit| hit.end())
+}
+
 /// The address around the word at `word`.
 fn address(text: &str, word: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
