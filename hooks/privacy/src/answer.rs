@@ -3,7 +3,7 @@
 
 use nemoclaw_inference::{Channel, ChannelKind, Rewrite};
 
-use crate::restore::{Place, Restore, Restorer};
+use crate::restore::{Place, Restore, Restorer, restore_whole};
 use crate::vault::Vault;
 use crate::watch::{Masked, Watch, Watcher};
 
@@ -11,6 +11,8 @@ use crate::watch::{Masked, Watch, Watcher};
 pub struct Answer {
     watcher: Option<Watcher<Channel>>,
     restorer: Restorer<Channel>,
+    vault: Vault,
+    restore: Restore,
     watched: String,
 }
 
@@ -21,8 +23,28 @@ impl Answer {
         Answer {
             watcher: watch.map(|watch| Watcher::new(watch, vault)),
             restorer: Restorer::new(vault, restore),
+            vault: vault.clone(),
+            restore,
             watched: String::new(),
         }
+    }
+
+    /// A text of a whole answer, decoded: nothing that takes its place is escaped. `tool` says that it stands in a tool
+    /// call's arguments. `None` where it stays.
+    pub fn leaf(&mut self, tool: bool, text: &str) -> Option<String> {
+        let masked = self
+            .watcher
+            .as_mut()
+            .and_then(|watcher| watcher.whole(Place::Text, text));
+        let restores = if tool {
+            self.restore.tools
+        } else {
+            self.restore.text
+        };
+        let back = restores
+            .then(|| restore_whole(&self.vault, masked.as_deref().unwrap_or(text)))
+            .flatten();
+        back.or(masked)
     }
 
     /// What was masked so far.
@@ -35,7 +57,7 @@ impl Answer {
 fn place(channel: Channel) -> Place {
     match channel.kind {
         ChannelKind::Tool(_) => Place::ToolArguments,
-        ChannelKind::Text | ChannelKind::Reasoning | ChannelKind::Refusal => Place::Text,
+        _ => Place::Text,
     }
 }
 

@@ -91,6 +91,12 @@ impl Scanner {
     /// What is sensitive in `text`: by their first byte, none over another, on boundaries of characters.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<Finding> {
+        self.scan_from(text, Class::Public)
+    }
+
+    /// The same of what is of `class` at least: what is below it joins nothing.
+    #[must_use]
+    pub fn scan_from(&self, text: &str, class: Class) -> Vec<Finding> {
         let mut found = Vec::new();
         let traces = self.plain(text, &mut found);
         decode::each_view(text, &traces, |view| {
@@ -98,6 +104,7 @@ impl Scanner {
             self.plain(view.text(), &mut inside);
             found.extend(inside.into_iter().map(|finding| view.back(finding)));
         });
+        found.retain(|finding| finding.class >= class);
         merge::merge(&mut found);
         found
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nemoclaw_inference::{Api, Call, Json, Opaque, estimate_tokens};
+use nemoclaw_inference::{Api, Call, Json, Kind, Opaque, estimate_tokens};
 use nemoclaw_policy::choose::Found;
 use nemoclaw_privacy::{Finding, Scanner};
 
@@ -28,10 +28,10 @@ pub struct Request {
     pub tokens: u64,
     /// Whether it brings tools.
     pub tools: bool,
-    /// Whether it brings pictures.
+    /// Whether it brings pictures, or another medium.
     pub images: bool,
     /// What nobody can look into.
-    pub opaque: Vec<&'static str>,
+    pub opaque: Vec<Opaque>,
     /// What was found in each text.
     pub found: Vec<Located>,
 }
@@ -42,6 +42,8 @@ pub struct Located {
     pub path: String,
     /// The finding, by the bytes of the text.
     pub finding: Finding,
+    /// Whether nothing can take its place: it is a key or a handle.
+    pub fixed: bool,
 }
 
 impl Request {
@@ -58,16 +60,19 @@ impl Request {
             found.extend(scanner.scan(text).into_iter().map(|finding| Located {
                 path: leaf.place.to_string(),
                 finding,
+                fixed: matches!(leaf.kind, Kind::Key | Kind::Handle),
             }));
             None
         });
+        let opaque = call.opaque();
+        let media = |kind: &Opaque| matches!(kind, Opaque::Audio | Opaque::File);
         Ok(Request {
             api,
             model: call.model().to_owned(),
             tokens: estimate_tokens(&call),
             tools: call.has_tools(),
-            images: call.has_images(),
-            opaque: call.opaque().into_iter().map(opaque).collect(),
+            images: call.has_images() || opaque.iter().any(media),
+            opaque,
             found,
         })
     }
@@ -86,6 +91,13 @@ impl Request {
         }
         kinds
     }
+
+    /// Whether one of a kind stands where nothing can take its place.
+    pub fn is_fixed(&self, detector: &str) -> bool {
+        self.found
+            .iter()
+            .any(|located| located.fixed && located.finding.detector.name() == detector)
+    }
 }
 
 /// The word for a call.
@@ -95,7 +107,8 @@ pub fn word(api: Api) -> &'static str {
         .map_or("models", |(word, _)| word)
 }
 
-fn opaque(kind: Opaque) -> &'static str {
+/// What nobody can look into, in words.
+pub fn opaque(kind: Opaque) -> &'static str {
     match kind {
         Opaque::Tokens => "a prompt as numbers of tokens",
         Opaque::Audio => "sound",

@@ -23,7 +23,7 @@ pub mod top;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Verb};
+use crate::args::{self, Args, Verb};
 use crate::direct::boxes::{self, Sandbox};
 use crate::direct::names;
 use crate::fault::Fault;
@@ -73,6 +73,8 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
         Verb::Approvals(_) => "approvals",
+        // It dials loopback alone, and reads nothing of root's.
+        Verb::Provider(args::Provider::Detect(_)) => return None,
         Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",

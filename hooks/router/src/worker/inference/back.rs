@@ -6,8 +6,8 @@ use std::sync::Arc;
 use nemoclaw_inference::{Channel, ChannelKind, Kind, Reply, Rewrite};
 use nemoclaw_policy::Class;
 use nemoclaw_policy::policy::Policy;
-use nemoclaw_privacy::restore::{Place, Restore};
-use nemoclaw_privacy::{Restorer, Scanner, Vault, Watch, Watcher, restore_whole};
+use nemoclaw_privacy::restore::Restore;
+use nemoclaw_privacy::{Answer, Scanner, Vault, Watch};
 
 use super::memory::{Memory, Saying};
 
@@ -16,15 +16,10 @@ const SAYINGS: usize = 16;
 
 /// An answer's way back.
 pub struct Back {
-    watcher: Option<Watcher<Channel>>,
-    restorer: Restorer<Channel>,
-    vault: Vault,
-    rules: Rules,
+    answer: Answer,
     sees: Class,
     memory: Arc<Memory>,
     said: Vec<(Channel, Saying)>,
-    /// What waits between the two steps; kept, so that pieces need no memory of their own.
-    between: String,
 }
 
 /// What the policy says of answers.
@@ -74,25 +69,19 @@ impl Back {
         sees: Class,
     ) -> Back {
         let rules = Rules::of(policy);
-        let watcher = rules.watch.zip(scanner).map(|(from, scanner)| {
+        let watch = rules.watch.zip(scanner).map(|(from, scanner)| {
             let scanner = scanner.clone();
-            let phrases = has_phrases(policy, from);
-            let watch = Watch {
-                find: Arc::new(move |text| scanner.scan(text)),
+            Watch {
+                find: Arc::new(move |text| scanner.scan_from(text, from)),
                 from,
-                phrases,
-            };
-            Watcher::new(watch, vault)
+                phrases: has_phrases(policy, from),
+            }
         });
         Back {
-            watcher,
-            restorer: Restorer::new(vault, rules.restore),
-            vault: vault.clone(),
-            rules,
+            answer: Answer::new(vault, rules.restore, watch),
             sees: if rules.sticky { sees } else { Class::Public },
             memory: memory.clone(),
             said: Vec::new(),
-            between: String::new(),
         }
     }
 
@@ -103,28 +92,20 @@ impl Back {
         }
         let mut count = 0;
         reply.leaves(&mut |leaf, text| {
-            let (kind, restored) = match leaf.kind {
-                // Names that a server made up come back in later requests as they are.
-                Kind::Handle => return None,
-                Kind::ToolCall => (ChannelKind::Tool(count), self.rules.restore.tools),
-                Kind::Reasoning => (ChannelKind::Reasoning, self.rules.restore.text),
-                Kind::Assistant => (ChannelKind::Text, self.rules.restore.text),
-                _ => (ChannelKind::Refusal, self.rules.restore.text),
-            };
-            count += 1;
-            let channel = Channel {
-                choice: count,
-                kind,
-            };
-            // A leaf of a tool call's arguments is decoded already, so that nothing in it is to be escaped.
-            let masked = self
-                .watcher
-                .as_mut()
-                .and_then(|watcher| watcher.whole(Place::Text, text));
-            let now = masked.as_deref().unwrap_or(text);
-            let back = restored.then(|| restore_whole(&self.vault, now)).flatten();
-            self.hear(channel, back.as_deref().unwrap_or(now));
-            back.or(masked)
+            // Names that a server made up come back in later requests as they are.
+            if leaf.kind == Kind::Handle {
+                return None;
+            }
+            let back = self.answer.leaf(leaf.kind == Kind::ToolCall, text);
+            if leaf.kind == Kind::Assistant {
+                count += 1;
+                let channel = Channel {
+                    choice: count,
+                    kind: ChannelKind::Text,
+                };
+                self.hear(channel, back.as_deref().unwrap_or(text));
+            }
+            back
         });
         self.remember();
     }
@@ -132,15 +113,15 @@ impl Back {
     /// What was masked, by detector: for the audit.
     #[must_use]
     pub fn masked(&self) -> Vec<String> {
-        let masked = self.watcher.as_ref().map_or(&[][..], Watcher::masked);
-        masked
+        self.answer
+            .masked()
             .iter()
             .map(|one| format!("{} × {}", one.count, one.detector))
             .collect()
     }
 
     /// What was said in strings that have ended.
-    pub fn remember(&mut self) {
+    fn remember(&mut self) {
         for (_, said) in self.said.drain(..) {
             self.memory.keep(said, self.sees);
         }
@@ -163,13 +144,6 @@ impl Back {
     }
 }
 
-fn place_of(kind: ChannelKind) -> Place {
-    match kind {
-        ChannelKind::Tool(_) => Place::ToolArguments,
-        _ => Place::Text,
-    }
-}
-
 /// Whether words of the operator's are of a class that is masked.
 fn has_phrases(policy: &Policy, from: Class) -> bool {
     policy
@@ -183,28 +157,14 @@ fn has_phrases(policy: &Policy, from: Class) -> bool {
 
 impl Rewrite for Back {
     fn text(&mut self, channel: Channel, piece: &str, out: &mut String) {
-        let place = place_of(channel.kind);
         let begun = out.len();
-        match &mut self.watcher {
-            None => self.restorer.text(channel, place, piece, out),
-            Some(watcher) => {
-                self.between.clear();
-                watcher.text(channel, place, piece, &mut self.between);
-                self.restorer.text(channel, place, &self.between, out);
-            }
-        }
+        self.answer.text(channel, piece, out);
         self.hear(channel, &out[begun..]);
     }
 
     fn end(&mut self, channel: Channel, out: &mut String) {
         let begun = out.len();
-        if let Some(watcher) = &mut self.watcher {
-            self.between.clear();
-            watcher.end(channel, &mut self.between);
-            let place = place_of(channel.kind);
-            self.restorer.text(channel, place, &self.between, out);
-        }
-        self.restorer.end(channel, out);
+        self.answer.end(channel, out);
         self.hear(channel, &out[begun..]);
         if let Some(at) = self.said.iter().position(|(known, _)| *known == channel) {
             let (_, said) = self.said.swap_remove(at);
@@ -214,18 +174,10 @@ impl Rewrite for Back {
 
     fn whole(&mut self, channel: Channel, text: &mut String) {
         // It repeats what was heard in pieces, so it is not heard again.
-        let place = place_of(channel.kind);
-        if let Some(watcher) = &mut self.watcher
-            && let Some(now) = watcher.whole(place, text)
-        {
-            *text = now;
-        }
-        if let Some(now) = self.restorer.whole(place, text) {
-            *text = now;
-        }
+        self.answer.whole(channel, text);
     }
 
     fn is_idle(&self) -> bool {
-        self.watcher.is_none() && self.restorer.is_idle() && self.sees == Class::Public
+        self.answer.is_idle() && self.sees == Class::Public
     }
 }

@@ -3,17 +3,18 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use nemoclaw_policy::choose::{Call, Choice, Found, Refused, choose};
+use nemoclaw_policy::choose::{Call, Found, choose};
 use nemoclaw_policy::{Class, provider};
 use serde::Serialize;
 
+use super::outcome::Outcome;
 use super::{CANNOT_TELL, words};
 use crate::args::Explain;
 use crate::models::moment::Moment;
-use crate::models::request::{self, Request};
+use crate::models::request::{self, Request, opaque};
 use crate::models::scanner;
 use crate::node::Node;
-use crate::printer::{Printer, Tone};
+use crate::printer::Printer;
 use crate::verbs::policy::check::nothing;
 use crate::verbs::policy::find::{Subject, met};
 
@@ -28,6 +29,16 @@ pub struct Question {
     pub conversation: Class,
 }
 
+impl Question {
+    /// The highest class in it.
+    pub fn label(&self, found: &[Found]) -> Class {
+        found
+            .iter()
+            .map(|kind| kind.class)
+            .fold(self.conversation, Class::max)
+    }
+}
+
 /// Run it.
 pub fn run(config: Option<&Path>, args: &Explain, printer: Printer) -> anyhow::Result<ExitCode> {
     let node = Node::load(config)?;
@@ -36,7 +47,7 @@ pub fn run(config: Option<&Path>, args: &Explain, printer: Printer) -> anyhow::R
     let names = subject.names();
     let policy = met(&layers).ok_or_else(nothing)?;
     let providers = provider::load(&node.config.providers)?.1;
-    let scanner = scanner::of(Some(&policy))?;
+    let scanner = scanner::of(&policy, &node.config.privacy)?;
     let bytes = super::read(&args.request)?;
     let request = Request::read(&bytes, args.api.map(Into::into), &scanner)
         .map_err(|fault| fault.exit(CANNOT_TELL))?;
@@ -68,39 +79,24 @@ pub fn run(config: Option<&Path>, args: &Explain, printer: Printer) -> anyhow::R
             found: &found,
         },
     );
+    let outcome = Outcome::of(decided, &question.request, &found, scanner::looks(&policy));
     if args.json {
-        printer.json(&document(&question, &found, &decided))?;
+        printer.json(&document(&question, &found, &outcome))?;
     } else {
-        printer.data(words::all(&question, &found, &decided))?;
+        printer.data(words::all(&question, &found, &outcome))?;
     }
-    warn(&scanner::lists(Some(&policy)), &question, printer);
-    Ok(code(&decided))
+    super::tell_of_services(&policy, printer);
+    Ok(code(&outcome))
 }
 
-fn warn(lists: &[String], question: &Question, printer: Printer) {
-    if !lists.is_empty() {
-        let lists = lists.join(", ");
-        printer.labelled(
-            Tone::Warning,
-            "warning",
-            format_args!("the lists {lists} are not searched here"),
-        );
+fn code(outcome: &Outcome) -> ExitCode {
+    if outcome.chain.is_empty() {
+        return ExitCode::from(REFUSED);
     }
-    if !question.request.opaque.is_empty() {
-        printer.labelled(
-            Tone::Warning,
-            "warning",
-            "a part of the request is no text: under `privacy` the router refuses what it cannot look into",
-        );
+    if outcome.chain.iter().all(|one| one.ask.is_some()) {
+        return ExitCode::from(CANNOT_TELL);
     }
-}
-
-fn code(decided: &Result<Choice, Refused>) -> ExitCode {
-    match decided {
-        Ok(choice) if choice.chain.iter().any(|one| one.ask.is_none()) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(CANNOT_TELL),
-        Err(_) => ExitCode::from(REFUSED),
-    }
+    ExitCode::SUCCESS
 }
 
 /// The JSON output.
@@ -112,14 +108,14 @@ struct Document<'a> {
     tokens: u64,
     tools: bool,
     images: bool,
-    opaque: &'a [&'static str],
+    opaque: Vec<&'static str>,
     found: Vec<Place<'a>>,
     label: Class,
     chain: Vec<Link<'a>>,
     withheld: Vec<Kept<'a>>,
     /// The first that is asked, `PROVIDER/MODEL`.
     route: Option<String>,
-    refused: Option<String>,
+    refused: Option<&'a str>,
     refused_class: Option<Class>,
 }
 
@@ -157,22 +153,8 @@ struct Kept<'a> {
     rule: Option<String>,
 }
 
-fn document<'a>(
-    question: &'a Question,
-    found: &'a [Found],
-    decided: &'a Result<Choice, Refused>,
-) -> Document<'a> {
+fn document<'a>(question: &'a Question, found: &'a [Found], outcome: &'a Outcome) -> Document<'a> {
     let request = &question.request;
-    let (chain, withheld) = match decided {
-        Ok(choice) => (choice.chain.as_slice(), choice.withheld.as_slice()),
-        Err(Refused::Withheld(all)) => (&[][..], all.as_slice()),
-        Err(_) => (&[][..], &[][..]),
-    };
-    let label = found
-        .iter()
-        .map(|kind| kind.class)
-        .max()
-        .unwrap_or_default();
     Document {
         version: 1,
         api: request::word(request.api),
@@ -180,7 +162,7 @@ fn document<'a>(
         tokens: request.tokens,
         tools: request.tools,
         images: request.images,
-        opaque: &request.opaque,
+        opaque: request.opaque.iter().copied().map(opaque).collect(),
         found: request
             .found
             .iter()
@@ -192,8 +174,9 @@ fn document<'a>(
                 end: located.finding.end,
             })
             .collect(),
-        label: label.max(question.conversation),
-        chain: chain
+        label: question.label(found),
+        chain: outcome
+            .chain
             .iter()
             .map(|candidate| Link {
                 provider: &candidate.provider,
@@ -212,7 +195,8 @@ fn document<'a>(
                 rules: candidate.by.iter().map(ToString::to_string).collect(),
             })
             .collect(),
-        withheld: withheld
+        withheld: outcome
+            .withheld
             .iter()
             .map(|one| Kept {
                 provider: &one.provider,
@@ -221,10 +205,11 @@ fn document<'a>(
                 rule: one.rule.as_ref().map(ToString::to_string),
             })
             .collect(),
-        route: chain
+        route: outcome
+            .chain
             .first()
             .map(|first| format!("{}/{}", first.provider, first.model)),
-        refused: decided.as_ref().err().map(ToString::to_string),
-        refused_class: decided.as_ref().err().and_then(Refused::class),
+        refused: outcome.refused.as_deref(),
+        refused_class: outcome.class,
     }
 }

@@ -1,6 +1,7 @@
 //! `privacy scan|explain`: what is sensitive in a text, and what becomes of it on its way to a model.
 
 mod explain;
+mod outcome;
 mod scan;
 mod words;
 
@@ -8,11 +9,13 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
+use nemoclaw_policy::Policy;
 use zeroize::Zeroizing;
 
 use crate::args::{Args, Privacy};
 use crate::fault::Fault;
-use crate::printer::Printer;
+use crate::models::scanner;
+use crate::printer::{Printer, Tone};
 
 /// `privacy explain` could not find out.
 pub const CANNOT_TELL: u8 = 2;
@@ -23,6 +26,21 @@ pub fn run(args: &Args, verb: &Privacy, printer: Printer) -> anyhow::Result<Exit
     match verb {
         Privacy::Scan(scan) => scan::run(config, scan, printer),
         Privacy::Explain(explain) => explain::run(config, explain, printer),
+    }
+}
+
+/// A service is asked by the router alone: it sees every text as it is.
+fn tell_of_services(policy: &Policy, printer: Printer) {
+    let services = scanner::services(policy);
+    if !services.is_empty() {
+        printer.labelled(
+            Tone::Warning,
+            "warning",
+            format_args!(
+                "what {} would find is not found here: the service is not asked",
+                services.join(", ")
+            ),
+        );
     }
 }
 

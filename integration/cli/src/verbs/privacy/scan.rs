@@ -11,7 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::args::Scan;
 use crate::models::scanner;
+use crate::node::Node;
 use crate::printer::{Printer, Tone, plain, table};
+use crate::verbs::policy::check::nothing;
 use crate::verbs::policy::find::{Subject, met};
 
 /// A finding for programs.
@@ -25,19 +27,14 @@ struct Line<'a> {
 
 /// Run it.
 pub fn run(config: Option<&Path>, args: &Scan, printer: Printer) -> anyhow::Result<ExitCode> {
-    let policy = match &args.policy {
-        Some(given) => met(&Subject::find(config, given)?.layers()?),
-        None => None,
+    let scanner = match &args.policy {
+        Some(given) => {
+            let policy = met(&Subject::find(config, given)?.layers()?).ok_or_else(nothing)?;
+            super::tell_of_services(&policy, printer);
+            scanner::of(&policy, &Node::load(config)?.config.privacy)?
+        }
+        None => scanner::usual()?,
     };
-    let scanner = scanner::of(policy.as_ref())?;
-    let lists = scanner::lists(policy.as_ref());
-    if !lists.is_empty() {
-        printer.labelled(
-            Tone::Warning,
-            "warning",
-            format_args!("the lists {} are not searched here", lists.join(", ")),
-        );
-    }
     let bytes = super::read(&args.file)?;
     let (text, strange) = text(&bytes);
     if strange > 0 {

@@ -1,46 +1,37 @@
 //! What was decided on a request, in sentences.
 
-use nemoclaw_policy::choose::{Candidate, Choice, Found, Refused, Transform, Withheld};
+use nemoclaw_policy::choose::{Candidate, Found, Transform, Withheld};
 
 use super::explain::Question;
-use crate::models::request;
+use super::outcome::Outcome;
+use crate::models::request::{self, opaque};
 use crate::printer::{plain, table};
 
 /// All of it.
-pub fn all(question: &Question, found: &[Found], decided: &Result<Choice, Refused>) -> String {
+pub fn all(question: &Question, found: &[Found], outcome: &Outcome) -> String {
     let mut lines = vec![head(question)];
     lines.extend(
         question
             .request
             .opaque
             .iter()
-            .map(|what| format!("  it brings {what}, which nobody can look into")),
+            .map(|kind| format!("  it brings {}, which nobody can look into", opaque(*kind))),
     );
     lines.push(places(question));
-    let label = found
-        .iter()
-        .map(|kind| kind.class)
-        .max()
-        .unwrap_or_default();
-    lines.push(format!("label: {}", label.max(question.conversation)));
-    let (chain, withheld) = match decided {
-        Ok(choice) => (choice.chain.as_slice(), choice.withheld.as_slice()),
-        Err(Refused::Withheld(all)) => (&[][..], all.as_slice()),
-        Err(_) => (&[][..], &[][..]),
-    };
-    if !chain.is_empty() {
+    lines.push(format!("label: {}", question.label(found)));
+    if !outcome.chain.is_empty() {
         lines.push("who may answer:".to_owned());
-        for (number, candidate) in (1..).zip(chain) {
+        for (number, candidate) in (1..).zip(&outcome.chain) {
             lines.extend(candidate_lines(number, candidate, found));
         }
     }
-    if !withheld.is_empty() {
+    if !outcome.withheld.is_empty() {
         lines.push("who may not:".to_owned());
-        lines.extend(withheld.iter().map(withheld_line));
+        lines.extend(outcome.withheld.iter().map(withheld_line));
     }
-    lines.push(match decided {
-        Ok(choice) => format!("route: {}", route(choice)),
-        Err(refused) => format!("refused: {}", plain(&refused.to_string())),
+    lines.push(match &outcome.refused {
+        None => format!("route: {}", route(&outcome.chain)),
+        Some(refused) => format!("refused: {}", plain(refused)),
     });
     lines.join("\n")
 }
@@ -134,9 +125,8 @@ fn withheld_line(withheld: &Withheld) -> String {
 }
 
 /// The chain in one line.
-pub fn route(choice: &Choice) -> String {
-    let names: Vec<String> = choice
-        .chain
+fn route(chain: &[Candidate]) -> String {
+    let names: Vec<String> = chain
         .iter()
         .map(|candidate| plain(&format!("{}/{}", candidate.provider, candidate.model)))
         .collect();

@@ -94,9 +94,10 @@ fn models(
             .into());
     };
     printer.data(format_args!(
-        "{}: {} models at {place}, answered in {:.1} ms",
+        "{}: {} model{} at {place}, answered in {:.1} ms",
         entry.name,
         known.len(),
+        if known.len() == 1 { "" } else { "s" },
         answer.time.as_secs_f64() * 1000.0
     ))?;
     for model in &known {
