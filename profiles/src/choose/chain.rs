@@ -1,52 +1,68 @@
-//! The chain: the providers of the first layer's route that every other layer's route has too.
+//! The chain: who a policy would ask, before anything is said of what is in the call.
+//!
+//! Every layer must admit a provider with the model that it is asked for. The order is that of the first layer with a
+//! chain of its own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Call, Link, Refused};
-use crate::policy::{Inference, ModelLayer, Policy, Route};
+use super::{Call, Limits, Link, Refused};
+use crate::policy::{Inference, ModelLayer, Policy, Route, Target};
 use crate::provider::{Provider, Providers, Serving};
 
-/// As a policy without routes has them.
-const TIMEOUT: Duration = Duration::from_secs(60);
-const RETRIES: u32 = 1;
+/// A layer that asks models, with its route for the one that the agent names.
+struct Routed<'a> {
+    inference: &'a Inference,
+    route: Option<&'a Route>,
+}
 
 pub(super) fn links<'a>(
     policy: &Policy,
     providers: &'a Providers,
     call: &Call<'_>,
 ) -> Result<Vec<Link<'a>>, Refused> {
-    let mut layers = policy.models.iter();
-    let first = layers
-        .next()
-        .ok_or_else(|| Refused::NoInference(policy.name.clone()))?;
-    let mut links = links_of(first, providers, call)?;
-    for layer in layers {
-        let others = links_of(layer, providers, call)?;
-        links.retain_mut(|link| {
-            let same = |other: &&Link<'_>| {
-                other.provider.name == link.provider.name && other.model == link.model
-            };
-            let Some(other) = others.iter().find(same) else {
-                return false;
-            };
-            link.timeout = link.timeout.min(other.timeout);
-            link.retries = link.retries.min(other.retries);
-            link.concurrent = match (link.concurrent, other.concurrent) {
-                (Some(own), Some(other)) => Some(own.min(other)),
-                (own, other) => own.or(other),
-            };
-            true
+    let layers = policy
+        .models
+        .iter()
+        .map(|layer| routed(layer, call))
+        .collect::<Result<Vec<Routed<'_>>, Refused>>()?;
+    let chain = layers.iter().find(|layer| !layer.targets().is_empty());
+    let Some(first) = chain.or(layers.first()) else {
+        return Err(Refused::NoInference(policy.name.clone()));
+    };
+    let mut links = first.proposed(providers, call);
+    links.retain(|link| layers.iter().all(|layer| layer.admits(link, call)));
+    if first.route.is_none_or(|route| route.cheapest) {
+        links.sort_by_key(|link| {
+            let price = link.serving.price(&link.model);
+            let sum = price.input.saturating_add(price.output);
+            // Who takes any name may not have this one, and what a cloud asks for nothing is more likely a price that
+            // nobody wrote down.
+            let unsure = link.serving.models.is_empty();
+            (unsure, sum == 0 && !link.serving.local, sum)
         });
     }
     Ok(links)
 }
 
-fn links_of<'a>(
-    layer: &ModelLayer,
-    providers: &'a Providers,
-    call: &Call<'_>,
-) -> Result<Vec<Link<'a>>, Refused> {
+/// How patient the routes for a call are, and how many of it they let wait: the least that any says.
+pub(super) fn limits(policy: &Policy, call: &Call<'_>) -> Limits {
+    let routes = || {
+        let layers = policy
+            .models
+            .iter()
+            .filter_map(|layer| layer.inference.as_ref());
+        layers.filter_map(|inference| inference.route(call.model).ok().flatten())
+    };
+    let timeout = routes().map(|route| route.timeout).min();
+    let retries = routes().map(|route| route.retries).min();
+    Limits {
+        timeout: timeout.unwrap_or(Route::TIMEOUT),
+        retries: retries.unwrap_or(Route::RETRIES),
+        concurrent: routes().filter_map(|route| route.concurrent).min(),
+    }
+}
+
+fn routed<'a>(layer: &'a ModelLayer, call: &Call<'_>) -> Result<Routed<'a>, Refused> {
     let Some(inference) = &layer.inference else {
         return Err(Refused::NoInference(layer.policy.clone()));
     };
@@ -54,90 +70,78 @@ fn links_of<'a>(
         policy: layer.policy.clone(),
         model: call.model.to_owned(),
     })?;
-    let mut links = match route {
-        Some(route) if !route.to.is_empty() => named(route, inference, providers, call),
-        _ => every(route, inference, providers, call),
-    };
-    if route.is_none_or(|route| route.cheapest || route.to.is_empty()) {
-        links.sort_by_key(|link| {
-            let price = link.serving.price(&link.model);
-            price.input.saturating_add(price.output)
-        });
+    Ok(Routed { inference, route })
+}
+
+impl Routed<'_> {
+    /// The route's own chain; none is every provider that has the model.
+    fn targets(&self) -> &[Target] {
+        self.route.map_or(&[], |route| &route.to)
     }
-    Ok(links)
+
+    /// Whom this layer would ask, in its order.
+    fn proposed<'a>(&self, providers: &'a Providers, call: &Call<'_>) -> Vec<Link<'a>> {
+        if self.targets().is_empty() {
+            return providers
+                .entries
+                .iter()
+                .filter_map(|entry| link(entry, Arc::from(call.model)))
+                .collect();
+        }
+        self.targets()
+            .iter()
+            .filter_map(|target| {
+                let provider = providers.named(&target.provider)?;
+                link(provider, asked(target, provider.serving.as_ref()?, call))
+            })
+            .collect()
+    }
+
+    /// Whether it would be asked with this model, and serves this sandbox.
+    fn admits(&self, link: &Link<'_>, call: &Call<'_>) -> bool {
+        let Link {
+            provider, serving, ..
+        } = link;
+        let Inference {
+            providers,
+            residency,
+            ..
+        } = self.inference;
+        let listed = providers
+            .as_ref()
+            .is_none_or(|names| names.contains(&provider.name));
+        let there = residency
+            .as_ref()
+            .is_none_or(|places| match &serving.residency {
+                Some(place) => places.contains(place),
+                // What is the operator's own stays where it is.
+                None => serving.local,
+            });
+        let named = self.targets().is_empty()
+            || self.targets().iter().any(|target| {
+                target.provider == provider.name && asked(target, serving, call) == link.model
+            });
+        let policies = call.policies.iter().map(String::as_str);
+        let ours = provider.serves(call.sandbox, policies);
+        listed && there && named && ours && serving.has(&link.model)
+    }
 }
 
-/// The route's chain, in its order. A target that names no model takes the agent's where the provider has it, else the
-/// provider's usual one.
-fn named<'a>(
-    route: &Route,
-    inference: &Inference,
-    providers: &'a Providers,
-    call: &Call<'_>,
-) -> Vec<Link<'a>> {
-    route
-        .to
-        .iter()
-        .filter_map(|target| {
-            let (provider, serving) = usable(providers.named(&target.provider)?, inference, call)?;
-            let model = match &target.model {
-                Some(model) => model.clone(),
-                None => match (serving.model(call.model), serving.models.first()) {
-                    (Some(model), _) | (None, Some(model)) => model.name.clone(),
-                    (None, None) => Arc::from(call.model),
-                },
-            };
-            Some(link(provider, serving, model, Some(route)))
-        })
-        .collect()
+/// The model that a target asks for: its own, else the agent's where the provider has it, else the provider's usual one.
+fn asked(target: &Target, serving: &Serving, call: &Call<'_>) -> Arc<str> {
+    if let Some(model) = &target.model {
+        return model.clone();
+    }
+    match serving.models.first() {
+        Some(usual) if !serving.has(call.model) => usual.name.clone(),
+        _ => Arc::from(call.model),
+    }
 }
 
-/// Every provider that has the model.
-fn every<'a>(
-    route: Option<&Route>,
-    inference: &Inference,
-    providers: &'a Providers,
-    call: &Call<'_>,
-) -> Vec<Link<'a>> {
-    providers
-        .entries
-        .iter()
-        .filter_map(|entry| usable(entry, inference, call))
-        .filter(|(_, serving)| serving.models.is_empty() || serving.model(call.model).is_some())
-        .map(|(provider, serving)| link(provider, serving, Arc::from(call.model), route))
-        .collect()
-}
-
-fn usable<'a>(
-    provider: &'a Provider,
-    inference: &Inference,
-    call: &Call<'_>,
-) -> Option<(&'a Provider, &'a Serving)> {
-    let serving = provider.serving.as_ref()?;
-    let listed = inference
-        .providers
-        .as_ref()
-        .is_none_or(|names| names.contains(&provider.name));
-    let there = inference.residency.as_ref().is_none_or(|places| {
-        let place = serving.residency.as_deref();
-        place.is_some_and(|place| places.iter().any(|own| own == place))
-    });
-    let ours = provider.serves(call.sandbox, call.policies.iter().map(String::as_str));
-    (listed && there && ours).then_some((provider, serving))
-}
-
-fn link<'a>(
-    provider: &'a Provider,
-    serving: &'a Serving,
-    model: Arc<str>,
-    route: Option<&Route>,
-) -> Link<'a> {
-    Link {
+fn link(provider: &Provider, model: Arc<str>) -> Option<Link<'_>> {
+    Some(Link {
+        serving: provider.serving.as_ref()?,
         provider,
-        serving,
         model,
-        timeout: route.map_or(TIMEOUT, |route| route.timeout),
-        retries: route.map_or(RETRIES, |route| route.retries),
-        concurrent: route.and_then(|route| route.concurrent),
-    }
+    })
 }

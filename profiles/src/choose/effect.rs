@@ -2,7 +2,6 @@
 
 use super::{Call, Found, Transform, Withheld};
 use crate::class::Class;
-use crate::detector;
 use crate::policy::{Action, Conditions, Images, Policy, Privacy, PrivacyRule, Sticky, To, Via};
 use crate::provider::{Provider, Serving};
 use crate::source::Location;
@@ -28,11 +27,7 @@ pub(super) fn of(
         ask: None,
         by: Vec::new(),
     };
-    for privacy in policy
-        .models
-        .iter()
-        .filter_map(|layer| layer.privacy.as_ref())
-    {
+    for privacy in layers(policy) {
         let scale = Scale {
             privacy,
             call,
@@ -40,34 +35,70 @@ pub(super) fn of(
             serving,
         };
         scale.images()?;
-        scale.label()?;
-        scale.apply(None, None, &mut effect)?;
+        scale.decide(Subject::Request, &mut effect)?;
+        let label = scale.label();
+        if label > Class::Public {
+            scale.decide(Subject::Label(label), &mut effect)?;
+        }
         for (index, found) in call.found.iter().enumerate() {
-            if let Some(class) = class_in(privacy, found) {
-                scale.apply(Some((class, found)), Some(index), &mut effect)?;
-            }
+            let Some(class) = privacy.class_of(&found.detector, found.class) else {
+                continue;
+            };
+            let how = scale.decide(Subject::Found(class, found), &mut effect)?;
+            effect.how[index] = effect.how[index].max(how);
         }
     }
     Ok(effect)
 }
 
-/// The class of a finding as this layer has it; `None` where it does not look for it.
-fn class_in(privacy: &Privacy, found: &Found) -> Option<Class> {
-    let name = &*found.detector;
-    if let Some(own) = privacy.detectors.get(name) {
-        return *own;
-    }
-    if let Some(known) = detector::named(name) {
-        return Some(known.class);
-    }
-    if let Some(pattern) = privacy.patterns.iter().find(|own| own.name == name) {
-        return Some(pattern.class);
-    }
-    privacy
-        .lists
+fn layers(policy: &Policy) -> impl Iterator<Item = &Privacy> {
+    let layers = policy.models.iter();
+    layers.filter_map(|layer| layer.privacy.as_ref())
+}
+
+/// The highest class of what stays, as any layer has it, and of what the conversation held before.
+pub(super) fn seen(policy: &Policy, call: &Call<'_>, how: &[Transform]) -> Class {
+    let kept = call
+        .found
         .iter()
-        .any(|own| **own == *name)
-        .then_some(found.class)
+        .zip(how)
+        .filter(|(_, how)| **how == Transform::Keep);
+    kept.flat_map(|(found, _)| {
+        layers(policy).filter_map(|privacy| privacy.class_of(&found.detector, found.class))
+    })
+    .fold(call.conversation, Class::max)
+}
+
+/// What is decided on.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    /// The request as such.
+    Request,
+    /// What a model had seen when it gave an answer that the request repeats. It cannot be found there again, so nothing
+    /// can take its place.
+    Label(Class),
+    /// A finding, with its class.
+    Found(Class, &'a Found),
+}
+
+impl Subject<'_> {
+    fn class(self) -> Option<Class> {
+        match self {
+            Subject::Request => None,
+            Subject::Label(class) | Subject::Found(class, _) => Some(class),
+        }
+    }
+
+    /// What refusals call it; never what was found.
+    fn words(self) -> String {
+        match self {
+            Subject::Request => "the request".to_owned(),
+            Subject::Label(class) => {
+                format!("an earlier answer of a model that saw what is {class}")
+            }
+            Subject::Found(class, found) => format!("{} ({class})", found.detector),
+        }
+    }
 }
 
 struct Scale<'a> {
@@ -98,21 +129,13 @@ impl Scale<'_> {
         Err(self.withheld(None, why.to_owned(), None))
     }
 
-    /// What a model saw before cannot be found again in what it said, so nothing takes its place.
-    fn label(&self) -> Result<(), Withheld> {
-        let label = match self.privacy.sticky {
+    /// What earlier answers may hold, as far as this policy thinks of them.
+    fn label(&self) -> Class {
+        match self.privacy.sticky {
             Sticky::Off => Class::Public,
             Sticky::Conversation => self.call.conversation,
             Sticky::Sandbox => self.call.session.max(self.call.conversation),
-        };
-        if self.covers(label) {
-            return Ok(());
         }
-        let reason = format!(
-            "earlier answers in it come from a model that saw what is {label}, and its clearance is {}",
-            self.serving.clearance
-        );
-        Err(self.withheld(Some(label), reason, None))
     }
 
     /// Whether a class may be seen without a rule that says so.
@@ -120,73 +143,86 @@ impl Scale<'_> {
         class <= self.serving.clearance && (class < Class::Regulated || self.serving.local)
     }
 
-    /// What the first rule that fits says of a finding, or of the request as such.
-    fn apply(
-        &self,
-        found: Option<(Class, &Found)>,
-        index: Option<usize>,
-        effect: &mut Effect,
-    ) -> Result<(), Withheld> {
-        let rule = self
+    /// What the first rule that fits says; a `route` that is kept leaves it to those behind it.
+    fn decide(&self, subject: Subject<'_>, effect: &mut Effect) -> Result<Transform, Withheld> {
+        for rule in self
             .privacy
             .rules
             .iter()
-            .find(|rule| self.fits(rule, found));
-        let Some(rule) = rule else {
-            return match (found, index) {
-                (Some((class, _)), Some(index)) => self.usual(class, &mut effect.how[index]),
-                _ => Ok(()),
+            .filter(|rule| self.fits(rule, subject))
+        {
+            if !effect.by.contains(&rule.at) {
+                effect.by.push(rule.at.clone());
+            }
+            return match &rule.action {
+                Action::Route(via) if self.is(via) => continue,
+                Action::Allow => Ok(Transform::Keep),
+                Action::Ask => {
+                    effect.ask.get_or_insert_with(|| rule.at.clone());
+                    Ok(Transform::Keep)
+                }
+                Action::Pseudonymise => self.instead(subject, Transform::Pseudonymise, Some(rule)),
+                Action::Redact => self.instead(subject, Transform::Redact, Some(rule)),
+                Action::Route(_) | Action::Block => {
+                    let reason = format!("a rule keeps {} from it", subject.words());
+                    Err(self.withheld(subject.class(), reason, Some(rule.at.clone())))
+                }
             };
-        };
-        if !effect.by.contains(&rule.at) {
-            effect.by.push(rule.at.clone());
         }
-        let mut raise = |transform: Transform| {
-            if let Some(index) = index {
-                effect.how[index] = effect.how[index].max(transform);
-            }
-        };
-        match &rule.action {
-            Action::Allow => {}
-            Action::Pseudonymise => raise(Transform::Pseudonymise),
-            Action::Redact => raise(Transform::Redact),
-            Action::Ask => effect.ask = Some(rule.at.clone()),
-            Action::Route(Via::Local) if self.serving.local => {}
-            Action::Route(Via::Provider(name)) if *name == self.provider.name => {}
-            Action::Route(_) | Action::Block => {
-                let what = found.map_or("the request".to_owned(), |(class, found)| {
-                    format!("{} ({class})", found.detector)
-                });
-                let reason = format!("a rule keeps {what} from it");
-                let class = found.map(|(class, _)| class);
-                return Err(self.withheld(class, reason, Some(rule.at.clone())));
-            }
-        }
-        Ok(())
+        self.usual(subject)
     }
 
     /// Where no rule fits.
-    fn usual(&self, class: Class, how: &mut Transform) -> Result<(), Withheld> {
-        if self.covers(class) {
-            return Ok(());
+    fn usual(&self, subject: Subject<'_>) -> Result<Transform, Withheld> {
+        let Some(class) = subject.class().filter(|class| !self.covers(*class)) else {
+            return Ok(Transform::Keep);
+        };
+        if class < Class::Secret {
+            return self.instead(subject, Transform::Pseudonymise, None);
         }
-        if class >= Class::Secret {
-            let reason = if class == Class::Regulated {
-                "what is regulated stays on local models with that clearance".to_owned()
-            } else {
-                format!("its clearance is {}", self.serving.clearance)
-            };
-            return Err(self.withheld(Some(class), reason, None));
-        }
-        *how = (*how).max(Transform::Pseudonymise);
-        Ok(())
+        let reason = if class == Class::Regulated && !self.serving.local {
+            format!("{} stays on local models", subject.words())
+        } else {
+            let clearance = self.serving.clearance;
+            format!(
+                "{} is above its clearance, which is {clearance}",
+                subject.words()
+            )
+        };
+        Err(self.withheld(Some(class), reason, None))
     }
 
-    fn fits(&self, rule: &PrivacyRule, found: Option<(Class, &Found)>) -> bool {
-        let about = match found {
-            None => rule.classes.is_empty() && rule.detectors.is_empty(),
-            Some((class, found)) => {
-                (rule.classes.is_empty() || rule.classes.contains(&class))
+    /// Something takes a finding's place; nothing can take that of a label.
+    fn instead(
+        &self,
+        subject: Subject<'_>,
+        how: Transform,
+        rule: Option<&PrivacyRule>,
+    ) -> Result<Transform, Withheld> {
+        match subject {
+            Subject::Request | Subject::Found(..) => Ok(how),
+            Subject::Label(class) => {
+                let reason = format!("it may not see {}", subject.words());
+                Err(self.withheld(Some(class), reason, rule.map(|rule| rule.at.clone())))
+            }
+        }
+    }
+
+    fn is(&self, via: &Via) -> bool {
+        match via {
+            Via::Local => self.serving.local,
+            Via::Provider(name) => *name == self.provider.name,
+        }
+    }
+
+    fn fits(&self, rule: &PrivacyRule, subject: Subject<'_>) -> bool {
+        let class = |class| rule.classes.is_empty() || rule.classes.contains(&class);
+        let about = match subject {
+            Subject::Request => rule.is_of_request(),
+            Subject::Label(label) => rule.classes.contains(&label) && rule.detectors.is_empty(),
+            Subject::Found(of, found) => {
+                !rule.is_of_request()
+                    && class(of)
                     && (rule.detectors.is_empty()
                         || rule.detectors.iter().any(|name| **name == *found.detector))
             }
@@ -195,8 +231,9 @@ impl Scale<'_> {
     }
 
     fn reaches(&self, to: &To) -> bool {
-        to.local.is_none_or(|local| local == self.serving.local)
-            && (to.providers.is_empty() || to.providers.contains(&self.provider.name))
+        let place = to.local.is_some_and(|local| local == self.serving.local);
+        let any = to.local.is_none() && to.providers.is_empty();
+        (any || place || to.providers.contains(&self.provider.name))
             && to
                 .clearance_below
                 .is_none_or(|class| self.serving.clearance < class)

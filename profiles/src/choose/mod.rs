@@ -155,11 +155,12 @@ impl Refused {
     }
 }
 
-/// Whether the router answers `host` itself: every layer says so.
+/// Whether the router answers `host` itself: some layer says so. A layer that does not cannot open a way past the others'
+/// rules, and one that asks no model lets nobody answer there.
 #[must_use]
 pub fn serves(policy: &Policy, host: &str) -> bool {
     let asked = |layer: &ModelLayer| layer.inference.as_ref().is_some_and(|own| own.serves(host));
-    !policy.models.is_empty() && policy.models.iter().all(asked)
+    policy.models.iter().any(asked)
 }
 
 /// Decide.
@@ -171,19 +172,24 @@ pub fn choose(policy: &Policy, providers: &Providers, call: &Call<'_>) -> Result
     if links.is_empty() {
         return Err(Refused::NoProvider(call.model.to_owned()));
     }
+    let Limits {
+        timeout,
+        retries,
+        concurrent,
+    } = chain::limits(policy, call);
     let mut choice = Choice::default();
     for link in links {
         match effect::of(policy, call, link.provider, link.serving) {
             Ok(Effect { how, ask, by }) => choice.chain.push(Candidate {
                 provider: link.provider.name.clone(),
                 model: link.model,
-                sees: seen(call, &how),
+                sees: effect::seen(policy, call, &how),
                 how,
                 ask,
                 by,
-                timeout: link.timeout,
-                retries: link.retries,
-                concurrent: link.concurrent,
+                timeout,
+                retries,
+                concurrent,
             }),
             Err(withheld) => choice.withheld.push(withheld),
         }
@@ -194,21 +200,15 @@ pub fn choose(policy: &Policy, providers: &Providers, call: &Call<'_>) -> Result
     Ok(choice)
 }
 
-/// The highest class of what stays, and of what the conversation held before.
-fn seen(call: &Call<'_>, how: &[Transform]) -> Class {
-    call.found
-        .iter()
-        .zip(how)
-        .filter(|(_, how)| **how == Transform::Keep)
-        .map(|(found, _)| found.class)
-        .fold(call.conversation, Class::max)
-}
-
-/// A provider that could answer, as a route has it.
+/// A provider that could answer.
 struct Link<'a> {
     provider: &'a Provider,
     serving: &'a Serving,
     model: Arc<str>,
+}
+
+/// What routes say of time and number.
+struct Limits {
     timeout: Duration,
     retries: u32,
     concurrent: Option<u32>,

@@ -52,7 +52,7 @@ pub enum Axis {
     Inbound,
     /// `inference` and `inference.routes`: models that may be asked.
     Models,
-    /// `inference.hosts`: names that the router answers itself.
+    /// `inference.hosts`: names that the router answers itself, so that nothing passes to them beside its rules.
     ModelHosts,
     /// `inference.providers`.
     ModelProviders,

@@ -2,21 +2,27 @@
 //!
 //! Every layer must allow a call, so a child is within a parent where each of the parent's layers has one of the child's
 //! that is no wider. Rules of privacy decide in order; a child's are taken for no wider where they are the parent's, with
-//! rules that only block before them.
+//! rules before them that only keep providers out.
+//!
+//! A host that the parent's router answers itself must be answered by the child's too, or not be reached: else calls to
+//! it would pass beside all rules.
 
 use super::axis::{Axis, Widening};
-use crate::policy::{Action, Inference, ModelLayer, Policy, Privacy, Route};
+use crate::choose;
+use crate::policy::{
+    Action, HostPattern, Inference, Mode, ModelLayer, NetworkLayer, Policy, Privacy, PrivacyRule,
+    Route,
+};
 
 /// What `child` asks for and `parent` does not have: for each layer of the parent what the nearest of the child's has more.
 pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
-    parent
-        .models
-        .iter()
-        .flat_map(|has| {
-            let each = child.models.iter().map(|asked| layer(asked, has));
-            let least = each.min_by_key(Vec::len);
-            least.unwrap_or_else(|| vec![more(Axis::Models, "inference", "any model", "a policy")])
-        })
+    let layers = parent.models.iter().flat_map(|has| {
+        let each = child.models.iter().map(|asked| layer(asked, has));
+        let least = each.min_by_key(Vec::len);
+        least.unwrap_or_else(|| vec![more(Axis::Models, "inference", "any model", "a policy")])
+    });
+    layers
+        .chain(hosts(child, parent))
         .map(|more| Widening {
             axis: more.axis,
             asked: more.asked,
@@ -24,6 +30,36 @@ pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
             place: child.places.find(more.key, &child.name),
         })
         .collect()
+}
+
+fn hosts(child: &Policy, parent: &Policy) -> Vec<More> {
+    let served = parent
+        .models
+        .iter()
+        .filter_map(|layer| layer.inference.as_ref());
+    served
+        .flat_map(|inference| &inference.hosts)
+        .map(HostPattern::as_str)
+        .filter(|host| !choose::serves(child, host) && reaches(child, host))
+        .map(|host| {
+            let asked = format!("to reach {host} itself");
+            more(
+                Axis::ModelHosts,
+                "inference.hosts",
+                asked,
+                "the router answer there",
+            )
+        })
+        .collect()
+}
+
+/// Whether something may pass to where the router would answer.
+fn reaches(child: &Policy, host: &str) -> bool {
+    let known = |layer: &NetworkLayer| {
+        let mut endpoints = layer.entries.iter().flat_map(|entry| &entry.endpoints);
+        endpoints.any(|one| one.ports.contains(&choose::PORT) && one.host.matches(host))
+    };
+    child.mode != Mode::Offline && child.network.iter().all(known)
 }
 
 struct More {
@@ -60,23 +96,14 @@ fn layer(asked: &ModelLayer, has: &ModelLayer) -> Vec<More> {
 
 fn inference(asked: &Inference, has: &Inference) -> Vec<More> {
     let Inference {
-        hosts,
+        // They are looked at together: see `hosts`.
+        hosts: _,
         providers,
         residency,
         routes,
         budgets,
     } = asked;
     let mut found = Vec::new();
-    for host in hosts {
-        if !has.hosts.contains(host) {
-            found.push(more(
-                Axis::ModelHosts,
-                "inference.hosts",
-                host,
-                "not this host",
-            ));
-        }
-    }
     if let Some(extra) = beyond(providers.as_deref(), has.providers.as_deref()) {
         found.push(more(
             Axis::ModelProviders,
@@ -204,9 +231,12 @@ fn privacy(asked: &Privacy, has: &Privacy) -> Vec<More> {
     );
     unless(has.ner.is_none() || *ner == has.ner, "privacy.ner");
     let own = rules.len().checked_sub(has.rules.len());
-    let fine = own.is_some_and(|own| {
-        rules[own..] == has.rules && rules[..own].iter().all(|rule| rule.action == Action::Block)
-    });
+    let fine =
+        own.is_some_and(|own| rules[own..] == has.rules && rules[..own].iter().all(only_keeps_out));
     unless(fine, "privacy.rules");
     found
+}
+
+fn only_keeps_out(rule: &PrivacyRule) -> bool {
+    matches!(rule.action, Action::Block | Action::Route(_))
 }

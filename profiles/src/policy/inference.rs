@@ -3,13 +3,14 @@
 //! A policy without the key asks none. Routes are tried in order; the first whose patterns match the model that the agent
 //! names gives the chain of providers that may answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::HostPattern;
 use super::options::is_provider_name;
 use super::resources::least;
-use crate::provider::price;
+use crate::provider::{self, price, residency};
 use crate::segments::SegmentGlob;
 use crate::source::{Diagnostic, Location};
 use crate::yaml::View;
@@ -22,12 +23,12 @@ pub const LOCAL_NAME: &str = "inference.local";
 const MAX_ITEMS: usize = 128;
 /// The greatest number a budget may be: more is no budget.
 const MAX_COUNT: u64 = 1_000_000_000_000;
-/// How long an answer's head may take, where a route does not say.
-const TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest that a route may say, seconds.
 const MAX_SECONDS: u32 = 3600;
-/// How often a provider that is busy or broken is asked again, where a route does not say.
-const RETRIES: u32 = 1;
+/// The pattern of a route that says no models.
+const ANY: &str = "*";
+/// Words for providers by where they run, so none has such a name.
+pub(crate) const PLACES: [&str; 2] = ["local", "cloud"];
 
 /// `inference`.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +52,7 @@ pub struct Route {
     pub models: Vec<SegmentGlob>,
     /// `to`: the chain, in order; empty is every provider that has the model.
     pub to: Vec<Target>,
-    /// `prefer: cheapest`: the chain by price and not in order.
+    /// The chain is tried by price and not in order: `prefer: cheapest`, and where `to` is omitted.
     pub cheapest: bool,
     /// `timeout`: how long the head of an answer may take.
     pub timeout: Duration,
@@ -113,6 +114,13 @@ impl ModelBudgets {
     }
 }
 
+impl Route {
+    /// How long the head of an answer may take, where no route says.
+    pub const TIMEOUT: Duration = Duration::from_secs(60);
+    /// How often a provider that is busy or broken is asked again, where no route says.
+    pub const RETRIES: u32 = 1;
+}
+
 impl Inference {
     /// Whether the router answers `host` itself.
     #[must_use]
@@ -150,20 +158,11 @@ pub(super) fn load(view: &View<'_>) -> Result<Inference, Fault> {
         None => Vec::new(),
     };
     let providers = match keys.get("providers") {
-        Some(view) => Some(
-            bounded(&view)?
-                .iter()
-                .map(provider)
-                .collect::<Result<_, _>>()?,
-        ),
+        Some(view) => Some(each_once(&view, provider)?),
         None => None,
     };
     let residency = match keys.get("residency") {
-        Some(view) => {
-            let texts = bounded(&view)?;
-            let words = texts.iter().map(|view| view.text().map(str::to_owned));
-            Some(words.collect::<Result<_, _>>()?)
-        }
+        Some(view) => Some(each_once(&view, residency)?),
         None => None,
     };
     let routes = match keys.get("routes") {
@@ -171,11 +170,14 @@ pub(super) fn load(view: &View<'_>) -> Result<Inference, Fault> {
             view.some_list()?;
             bounded(&view)?
                 .iter()
-                .map(route)
+                .map(|view| route(view, providers.as_deref()))
                 .collect::<Result<_, _>>()?
         }
         None => Vec::new(),
     };
+    if let Some(view) = keys.get("routes") {
+        reached(&routes, &view.list()?)?;
+    }
     Ok(Inference {
         hosts,
         providers,
@@ -185,6 +187,23 @@ pub(super) fn load(view: &View<'_>) -> Result<Inference, Fault> {
             .get("budgets")
             .map_or(Ok(ModelBudgets::default()), |view| budgets(&view))?,
     })
+}
+
+/// A list that is not empty, and in which nothing stands twice.
+fn each_once<T: PartialEq>(
+    view: &View<'_>,
+    read: impl Fn(&View<'_>) -> Result<T, Fault>,
+) -> Result<Vec<T>, Fault> {
+    view.some_list()?;
+    let mut values = Vec::new();
+    for view in bounded(view)? {
+        let value = read(&view)?;
+        if values.contains(&value) {
+            return Err(view.fault(format!("`{}` stands twice", view.text()?)));
+        }
+        values.push(value);
+    }
+    Ok(values)
 }
 
 /// A list of at most [`MAX_ITEMS`].
@@ -201,16 +220,31 @@ fn host(view: &View<'_>) -> Result<HostPattern, Fault> {
     if host.is_wildcard() {
         return Err(view.fault(format!("`{host}` is a pattern; `hosts` names single hosts")));
     }
+    if host.as_str().parse::<IpAddr>().is_ok() {
+        return Err(view.fault(format!("`{host}` is an address; `hosts` names hosts")));
+    }
     Ok(host)
 }
 
 /// A provider's name.
 pub(super) fn provider(view: &View<'_>) -> Result<Arc<str>, Fault> {
     let text = view.text()?;
-    if !is_provider_name(text) {
-        return Err(view.fault(format!("`{text}` is no provider's name")));
-    }
+    known_name(view, text)?;
     Ok(Arc::from(text))
+}
+
+fn known_name(view: &View<'_>, name: &str) -> Result<(), Fault> {
+    if PLACES.contains(&name) {
+        return Err(view
+            .fault(format!("`{name}` is a place and no provider"))
+            .with_hint("name providers here; rules of `privacy` choose by place"));
+    }
+    if is_provider_name(name) {
+        return Ok(());
+    }
+    Err(view.fault(format!(
+        "`{name}` is no provider's name: letters, digits, `-` and `_`, at most 64"
+    )))
 }
 
 /// A pattern for a value, such as `claude-*`.
@@ -218,7 +252,7 @@ pub(super) fn pattern(view: &View<'_>) -> Result<SegmentGlob, Fault> {
     SegmentGlob::name(view.text()?).map_err(|message| view.fault(message))
 }
 
-fn route(view: &View<'_>) -> Result<Route, Fault> {
+fn route(view: &View<'_>, providers: Option<&[Arc<str>]>) -> Result<Route, Fault> {
     let keys = view.fields(
         &["models", "to", "prefer", "timeout", "retries", "concurrent"],
         &[],
@@ -226,57 +260,80 @@ fn route(view: &View<'_>) -> Result<Route, Fault> {
     let models = match keys.get("models") {
         Some(view) => {
             view.some_list()?;
-            bounded(&view)?
-                .iter()
-                .map(pattern)
-                .collect::<Result<_, _>>()?
+            let patterns = bounded(&view)?;
+            patterns.iter().map(pattern).collect::<Result<_, _>>()?
         }
-        None => vec![SegmentGlob::name("*").map_err(|message| view.fault(message))?],
+        None => vec![SegmentGlob::name(ANY).map_err(|message| view.fault(message))?],
     };
     let to = match keys.get("to") {
-        Some(view) => {
-            view.some_list()?;
-            bounded(&view)?
-                .iter()
-                .map(target)
-                .collect::<Result<_, _>>()?
-        }
+        Some(view) => each_once(&view, |view| target(view, providers))?,
         None => Vec::new(),
     };
     let cheapest = match keys.get("prefer") {
         Some(view) => view.word(&[("order", false), ("cheapest", true)])?,
-        None => false,
+        None => to.is_empty(),
     };
+    if let Some(view) = keys.get("prefer").filter(|_| to.is_empty() && !cheapest) {
+        return Err(view.fault("`prefer: order` needs the order that `to` gives"));
+    }
+    let timeout = keys.get("timeout");
+    let retries = keys.get("retries");
+    let concurrent = keys.get("concurrent").map(|view| view.number(1, 10_000));
     Ok(Route {
         models,
         to,
         cheapest,
-        timeout: keys
-            .get("timeout")
-            .map_or(Ok(TIMEOUT), |view| view.seconds(MAX_SECONDS))?,
-        retries: keys
-            .get("retries")
-            .map_or(Ok(RETRIES), |view| view.number(0, 10))?,
-        concurrent: keys
-            .get("concurrent")
-            .map(|view| view.number(1, 10_000))
-            .transpose()?,
+        timeout: timeout.map_or(Ok(Route::TIMEOUT), |view| view.seconds(MAX_SECONDS))?,
+        retries: retries.map_or(Ok(Route::RETRIES), |view| view.number(0, 10))?,
+        concurrent: concurrent.transpose()?,
         at: view.at(),
     })
 }
 
-fn target(view: &View<'_>) -> Result<Target, Fault> {
+/// `PROVIDER` or `PROVIDER/MODEL`.
+fn target(view: &View<'_>, providers: Option<&[Arc<str>]>) -> Result<Target, Fault> {
     let text = view.text()?;
-    let (name, model) = text
-        .split_once('/')
-        .map_or((text, None), |(name, model)| (name, Some(model)));
-    if !is_provider_name(name) || model.is_some_and(str::is_empty) {
-        return Err(view.fault(format!("`{text}` is neither PROVIDER nor PROVIDER/MODEL")));
+    let (name, model) = match text.split_once('/') {
+        Some((name, model)) => (name, Some(model)),
+        None => (text, None),
+    };
+    known_name(view, name)?;
+    if let Some(model) = model.filter(|model| !provider::is_model_name(model)) {
+        return Err(view.fault(format!(
+            "`{model}` is no name of a model: write PROVIDER/MODEL"
+        )));
+    }
+    if providers.is_some_and(|known| known.iter().all(|own| **own != *name)) {
+        return Err(view.fault(format!(
+            "`{name}` is not in `providers`, so it is never asked"
+        )));
     }
     Ok(Target {
         provider: Arc::from(name),
         model: model.map(Arc::from),
     })
+}
+
+/// A route behind one that takes all its models is never taken.
+fn reached(routes: &[Route], views: &[View<'_>]) -> Result<(), Fault> {
+    for (index, (route, view)) in routes.iter().zip(views).enumerate() {
+        let takes = |pattern: &SegmentGlob| {
+            let same = |own: &SegmentGlob| own == pattern || own.as_str() == ANY;
+            routes[..index]
+                .iter()
+                .find(|before| before.models.iter().any(same))
+        };
+        let before: Option<Vec<&Route>> = route.models.iter().map(takes).collect();
+        if let Some(before) = before.and_then(|all| all.into_iter().next()) {
+            return Err(view
+                .fault(format!(
+                    "this route is never taken: the one in line {} takes its models",
+                    before.at.line
+                ))
+                .with_hint("routes are tried in order: put the narrower one first"));
+        }
+    }
+    Ok(())
 }
 
 fn budgets(view: &View<'_>) -> Result<ModelBudgets, Fault> {

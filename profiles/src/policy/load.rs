@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{
-    Budgets, Filesystem, Identity, Landlock, Mode, ModelLayer, NetworkLayer, Places, Policy,
-    Process, Resources, budgets, filesystem, inference, network, options, privacy, resources,
+    Budgets, Filesystem, Identity, Landlock, Mode, NetworkLayer, Places, Policy, Process,
+    Resources, budgets, filesystem, models, network, options, resources,
 };
 use crate::device::{DevicePattern, Devices};
 use crate::source::{Diagnostic, Source};
@@ -151,7 +151,7 @@ pub(super) fn load(
             budgets: budgets::load(fields.get("budgets"))?,
             ports: fields.get("ports").map(|view| ports(&view)).transpose()?,
             network: vec![NetworkLayer::new(name.clone(), entries, fixed)],
-            models: vec![models(&name, &fields)?],
+            models: vec![models::load(&name, &fields)?],
             places: Places::of(&root),
             name,
         }
@@ -182,21 +182,6 @@ fn unconfined(name: String, places: Places) -> Policy {
         models: Vec::new(),
         places,
     }
-}
-
-/// `inference` and `privacy`.
-fn models(policy: &str, fields: &Fields<'_>) -> Result<ModelLayer, Fault> {
-    Ok(ModelLayer {
-        policy: policy.to_owned(),
-        inference: fields
-            .get("inference")
-            .map(|view| inference::load(&view))
-            .transpose()?,
-        privacy: fields
-            .get("privacy")
-            .map(|view| privacy::load(&view))
-            .transpose()?,
-    })
 }
 
 /// `ports`: what may be reached from outside.

@@ -6,6 +6,7 @@ mod filesystem;
 mod host;
 mod inference;
 mod load;
+mod models;
 mod network;
 mod options;
 mod places;
@@ -25,9 +26,11 @@ pub use endpoint::{
     NetworkLayer, PathChoice, PersistedQueries, Protocol, Registered, Tls,
 };
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
+pub(crate) use inference::PLACES;
 pub use inference::{Inference, LOCAL_NAME, ModelBudgets, NoRoute, Route, Target};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};
+pub use models::ModelLayer;
 pub use options::is_provider_name;
 pub use places::Places;
 pub use privacy::{
@@ -69,17 +72,6 @@ pub struct Policy {
     pub models: Vec<ModelLayer>,
     /// Where its keys stand.
     pub places: Places,
-}
-
-/// What one text says of models.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelLayer {
-    /// The policy's name.
-    pub policy: String,
-    /// `inference`; `None` asks no model.
-    pub inference: Option<Inference>,
-    /// `privacy`; `None` looks at nothing.
-    pub privacy: Option<Privacy>,
 }
 
 /// What kind of box.

@@ -1,34 +1,22 @@
 //! `privacy`: what a model may see of what the sandbox sends, by class, detector and provider.
 //!
-//! Rules are tried in order, for each finding and each provider that could answer; the first that fits says what becomes of
-//! the finding there. Where none fits, what a provider's clearance covers passes; below it secrets are withheld, what
-//! is regulated stays on local models, and all else is pseudonymised.
+//! Rules are tried in order, for each provider that could answer. Those that name a class or a detector decide on findings:
+//! the first that fits says what becomes of a finding there. Those that name neither decide on the request. A `route`
+//! only keeps others out: at the provider that it names the rules behind it decide. Where none fits, what a provider's
+//! clearance covers passes; below it secrets are withheld, what is regulated stays on local models, and all else is
+//! pseudonymised.
+
+mod fits;
+mod read;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::inference::{bounded, pattern, provider};
 use crate::class::Class;
 use crate::detector;
 use crate::segments::SegmentGlob;
-use crate::source::{Diagnostic, Location};
-use crate::yaml::{Fields, Value, View};
-
-type Fault = Box<Diagnostic>;
-
-/// The longest regular expression, bytes.
-const MAX_REGEX: usize = 4096;
-/// Minutes of a day.
-const DAY: u16 = 24 * 60;
-const DAYS: [(&str, u8); 7] = [
-    ("mon", 0),
-    ("tue", 1),
-    ("wed", 2),
-    ("thu", 3),
-    ("fri", 4),
-    ("sat", 5),
-    ("sun", 6),
-];
+use crate::source::Location;
+pub(super) use read::load;
 
 /// `privacy`.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,9 +95,9 @@ impl PartialEq for Pattern {
 /// One of `privacy.rules`. Equality ignores its place.
 #[derive(Debug, Clone)]
 pub struct PrivacyRule {
-    /// `class`: findings of these; empty with `detector` empty too is every request.
+    /// `class`: findings of these, and earlier answers with such a label.
     pub classes: Vec<Class>,
-    /// `detector`: findings of these.
+    /// `detector`: findings of these; with both empty the rule is about the request.
     pub detectors: Vec<String>,
     /// `to`, `clearance_below`: providers.
     pub to: To,
@@ -131,14 +119,15 @@ impl PartialEq for PrivacyRule {
     }
 }
 
-/// Which providers a rule is about; all of it must fit.
+/// Which providers a rule is about: those of one place and those that are named; without both, all. Of them, where it
+/// says so, only those with a lower clearance.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct To {
-    /// `local` or `cloud`; `None` is both.
+    /// `local` or `cloud`.
     pub local: Option<bool>,
-    /// Provider names; empty is any.
+    /// Provider names.
     pub providers: Vec<Arc<str>>,
-    /// Only with a clearance below this.
+    /// `clearance_below`.
     pub clearance_below: Option<Class>,
 }
 
@@ -191,9 +180,9 @@ pub enum Action {
     Pseudonymise,
     /// A mask takes its place for good.
     Redact,
-    /// Only there.
+    /// Only there, where the rules behind this one decide.
     Route(Via),
-    /// A person is asked.
+    /// It passes if a person says so.
     Ask,
     /// Not to this provider.
     Block,
@@ -208,315 +197,26 @@ pub enum Via {
     Provider(Arc<str>),
 }
 
-pub(super) fn load(view: &View<'_>) -> Result<Privacy, Fault> {
-    let keys = view.fields(
-        &[
-            "images",
-            "sticky",
-            "restore",
-            "answers",
-            "detectors",
-            "lists",
-            "patterns",
-            "ner",
-            "rules",
-        ],
-        &[],
-    )?;
-    let images = [
-        ("allow", Images::Allow),
-        ("local", Images::Local),
-        ("block", Images::Block),
-    ];
-    let sticky = [
-        ("off", Sticky::Off),
-        ("conversation", Sticky::Conversation),
-        ("sandbox", Sticky::Sandbox),
-    ];
-    let lists = named(&keys, "lists")?;
-    let patterns = match keys.get("patterns") {
-        Some(view) => patterns(&view)?,
-        None => Vec::new(),
-    };
-    let own: Vec<&str> = lists
-        .iter()
-        .map(|name| &**name)
-        .chain(patterns.iter().map(|pattern| pattern.name.as_str()))
-        .collect();
-    let rules = match keys.get("rules") {
-        Some(view) => bounded(&view)?
-            .iter()
-            .map(|view| rule(view, &own))
-            .collect::<Result<_, _>>()?,
-        None => Vec::new(),
-    };
-    Ok(Privacy {
-        images: keys
-            .get("images")
-            .map_or(Ok(Images::Local), |view| view.word(&images))?,
-        sticky: keys
-            .get("sticky")
-            .map_or(Ok(Sticky::Conversation), |view| view.word(&sticky))?,
-        restore: keys.get("restore").map_or(
-            Ok(Restore {
-                text: true,
-                tool_calls: true,
-            }),
-            |view| restore(&view),
-        )?,
-        answers: keys
-            .get("answers")
-            .map_or(Ok(Some(Class::Secret)), |view| class_or_off(&view))?,
-        detectors: match keys.get("detectors") {
-            Some(view) => detectors(&view)?,
-            None => BTreeMap::new(),
-        },
-        lists,
-        patterns,
-        ner: keys.get("ner").map(|view| provider(&view)).transpose()?,
-        rules,
-    })
-}
-
-fn named(keys: &Fields<'_>, key: &str) -> Result<Vec<Arc<str>>, Fault> {
-    match keys.get(key) {
-        Some(view) => bounded(&view)?.iter().map(provider).collect(),
-        None => Ok(Vec::new()),
-    }
-}
-
-fn restore(view: &View<'_>) -> Result<Restore, Fault> {
-    let keys = view.fields(&["text", "tool_calls"], &[])?;
-    let flag = |key| keys.get(key).map_or(Ok(true), |view| view.boolean());
-    Ok(Restore {
-        text: flag("text")?,
-        tool_calls: flag("tool_calls")?,
-    })
-}
-
-fn class_or_off(view: &View<'_>) -> Result<Option<Class>, Fault> {
-    let mut words = Class::words()
-        .map(|(word, class)| (word, Some(class)))
-        .to_vec();
-    words.push(("off", None));
-    view.word(&words)
-}
-
-fn detectors(view: &View<'_>) -> Result<BTreeMap<String, Option<Class>>, Fault> {
-    view.entries()?
-        .iter()
-        .map(|(key, view)| {
-            known_detector(view, &key.text, &[])?;
-            Ok((key.text.clone(), class_or_off(view)?))
-        })
-        .collect()
-}
-
-fn known_detector(view: &View<'_>, name: &str, own: &[&str]) -> Result<(), Fault> {
-    if detector::named(name).is_some() || own.contains(&name) {
-        return Ok(());
-    }
-    let known: Vec<&str> = detector::all().iter().map(|known| known.name).collect();
-    let fault = view.fault(format!("there is no detector `{name}`"));
-    Err(match crate::suggest::nearest(name, &known) {
-        Some(word) => fault.with_hint(format!("did you mean `{word}`?")),
-        None => fault.with_hint(format!("known detectors: {}", known.join(", "))),
-    })
-}
-
-fn patterns(view: &View<'_>) -> Result<Vec<Pattern>, Fault> {
-    let mut patterns: Vec<Pattern> = Vec::new();
-    for (key, view) in view.entries()? {
-        let name = &key.text;
-        if !super::options::is_provider_name(name) || detector::named(name).is_some() {
-            return Err(view.fault(format!(
-                "`{name}` is no name for a pattern of your own: letters, digits, `-` and `_`, and none of a detector that ships"
-            )));
+impl Privacy {
+    /// The class of what a detector finds, where this policy looks for it; `usual` is the class that the finder gave it.
+    #[must_use]
+    pub fn class_of(&self, detector: &str, usual: Class) -> Option<Class> {
+        if let Some(own) = self.detectors.get(detector) {
+            return *own;
         }
-        let keys = view.fields(&["regex", "class"], &[])?;
-        let regex = keys.need("regex")?;
-        let text = regex.text()?;
-        if text.is_empty() || text.len() > MAX_REGEX {
-            return Err(regex.fault(format!("a pattern has 1 to {MAX_REGEX} bytes")));
+        if let Some(known) = detector::named(detector) {
+            return Some(known.class);
         }
-        patterns.push(Pattern {
-            name: name.clone(),
-            regex: text.to_owned(),
-            class: keys.need("class")?.word(&Class::words())?,
-            at: regex.at(),
-        });
-    }
-    Ok(patterns)
-}
-
-fn rule(view: &View<'_>, own: &[&str]) -> Result<PrivacyRule, Fault> {
-    let keys = view.fields(
-        &[
-            "class",
-            "detector",
-            "to",
-            "clearance_below",
-            "when",
-            "do",
-            "via",
-        ],
-        &[],
-    )?;
-    let classes = match keys.get("class") {
-        Some(view) => one_or_more(&view, |view| view.word(&Class::words()))?,
-        None => Vec::new(),
-    };
-    let detectors = match keys.get("detector") {
-        Some(view) => one_or_more(&view, |view| {
-            let name = view.text()?;
-            known_detector(view, name, own)?;
-            Ok(name.to_owned())
-        })?,
-        None => Vec::new(),
-    };
-    let action = action(&keys)?;
-    Ok(PrivacyRule {
-        classes,
-        detectors,
-        to: to(&keys)?,
-        when: match keys.get("when") {
-            Some(view) => when(&view)?,
-            None => Conditions::default(),
-        },
-        action,
-        at: view.at(),
-    })
-}
-
-fn one_or_more<T>(
-    view: &View<'_>,
-    read: impl Fn(&View<'_>) -> Result<T, Fault>,
-) -> Result<Vec<T>, Fault> {
-    match view.node.value {
-        Value::List(_) => {
-            view.some_list()?;
-            bounded(view)?.iter().map(read).collect()
-        }
-        _ => Ok(vec![read(view)?]),
+        let pattern = self.patterns.iter().find(|own| own.name == detector);
+        // Another policy's pattern, or one of the same name, may lie over something that this one would have found.
+        Some(pattern.map_or(usual, |pattern| pattern.class.max(usual)))
     }
 }
 
-fn to(keys: &Fields<'_>) -> Result<To, Fault> {
-    let mut to = To {
-        clearance_below: keys
-            .get("clearance_below")
-            .map(|view| view.word(&Class::words()))
-            .transpose()?,
-        ..To::default()
-    };
-    if let Some(view) = keys.get("to") {
-        for name in one_or_more(&view, provider)? {
-            match &*name {
-                "local" | "cloud" if to.local.is_some() => {
-                    return Err(view.fault("`local` and `cloud` together are all: leave `to` out"));
-                }
-                "local" => to.local = Some(true),
-                "cloud" => to.local = Some(false),
-                _ => to.providers.push(name),
-            }
-        }
+impl PrivacyRule {
+    /// Whether it is about the request and not about something that was found in it.
+    #[must_use]
+    pub fn is_of_request(&self) -> bool {
+        self.classes.is_empty() && self.detectors.is_empty()
     }
-    Ok(to)
-}
-
-fn action(keys: &Fields<'_>) -> Result<Action, Fault> {
-    let view = keys.need("do")?;
-    let words = [
-        ("allow", Some(Action::Allow)),
-        ("pseudonymise", Some(Action::Pseudonymise)),
-        ("redact", Some(Action::Redact)),
-        ("ask", Some(Action::Ask)),
-        ("block", Some(Action::Block)),
-        ("route", None),
-    ];
-    let indices: Vec<(&str, usize)> = words
-        .iter()
-        .enumerate()
-        .map(|(at, (word, _))| (*word, at))
-        .collect();
-    let chosen = words[view.word(&indices)?].1.clone();
-    match (chosen, keys.get("via")) {
-        (Some(_), Some(view)) => Err(view.fault("`via` may only stand beside `do: route`")),
-        (Some(action), None) => Ok(action),
-        (None, None) => Err(view
-            .fault("`do: route` says not where to")
-            .with_hint("add `via: local`, or `via: PROVIDER`")),
-        (None, Some(view)) => Ok(Action::Route(match &*provider(&view)? {
-            "local" => Via::Local,
-            name => Via::Provider(Arc::from(name)),
-        })),
-    }
-}
-
-fn when(view: &View<'_>) -> Result<Conditions, Fault> {
-    let keys = view.fields(
-        &[
-            "models",
-            "tokens_over",
-            "tools",
-            "hours",
-            "days",
-            "sandboxes",
-            "session",
-        ],
-        &[],
-    )?;
-    let patterns = |key| match keys.get(key) {
-        Some(view) => one_or_more(&view, pattern),
-        None => Ok(Vec::new()),
-    };
-    Ok(Conditions {
-        models: patterns("models")?,
-        tokens_over: keys
-            .get("tokens_over")
-            .map(|view| view.big_number(0, u64::from(u32::MAX)))
-            .transpose()?,
-        tools: keys.get("tools").map(|view| view.boolean()).transpose()?,
-        window: window(&keys)?,
-        sandboxes: patterns("sandboxes")?,
-        session: keys
-            .get("session")
-            .map(|view| view.word(&Class::words()))
-            .transpose()?,
-    })
-}
-
-/// `hours: "08:00-18:00"` and `days: [mon, …]`.
-fn window(keys: &Fields<'_>) -> Result<Option<Window>, Fault> {
-    if keys.get("hours").is_none() && keys.get("days").is_none() {
-        return Ok(None);
-    }
-    let mut window = Window {
-        from: 0,
-        until: DAY,
-        days: 0x7f,
-    };
-    if let Some(view) = keys.get("days") {
-        window.days = one_or_more(&view, |view| view.word(&DAYS))?
-            .iter()
-            .fold(0, |bits, day| bits | 1 << day);
-    }
-    if let Some(view) = keys.get("hours") {
-        let text = view.text()?;
-        let moment = |text: &str| {
-            let (hour, minute) = text.trim().split_once(':')?;
-            let (hour, minute): (u16, u16) = (hour.parse().ok()?, minute.parse().ok()?);
-            let all = hour * 60 + minute;
-            (hour <= 24 && minute < 60 && all <= DAY).then_some(all)
-        };
-        let both = text
-            .split_once('-')
-            .and_then(|(from, until)| Some((moment(from)?, moment(until)?)));
-        (window.from, window.until) = both.ok_or_else(|| {
-            view.fault(format!(
-                "`{text}` is no window of time, such as \"08:00-18:00\" (UTC)"
-            ))
-        })?;
-    }
-    Ok(Some(window))
 }

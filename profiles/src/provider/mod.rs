@@ -5,6 +5,7 @@
 //! router replaces on the way out, at the hosts, ports and paths of the entry only. A policy binds an endpoint to a
 //! provider and so narrows that further; its author cannot send a credential to a host of his own.
 
+mod base;
 mod kind;
 mod load;
 pub mod placeholder;
@@ -16,11 +17,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use base::BaseUrl;
 pub use kind::{Kind, kinds};
 pub use load::{ProviderError, load};
 pub use secret::{SecretError, Unread, check_secret, line_of, read_secret};
-pub(crate) use serving::price;
-pub use serving::{Auth, BaseUrl, Dialect, Model, Price, Serving};
+pub use serving::{Auth, Dialect, Model, Price, Serving};
+pub(crate) use serving::{is_model_name, price, residency};
 
 use crate::decide::Readings;
 use crate::glob::Glob;

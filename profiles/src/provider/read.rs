@@ -1,6 +1,7 @@
 //! Reads the file strictly: every key is known, every value checked, and each name of a variable belongs to one entry.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use super::kind::{Kind, kinds};
 use super::serving::{self, Serving};
 use super::{PathGlob, Place, Provider, Providers, SecretSource, is_key, is_name};
 use crate::glob::Glob;
-use crate::policy::HostPattern;
+use crate::policy::{HostPattern, PLACES};
 use crate::segments::SegmentGlob;
 use crate::source::{Diagnostic, Source};
 use crate::yaml::{self, Fields, View};
@@ -94,12 +95,13 @@ fn entry(view: &View<'_>) -> Result<Provider, Fault> {
     let fields = view.fields(&keys, &[])?;
     let kind = kind(&fields)?;
     let serving = serving::read(&fields, kind)?;
-    // A type's own hosts stand for its own address.
-    let own = fields.get("base_url").is_some() || kind.hosts.is_empty();
-    let base = serving
-        .as_ref()
-        .filter(|_| own)
-        .map(|serving| &serving.base);
+    if serving.is_some() && PLACES.contains(&view.name) {
+        return Err(view.fault(format!(
+            "rules of privacy mean a place by `{}`, so no model server has that name",
+            view.name
+        )));
+    }
+    let place = place_of(&fields, kind, serving.as_ref())?;
     let headers = match fields.get("headers") {
         Some(view) => Some(values(&view, header)?),
         None => kind
@@ -110,45 +112,110 @@ fn entry(view: &View<'_>) -> Result<Provider, Fault> {
         Some(view) => view.boolean()?,
         None => false,
     };
-    Ok(Provider {
+    let silent = serving.is_some() && kind.env.is_empty() && fields.get("env").is_none();
+    let mut provider = Provider {
         name: Arc::from(view.name),
         kind,
-        hosts: match base {
-            Some(base) if fields.get("hosts").is_none() => {
-                vec![HostPattern::parse(&base.host).map_err(|message| fields.fault(message))?]
-            }
-            _ => or_kinds(&fields, "hosts", kind.hosts, host, HostPattern::parse)?,
-        },
-        ports: match base {
-            Some(base) if fields.get("ports").is_none() => vec![base.port],
-            _ => ports(&fields, kind)?,
-        },
-        paths: match base {
-            Some(base) if fields.get("paths").is_none() => {
-                let tree = format!("{}/**", base.path);
-                vec![path_glob(&tree).map_err(|message| fields.fault(message))?]
-            }
-            _ => or_kinds(&fields, "paths", kind.paths, path, path_glob)?,
-        },
+        hosts: place.hosts,
+        ports: place.ports,
+        paths: place.paths,
         cleartext,
         headers,
         also_in: match fields.get("also_in") {
-            Some(view) => values(&view, place)?,
+            Some(view) => values(&view, place_word)?,
             None => kind.also_in.to_vec(),
         },
-        env: if base.is_some() && kind.env.is_empty() && fields.get("env").is_none() {
-            Vec::new()
-        } else {
-            or_kinds(&fields, "env", kind.env, key, |name| Ok(name.to_owned()))?
+        env: match silent {
+            true => Vec::new(),
+            false => or_kinds(&fields, "env", kind.env, key, |name| Ok(name.to_owned()))?,
         },
         sandboxes: optional(&fields, "sandboxes", |view| {
             SegmentGlob::value(view.text()?).map_err(|message| view.fault(message))
         })?,
         policies: optional(&fields, "policies", |view| view.text().map(str::to_owned))?,
         secret: secret(view, &fields, serving.as_ref())?,
-        serving,
+        serving: None,
         at: view.at(),
+    };
+    provider.serving = within(&fields, &provider, serving)?;
+    Ok(provider)
+}
+
+/// Where a credential may go.
+struct Where {
+    hosts: Vec<HostPattern>,
+    ports: Vec<u16>,
+    paths: Vec<PathGlob>,
+}
+
+/// What the entry says, else its own address, else its type's.
+fn place_of(
+    fields: &Fields<'_>,
+    kind: &'static Kind,
+    serving: Option<&Serving>,
+) -> Result<Where, Fault> {
+    let own = fields.get("base_url").is_some() || kind.hosts.is_empty();
+    let base = serving.map(|serving| &serving.base).filter(|_| own);
+    let unless = |key: &str| base.filter(|_| fields.get(key).is_none());
+    Ok(Where {
+        hosts: match unless("hosts") {
+            // No sandbox can dial one, so no placeholder of one is replaced there.
+            Some(base) if base.host.parse::<Ipv6Addr>().is_ok() => Vec::new(),
+            Some(base) => {
+                vec![HostPattern::parse(&base.host).map_err(|message| fields.fault(message))?]
+            }
+            None => or_kinds(fields, "hosts", kind.hosts, host, HostPattern::parse)?,
+        },
+        ports: match unless("ports") {
+            Some(base) => vec![base.port],
+            None => ports(fields, kind)?,
+        },
+        paths: match unless("paths") {
+            Some(base) => {
+                let tree = format!("{}/**", base.path);
+                vec![path_glob(&tree).map_err(|message| fields.fault(message))?]
+            }
+            None => or_kinds(fields, "paths", kind.paths, path, path_glob)?,
+        },
     })
+}
+
+/// The model server, where its address lies within what the entry says of hosts, ports and paths: its credential goes
+/// nowhere else. An entry that leads its type's credential elsewhere, and says nothing of models, has none.
+fn within(
+    fields: &Fields<'_>,
+    provider: &Provider,
+    serving: Option<Serving>,
+) -> Result<Option<Serving>, Fault> {
+    let Some(serving) = serving else {
+        return Ok(None);
+    };
+    let base = &serving.base;
+    let keys = ["hosts", "ports", "paths"];
+    let Some(view) = keys.iter().find_map(|key| fields.get(key)) else {
+        return Ok(Some(serving));
+    };
+    let path = if base.path.is_empty() {
+        "/"
+    } else {
+        &base.path
+    };
+    if provider.reaches(&base.host, base.port, path) {
+        return Ok(Some(serving));
+    }
+    let quiet = serving::KEYS.iter().all(|key| fields.get(key).is_none());
+    if quiet && !provider.kind.hosts.is_empty() {
+        return Ok(None);
+    }
+    Err(view
+        .fault(format!(
+            "the model server at `{}` lies outside `{}`",
+            base.host, view.name
+        ))
+        .with_hint(format!(
+            "write its address under `base_url`, and leave `{}` out",
+            view.name
+        )))
 }
 
 fn kind(fields: &Fields<'_>) -> Result<&'static Kind, Fault> {
@@ -231,7 +298,7 @@ pub(super) fn header(view: &View<'_>) -> Result<String, Fault> {
     Ok(text.to_ascii_lowercase())
 }
 
-fn place(view: &View<'_>) -> Result<Place, Fault> {
+fn place_word(view: &View<'_>) -> Result<Place, Fault> {
     view.word(&Place::ALL.map(|place| (place.word(), place)))
 }
 

@@ -1,12 +1,11 @@
 //! What makes a provider a model server: where its API begins, what it speaks, which models it has, what they cost, and
 //! how sensitive a text may be that it sees.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::base::BaseUrl;
 use super::kind::Kind;
 use crate::class::Class;
-use crate::policy::HostPattern;
 use crate::source::Diagnostic;
 use crate::yaml::{self, Fields, View};
 
@@ -41,8 +40,8 @@ const PASS: [&str; 4] = [
     "anthropic-beta",
     "openai-beta",
 ];
-/// Fields that never pass: they carry credentials, or are the router's own.
-const NEVER_PASS: [&str; 10] = [
+/// Fields that never pass: they carry credentials, or are the router's own, such as how an answer is packed.
+const NEVER_PASS: [&str; 19] = [
     "authorization",
     "x-api-key",
     "api-key",
@@ -53,6 +52,15 @@ const NEVER_PASS: [&str; 10] = [
     "content-type",
     "connection",
     "transfer-encoding",
+    "te",
+    "trailer",
+    "upgrade",
+    "keep-alive",
+    "expect",
+    "accept-encoding",
+    "content-encoding",
+    "x-goog-api-key",
+    "forwarded",
 ];
 
 /// What a model server speaks.
@@ -82,19 +90,6 @@ pub enum Auth {
     Bearer,
     /// A field of its own.
     Field(&'static str),
-}
-
-/// Where an API begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseUrl {
-    /// Whether it is spoken to by TLS.
-    pub tls: bool,
-    /// Host name or address, lower case.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Path before the API's own, without a slash at its end; may be empty.
-    pub path: String,
 }
 
 /// Millionths of the currency for a million tokens.
@@ -128,7 +123,7 @@ pub struct Serving {
     pub clearance: Class,
     /// Where it processes what it gets, such as `eu`.
     pub residency: Option<String>,
-    /// Whether it is the operator's own: on this machine, or said so.
+    /// Whether it is the operator's own: on this machine, if not said otherwise.
     pub local: bool,
     /// Where its credential goes.
     pub auth: Auth,
@@ -138,85 +133,17 @@ pub struct Serving {
     pub concurrent: Option<u32>,
 }
 
-impl BaseUrl {
-    /// Read `http://HOST[:PORT][/PATH]` or `https://…`.
-    ///
-    /// # Errors
-    /// One sentence without a place.
-    pub fn parse(text: &str) -> Result<BaseUrl, String> {
-        let bad = || format!("`{text}` is no base URL, such as https://HOST/v1");
-        let (tls, rest) = match text.split_once("://") {
-            Some(("https", rest)) => (true, rest),
-            Some(("http", rest)) => (false, rest),
-            _ => return Err(bad()),
-        };
-        let (place, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
-        if place.contains('@') {
-            return Err(
-                "a password does not belong into an address: name its file under `file`".into(),
-            );
-        }
-        let plain =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
-        let path = path.trim_end_matches('/');
-        let odd = |part: &str| matches!(part, "." | "..");
-        if !path.bytes().all(plain) || path.contains("//") || path.split('/').any(odd) {
-            return Err(bad());
-        }
-        let (host, port) = authority(place).ok_or_else(bad)?;
-        Ok(BaseUrl {
-            tls,
-            host,
-            port: match port {
-                None if tls => 443,
-                None => 80,
-                Some(port) => port
-                    .parse()
-                    .ok()
-                    .filter(|port| *port != 0)
-                    .ok_or_else(bad)?,
-            },
-            path: path.to_owned(),
-        })
-    }
-
-    /// Whether it lies on this machine.
-    #[must_use]
-    pub fn is_loopback(&self) -> bool {
-        self.host == "localhost"
-            || self
-                .host
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback())
-    }
-}
-
-/// `NAME`, `ADDRESS` or `[ADDRESS]` with what stands behind its colon, in the form in which hosts are compared.
-fn authority(place: &str) -> Option<(String, Option<&str>)> {
-    if let Some(rest) = place.strip_prefix('[') {
-        let (address, port) = rest.split_once(']')?;
-        let address: Ipv6Addr = address.parse().ok()?;
-        let port = match port {
-            "" => None,
-            port => Some(port.strip_prefix(':')?),
-        };
-        return Some((address.to_string(), port));
-    }
-    let (host, port) = match place.split_once(':') {
-        Some((host, port)) => (host, Some(port)),
-        None => (place, None),
-    };
-    let host = HostPattern::parse(host)
-        .ok()
-        .filter(|host| !host.is_wildcard())?;
-    Some((host.as_str().to_owned(), port))
-}
-
 impl Serving {
     /// The model of a name, where the entry lists it.
     #[must_use]
     pub fn model(&self, name: &str) -> Option<&Model> {
         self.models.iter().find(|model| &*model.name == name)
+    }
+
+    /// Whether a model may be asked for.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.models.is_empty() || self.model(name).is_some()
     }
 
     /// What a model costs.
@@ -239,7 +166,7 @@ pub(super) fn read(fields: &Fields<'_>, kind: &'static Kind) -> Result<Option<Se
         Some(view) => view.boolean()?,
         None => base.is_loopback(),
     };
-    if !base.tls && !local {
+    if !base.tls && !local && !base.is_loopback() {
         return Err(fields
             .fault(format!(
                 "the model server `{}` would be spoken to without TLS",
@@ -281,7 +208,8 @@ pub(super) fn read(fields: &Fields<'_>, kind: &'static Kind) -> Result<Option<Se
     }))
 }
 
-/// Where the API begins. A type whose servers run on this machine needs no line for it.
+/// Where the API begins. A type whose servers run on this machine needs no line for it, nor does one whose own address
+/// lies within what the entry says of hosts, ports and paths.
 fn base(fields: &Fields<'_>, kind: &'static Kind) -> Result<Option<BaseUrl>, Fault> {
     if let Some(view) = fields.get("base_url") {
         return BaseUrl::parse(view.text()?)
@@ -301,12 +229,16 @@ fn base(fields: &Fields<'_>, kind: &'static Kind) -> Result<Option<BaseUrl>, Fau
         .map_err(|message| fields.fault(message))
 }
 
+/// Whether `text` may name a model.
+pub(crate) fn is_model_name(text: &str) -> bool {
+    (1..=MAX_MODEL).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// `[NAME, …]`, or `{NAME: {input: PRICE, output: PRICE}}` by the million tokens.
 fn models(view: &View<'_>) -> Result<Vec<Model>, Fault> {
     let mut models: Vec<Model> = Vec::new();
     let mut add = |view: &View<'_>, name: &str, price| {
-        let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
-        if name.is_empty() || name.len() > MAX_MODEL || !plain {
+        if !is_model_name(name) {
             return Err(view.fault(format!("`{name}` is no name of a model")));
         }
         if models.iter().any(|model| &*model.name == name) {
@@ -363,7 +295,8 @@ pub(crate) fn price(view: &View<'_>) -> Result<u64, Fault> {
     Ok(micro)
 }
 
-fn residency(view: &View<'_>) -> Result<String, Fault> {
+/// A word for where something is processed.
+pub(crate) fn residency(view: &View<'_>) -> Result<String, Fault> {
     let text = view.text()?;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if text.is_empty() || text.len() > 32 || !text.bytes().all(plain) {

@@ -18,6 +18,7 @@ mod net;
 mod numbers;
 mod pem;
 pub(crate) mod secret;
+mod spoken;
 pub(crate) mod sweep;
 mod tokens;
 mod url;

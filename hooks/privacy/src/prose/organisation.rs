@@ -101,31 +101,21 @@ fn quoted(text: &str, start: usize, legal: bool) -> bool {
 /// The length of a legal form that stands behind this byte.
 fn form(text: &str, end: usize) -> Option<usize> {
     let rest = &text[end..];
-    let at = if rest.starts_with(", ") {
-        2
-    } else {
-        usize::from(rest.starts_with(' '))
+    let at = if rest.starts_with(", ") { 2 } else { 1 };
+    let (first, second) = match rest.as_bytes().get(at..at + 2) {
+        Some(&[first, second]) => (first, second),
+        _ => return None,
     };
-    if at == 0
-        || !matches!(
-            rest.as_bytes().get(at),
-            Some(
-                b'I' | b'L'
-                    | b'C'
-                    | b'S'
-                    | b'B'
-                    | b'N'
-                    | b'A'
-                    | b'&'
-                    | b'e'
-                    | b's'
-                    | b'a'
-                    | b'd'
-                    | b'p'
-                    | b'O'
-            )
-        )
-    {
+    let possible = match first {
+        b'e' | b'a' | b'd' => second == b'.',
+        b's' => matches!(second, b'.' | b'p'),
+        b'p' => second == b'l',
+        b'I' | b'L' | b'C' | b'S' | b'B' | b'N' | b'A' | b'&' | b'O' => {
+            !matches!(second, b'a' | b'e' | b'i' | b'u' | b'h')
+        }
+        _ => false,
+    };
+    if !possible {
         return None;
     }
     FORMS

@@ -18,6 +18,9 @@ fn addresses_of_mail_are_found_without_what_stands_around_them() {
             "see «ann@example.com».Then go",
             "「«ann@example.jp»」",
             "«\"ann lee\"@example.com» is quoted",
+            "reach «ann.lee (at) example (dot) org».",
+            "«ann[at]example.org» bitte",
+            "write to «ann at example dot org» please",
         ],
     );
     passes(
@@ -28,6 +31,8 @@ fn addresses_of_mail_are_found_without_what_stands_around_them() {
             "git@github.com:org/repo.git",
             "@app.route('/')",
             "@media screen",
+            "meet (at) noon. Then go",
+            "look at the dot on the map",
             "root@localhost",
             "a @ b.com",
             "https://user@host.example/path",

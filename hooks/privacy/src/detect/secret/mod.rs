@@ -2,9 +2,6 @@
 //! password is …`. Read by hand around `=`, `:` and `--`, since an expression for this costs more than all else together.
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Known;
 use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, has, is, run_back};
@@ -22,38 +19,8 @@ mod words;
 const LONGEST_NAME: usize = 48;
 const LONGEST_VALUE: usize = 4096;
 
-/// Endings of the words for secrets that prose uses without a sign behind them.
-static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build([
-            "assword",
-            "asswort",
-            "asscode",
-            "assphrase",
-            "ennwort",
-            "ot de passe",
-            "ontraseña",
-            "ontrasena",
-            "achtwoord",
-            "api key",
-            "API key",
-            "API-Key",
-            "api-key",
-            "earer ",
-            "ecret key",
-            "ccess token",
-            "asswd>",
-            "arola d'ordine",
-            "asło",
-            "enha é",
-        ])
-        .ok()
-});
-
-/// Builds the words' automaton.
+/// Builds what names are compared with.
 pub(super) fn prepare() {
-    LazyLock::force(&SPOKEN);
     names::prepare();
 }
 
@@ -94,20 +61,16 @@ pub(super) fn option(text: &str, at: usize, found: &mut Vec<Finding>) {
     }
 }
 
-/// Looks behind the words that prose uses: `the password is …`, `Bearer …`.
-pub(super) fn words(text: &str, found: &mut Vec<Finding>) {
-    let Some(spoken) = SPOKEN.as_ref() else {
+/// Looks behind the word at `word`, as prose tells secrets: `the password is …`, `Bearer …`.
+pub(super) fn behind_word(text: &str, word: Range<usize>, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let start = run_back(bytes, word.start, ALNUM, 24);
+    // The end of an element of XML: what follows is outside.
+    if before(bytes, start, ALNUM) || bytes[..start].ends_with(b"/") {
         return;
-    };
-    for hit in spoken.find_iter(text) {
-        let word = run_back(text.as_bytes(), hit.start(), ALNUM, 24);
-        // The end of an element of XML: what follows is outside.
-        if before(text.as_bytes(), word, ALNUM) || text.as_bytes()[..word].ends_with(b"/") {
-            continue;
-        }
-        if let Some(value) = behind_word(text, hit.end()) {
-            found.push(Known::SecretValue.at(value));
-        }
+    }
+    if let Some(value) = told_value(text, word.end) {
+        found.push(Known::SecretValue.at(value));
     }
 }
 
@@ -251,7 +214,7 @@ fn scheme(bytes: &[u8], span: &Range<usize>) -> Option<usize> {
 }
 
 /// The value that prose tells behind a word that ends at `at`.
-fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
+fn told_value(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let bearer = bytes[..at].ends_with(b"earer ");
     let mut here = at;

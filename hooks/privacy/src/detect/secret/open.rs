@@ -2,8 +2,9 @@
 
 use memchr::{memchr2_iter, memmem, memrchr};
 
-use super::{SPOKEN, name_before, names, scheme};
+use super::{name_before, names, scheme};
 use crate::detect::bytes::{ALNUM, BLANK, JOIN, is};
+use crate::detect::spoken;
 
 /// How far behind a word of prose its value stands at most: seven words of sixteen letters.
 const SPOKEN_REACH: usize = 7 * 17 + 32;
@@ -83,8 +84,7 @@ fn option(bytes: &[u8]) -> Option<usize> {
 /// The last word behind the first word of prose near the end that announces a secret, or the quote that is open there.
 fn spoken(text: &str) -> Option<usize> {
     let window = text.ceil_char_boundary(text.len().saturating_sub(SPOKEN_REACH));
-    let hit = SPOKEN.as_ref()?.find_iter(&text[window..]).next()?;
-    let behind = window + hit.end();
+    let behind = window + spoken::behind_first_secret(&text[window..])?;
     let rest = &text.as_bytes()[behind..];
     let quote = rest
         .iter()

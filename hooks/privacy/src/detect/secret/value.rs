@@ -218,7 +218,8 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         return bytes.len() >= 20
             && counts.turns * 3 >= bytes.len()
             && counts.capitals * 4 >= bytes.len()
-            && counts.marks == 0;
+            && counts.marks == 0
+            && !reads_like_words(bytes);
     }
     if is_uuid(bytes) {
         return distinct(bytes) >= 8;
@@ -227,7 +228,7 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         return bytes.len() >= 16 && letters > 0 && distinct(bytes) >= 8;
     }
     letters > 0
-        && !(counts.digits * 4 < bytes.len() && reads_like_words(bytes))
+        && !(counts.digits * 3 < bytes.len() && reads_like_words(bytes))
         && distinct(bytes) * 3 >= bytes.len().min(36)
         && counts.turns * 5 >= bytes.len().min(64)
         && counts.turns >= 4
