@@ -15,7 +15,7 @@ BINARIES := nemoclaw-runtime nemoclaw-egress nemoclaw-router nemoclaw
 # rustup puts cargo here, and a fresh shell may not know it yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: help setup build try test fuzz conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-policy bench-router docs lint fmt install uninstall clean
+.PHONY: help setup build try test fuzz conformance conformance-peers soak test-vm test-engines-new test-setup check-aarch64 bench-lifecycle bench-policy bench-router bench-privacy docs lint fmt install uninstall clean
 
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf '  make %-18s %s\n' "$$name" "$$what"; done
@@ -76,6 +76,12 @@ bench-router: ROUNDS := 7
 bench-router: build ## What a request costs through the router, beside haproxy, nginx and Envoy: ROUNDS=7 (needs root and a machine at rest)
 	@integration/tests/benches/setup-router.sh
 	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench router -- --rounds $(ROUNDS)
+
+bench-privacy: ROUNDS := 7
+bench-privacy: build ## What the Privacy Router costs, finds and misses, beside LiteLLM and Presidio: ROUNDS=7 (needs root and a machine at rest)
+	@integration/tests/benches/setup-privacy.sh
+	@for bench in scan accuracy restore; do cargo bench --quiet --package nemoclaw-privacy --bench $$bench; done
+	@cargo bench --quiet --profile dev --package nemoclaw-tests --bench privacy -- --rounds $(ROUNDS)
 
 docs: ## Write what is made from the code: the JSON Schema of policies
 	@cargo run --quiet --package nemoclaw-policy --example schema > profiles/schema/policy.v1.json.new

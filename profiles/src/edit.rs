@@ -1,8 +1,10 @@
-//! Typed edits of a policy's text: a preset is added to `include`, or taken out of it, and every other byte stays.
+//! Typed edits of a policy's text: a preset is added to `include`, or taken out of it, or a key of `inference` gets another
+//! value, and every other byte stays.
 //!
 //! The place is found in the tree, the text is edited there, and the outcome is read strictly again: it must be the old
 //! policy with exactly the preset's entries more, or less. What cannot be shown to be that is no edit.
 
+mod inference;
 mod text;
 
 use std::collections::BTreeSet;
@@ -12,6 +14,7 @@ use crate::source::{Diagnostic, Source};
 use crate::yaml::{self, Key, Node, Value};
 use crate::{Policy, builtin, suggest};
 
+pub use inference::inference;
 use text::Text;
 
 const INCLUDE: &str = "include";
@@ -50,11 +53,13 @@ pub enum EditError {
         /// The preset.
         name: String,
     },
-    /// The list stands in a form that is not edited here.
-    #[error("the `include` of policy `{policy}` stands in a form that only a person should change")]
+    /// What is to change stands in a form that is not edited here.
+    #[error("the `{key}` of policy `{policy}` stands in a form that only a person should change")]
     Form {
         /// The policy.
         policy: String,
+        /// The key.
+        key: &'static str,
     },
 }
 
@@ -65,9 +70,12 @@ impl EditError {
         match self {
             EditError::Before(fault) | EditError::After(fault) => fault.hint.clone(),
             EditError::Unknown { hint, .. } => Some(hint.clone()),
-            EditError::Form { .. } => {
+            EditError::Form { key: INCLUDE, .. } => {
                 Some("write it as `include: [NAME, NAME]`, or with one `- NAME` a line".to_owned())
             }
+            EditError::Form { key, .. } => Some(format!(
+                "write `{key}:` on a line of its own, and each of its keys on another below"
+            )),
             EditError::Present { .. } | EditError::Absent { .. } => None,
         }
     }
@@ -132,6 +140,7 @@ pub fn exclude(source: &Source, preset: &str) -> Result<String, EditError> {
 fn form(source: &Source) -> EditError {
     EditError::Form {
         policy: source.name.clone(),
+        key: INCLUDE,
     }
 }
 

@@ -192,3 +192,79 @@ proptest! {
         prop_assert_eq!(without(&more, preset), text);
     }
 }
+
+mod inference {
+    use super::*;
+    use nemoclaw_policy::edit::inference;
+
+    fn set(text: &str, key: &'static str, value: &str) -> String {
+        inference(&source(text), key, value).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    }
+
+    const ROUTES: &str = "\n  - { models: [a], to: [x] }";
+
+    #[test]
+    fn a_policy_that_asks_no_model_begins_to_behind_its_version() {
+        assert_eq!(
+            set(
+                "# mine\nversion: 1 # one\n\nports: [80]\n",
+                "routes",
+                ROUTES
+            ),
+            "# mine\nversion: 1 # one\ninference:\n  routes:\n    - { models: [a], to: [x] }\n\nports: [80]\n"
+        );
+        assert_eq!(
+            set(
+                "version: 1\r\ninference: {}\r\nports: []\r\n",
+                "providers",
+                "[x]"
+            ),
+            "version: 1\r\ninference: \r\n  providers: [x]\r\nports: []\r\n"
+        );
+    }
+
+    #[test]
+    fn one_key_is_replaced_and_all_that_stands_around_it_stays() {
+        let before = "version: 1\ninference: # models\n    # who\n    providers: [x, y] # both\n    routes: # ways\n    - to: [x]\n      # inside\n      retries: 2\n    - to: [y]\n\n    # how much\n    budgets: { tokens: 5 }\nports: [80]\n";
+        assert_eq!(
+            set(before, "routes", ROUTES),
+            "version: 1\ninference: # models\n    # who\n    providers: [x, y] # both\n    routes:\n      - { models: [a], to: [x] }\n\n    # how much\n    budgets: { tokens: 5 }\nports: [80]\n"
+        );
+        assert_eq!(
+            set(before, "budgets", "{ requests: 7 }"),
+            before.replace("budgets: { tokens: 5 }", "budgets: { requests: 7 }")
+        );
+        assert_eq!(
+            set(before, "residency", "[eu]"),
+            before.replace("# models\n", "# models\n    residency: [eu]\n")
+        );
+    }
+
+    #[test]
+    fn what_would_change_more_than_the_key_is_refused() {
+        let refused = |text: &str, value: &str| inference(&source(text), "routes", value);
+        let plain = "version: 1\ninference:\n  providers: [x]\n";
+        for (text, value) in [
+            ("version: 1\ninference: { providers: [x] }\n", ROUTES),
+            ("{ version: 1, inference: {} }\n", ROUTES),
+            (plain, "[]\nproviders: [y]"),
+            (plain, "\n  - { models: [a], to: [x] }\nresidency: [eu]"),
+        ] {
+            assert!(
+                matches!(
+                    refused(text, value),
+                    Err(EditError::Form { .. } | EditError::After(_))
+                ),
+                "{text:?} {value:?}"
+            );
+        }
+        assert!(matches!(
+            refused("version: 2\n", ROUTES),
+            Err(EditError::Before(_))
+        ));
+        assert!(matches!(
+            refused(plain, "\n  - { to: [x/] }"),
+            Err(EditError::After(_))
+        ));
+    }
+}

@@ -33,7 +33,7 @@ pub enum Kind {
     Handle,
     /// A key of an object that no interface defines. It cannot be replaced: an answer to it is not used.
     Key,
-    /// A number of seven digits or more. What takes its place becomes a text, unless it is a number.
+    /// A number of seven digits or more that no interface defines. What takes its place becomes a text, unless it is a number.
     Number,
     /// Anything else: metadata, stop words, members that no interface defines.
     Other,

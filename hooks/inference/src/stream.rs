@@ -39,6 +39,8 @@ pub enum ChannelKind {
     Refusal,
     /// A tool call's arguments, by the call's number: pieces of JSON. What is put into a text in it must be escaped.
     Tool(u32),
+    /// A tool call's input that is a plain text, by the call's number.
+    Input(u32),
 }
 
 /// Changes the strings of an answer while they pass.

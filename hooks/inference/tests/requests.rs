@@ -1,4 +1,5 @@
 //! Requests as the official clients send them: what is read, what is shown to a visitor, what is refused.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 mod samples;
 
@@ -213,6 +214,21 @@ fn a_number_can_be_replaced_and_a_key_cannot() {
 }
 
 #[test]
+fn a_servers_own_numbers_are_not_shown() {
+    let mut call = read(
+        Api::Chat,
+        r#"{"model":"m","messages":[],"seed":1764000000,"metadata":{"n":1764000000}}"#,
+    );
+    let seen = leaves(&mut call);
+    assert_eq!(
+        seen.iter()
+            .filter(|(kind, _, _)| *kind == Kind::Number)
+            .count(),
+        1
+    );
+}
+
+#[test]
 fn questions_about_a_request_are_answered() {
     let call = read(Api::Chat, CHAT_TOOLS);
     assert_eq!(
@@ -235,6 +251,13 @@ fn questions_about_a_request_are_answered() {
     assert_eq!(call.opaque(), [Opaque::Encrypted]);
     let call = read(Api::Embeddings, r#"{"model":"m","input":[[1,2,3]]}"#);
     assert_eq!(call.opaque(), [Opaque::Tokens]);
+    assert_eq!(
+        read(Api::Chat, CHAT_PARTS).opaque(),
+        [],
+        "its file is a text"
+    );
+    let pdf = CHAT_PARTS.replace("data:text/plain", "data:application/pdf");
+    assert_eq!(read(Api::Chat, &pdf).opaque(), [Opaque::File]);
     let call = read(Api::Embeddings, r#"{"model":"m","input":["a","b"]}"#);
     assert_eq!(call.opaque(), []);
 }
@@ -251,90 +274,90 @@ fn a_streams_server_is_asked_to_count_once() {
     );
 }
 
+/// What is refused, and what is named then.
+const UNKNOWN_SHAPES: &[(Api, &str, &str)] = &[
+    (Api::Chat, r#"{"messages":[]}"#, "`model`"),
+    (Api::Chat, r#"{"model":"m"}"#, "`messages`"),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":{"role":"user"}}"#,
+        "`messages`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":["secret"]}"#,
+        "`messages`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[{"role":"secret","content":""}]}"#,
+        "`messages[0].role`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[{"role":"user","content":{"secret":1}}]}"#,
+        "`messages[0].content`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"text":"secret"}]}]}"#,
+        "`messages[0].content[0].type`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":{"a":1}}}]}]}"#,
+        "arguments`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[],"stream":"secret"}"#,
+        "`stream`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[],"max_tokens":-1}"#,
+        "`max_tokens`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[],"Model":"secret"}"#,
+        "exactly `model`",
+    ),
+    (
+        Api::Chat,
+        r#"{"model":"m","messages":[{"role":"user","Content":"secret"}]}"#,
+        "exactly `content`",
+    ),
+    (
+        Api::Messages,
+        r#"{"model":"m","messages":[],"system":7}"#,
+        "`system`",
+    ),
+    (
+        Api::Messages,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":3}]}]}"#,
+        "`messages[0].content[0].content`",
+    ),
+    (
+        Api::Responses,
+        r#"{"model":"m","input":[{"secret":"x"}]}"#,
+        "`input[0].type`",
+    ),
+    (
+        Api::Embeddings,
+        r#"{"model":"m","input":{"a":1}}"#,
+        "`input`",
+    ),
+    (Api::Completions, r#"{"model":"m"}"#, "`prompt`"),
+    (Api::Chat, "[]", "the top"),
+    (Api::Models, "{}", "no body"),
+];
+
 #[test]
 fn what_is_not_in_the_known_shape_is_refused_by_the_members_name() {
-    for (api, text, name) in [
-        (Api::Chat, r#"{"messages":[]}"#, "`model`"),
-        (Api::Chat, r#"{"model":"m"}"#, "`messages`"),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":{"role":"user"}}"#,
-            "`messages`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":["secret"]}"#,
-            "`messages`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[{"role":"secret","content":""}]}"#,
-            "`messages[0].role`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[{"role":"user","content":{"secret":1}}]}"#,
-            "`messages[0].content`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[{"role":"user","content":[{"text":"secret"}]}]}"#,
-            "`messages[0].content[0].type`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"function":{"arguments":{"a":1}}}]}]}"#,
-            "arguments`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[],"stream":"secret"}"#,
-            "`stream`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[],"max_tokens":-1}"#,
-            "`max_tokens`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[],"Model":"secret"}"#,
-            "exactly `model`",
-        ),
-        (
-            Api::Chat,
-            r#"{"model":"m","messages":[{"role":"user","Content":"secret"}]}"#,
-            "exactly `content`",
-        ),
-        (
-            Api::Messages,
-            r#"{"model":"m","messages":[],"system":7}"#,
-            "`system`",
-        ),
-        (
-            Api::Messages,
-            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":3}]}]}"#,
-            "`messages[0].content[0].content`",
-        ),
-        (
-            Api::Responses,
-            r#"{"model":"m","input":[{"secret":"x"}]}"#,
-            "`input[0].type`",
-        ),
-        (
-            Api::Embeddings,
-            r#"{"model":"m","input":{"a":1}}"#,
-            "`input`",
-        ),
-        (Api::Completions, r#"{"model":"m"}"#, "`prompt`"),
-        (Api::Chat, "[]", "the top"),
-        (Api::Models, "{}", "no body"),
-    ] {
-        let error = Call::read(api, text.as_bytes())
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(name), "{text}: {error}");
+    for (api, text, name) in UNKNOWN_SHAPES {
+        let error = Call::read(*api, text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(*name), "{text}: {error}");
         assert!(!error.contains("secret"), "{error}");
     }
 }

@@ -1,4 +1,5 @@
 //! Streams of real servers, cut anywhere, rewritten and translated.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 #[path = "streams_samples/mod.rs"]
 mod samples;
@@ -221,6 +222,19 @@ fn what_a_call_has_used_is_counted() {
 }
 
 #[test]
+fn a_chunk_without_choices_may_count() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n";
+    let (out, outcome) = relay(
+        Relay::new(Api::Chat, Api::Chat, "m", AsIs),
+        &[text.as_bytes()],
+    );
+    assert_eq!(
+        (out.as_str(), outcome.unwrap().usage.unwrap().output),
+        (text, 2)
+    );
+}
+
+#[test]
 fn the_model_is_shown_by_the_name_that_was_asked_for() {
     for (api, text, model) in ALL {
         let (out, _) = relay(Relay::new(*api, *api, "fast", AsIs), &[text.as_bytes()]);
@@ -314,6 +328,7 @@ fn a_text_ends_before_the_next_block_begins() {
             "content_block_delta thinking_delta",
             "content_block_stop",
             "content_block_start text",
+            "content_block_delta text_delta",
             "content_block_delta text_delta",
             "content_block_stop",
             "content_block_start tool_use",
@@ -477,6 +492,81 @@ fn a_stream_that_opens_strings_without_end_is_given_up() {
         relay.push(event.as_bytes(), &mut out)
     });
     assert!(matches!(result, Err(BadStream::TooMany)));
+}
+
+#[test]
+fn the_empty_line_after_the_last_event_may_be_missing() {
+    for (api, text, model) in ALL {
+        let text = text.trim_end();
+        let (out, outcome) = relay(Relay::new(*api, *api, model, AsIs), &[text.as_bytes()]);
+        assert!(outcome.unwrap().finished);
+        assert_eq!(out.trim_end(), text);
+    }
+}
+
+#[test]
+fn calls_without_numbers_are_told_apart() {
+    let call = |name: &str| {
+        format!(
+            r#"data: {{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"id":"{name}","function":{{"name":"{name}","arguments":"{{}}"}}}}]}}}}]}}"#
+        )
+    };
+    let text = format!(
+        "{}\n\n{}\n\ndata: {{\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"stop\"}}]}}\n\n",
+        call("a"),
+        call("b")
+    );
+    let (out, _) = relay(
+        Relay::new(Api::Chat, Api::Messages, "m", AsIs),
+        &[text.as_bytes()],
+    );
+    let told = assembled(Api::Messages, &out);
+    assert_eq!(
+        (
+            told["name 0"].as_str(),
+            told["name 1"].as_str(),
+            told["stop"].as_str()
+        ),
+        ("a", "b", "tool_use")
+    );
+}
+
+#[test]
+fn a_custom_tools_input_is_a_plain_text() {
+    let text = "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"c\",\"type\":\"custom\",\"custom\":{\"name\":\"n\",\"input\":\"@name@ @\"}}]}}]}\n\ndata: [DONE]\n\n";
+    let (out, _) = relay(
+        Relay::new(Api::Chat, Api::Chat, "m", Names::default()),
+        &[text.as_bytes()],
+    );
+    let inputs: Vec<String> = events(&out)
+        .iter()
+        .map(|event| {
+            event.list("choices")[0]
+                .get("delta")
+                .unwrap()
+                .list("tool_calls")[0]
+                .get("custom")
+                .unwrap()
+                .text("input")
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(inputs, ["Jane \"J\" Doe ", "@"]);
+}
+
+#[test]
+fn an_answer_that_is_to_be_repeated_at_its_end_has_a_limit() {
+    let piece = "x".repeat(1 << 20);
+    let event = format!(
+        "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{piece}\"}}}}]}}\n\n"
+    );
+    let run = |to| {
+        let mut relay = Relay::new(Api::Chat, to, "m", AsIs);
+        (0..20).try_for_each(|_| relay.push(event.as_bytes(), &mut Vec::new()))
+    };
+    assert!(matches!(run(Api::Responses), Err(BadStream::TooLong)));
+    assert!(run(Api::Messages).is_ok(), "nothing is kept of it");
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! Calls and answers said in another interface.
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
 mod samples;
 

@@ -1,5 +1,5 @@
-//! What restoring and watching add to relaying a stream: the same events are read, put through and written again,
-//! variant after variant, round by round; the best round counts.
+//! What restoring and watching add to relaying a stream, without its sockets: the same events go through the relay, variant
+//! after variant, round by round; the best round counts.
 //!
 //! `cargo bench -p nemoclaw-privacy --bench restore`
 #![allow(
@@ -12,13 +12,13 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nemoclaw_inference::{Api, Channel, Relay, Rewrite};
 use nemoclaw_policy::Class;
 use nemoclaw_policy::detector::named;
-use nemoclaw_privacy::restore::{Place, Restore};
+use nemoclaw_privacy::restore::Restore;
 use nemoclaw_privacy::{
-    Detector, Finding, Restorer, SessionKey, Transform, Vault, Watch, Watcher, rewrite,
+    Answer, Detector, Finding, Scanner, SessionKey, Setup, Transform, Vault, Watch, rewrite,
 };
-use serde_json::Value;
 
 const ROUNDS: usize = 40;
 /// What restoring may add to relaying.
@@ -33,15 +33,15 @@ fn main() {
         .map(|n| mint(&full, &format!("person{n}@example.org")))
         .collect();
     let events = events(&pseudonyms);
-    let mut variants: [(&str, Variant); 4] = [
-        ("relayed", Box::new(|piece, out| out.push_str(piece))),
-        ("empty vault", restored(&empty)),
-        ("1,000 pseudonyms", restored(&full)),
-        ("watched for secrets", watched(&full)),
+    let variants: [(&str, Variant); 4] = [
+        ("relayed", Box::new(|| Box::new(Copied))),
+        ("empty vault", answered(&empty, None)),
+        ("1,000 pseudonyms", answered(&full, None)),
+        ("watched for secrets", answered(&full, Some(watch()))),
     ];
     let mut best = [Duration::MAX; 4];
     for _ in 0..ROUNDS {
-        for (best, (_, variant)) in best.iter_mut().zip(&mut variants) {
+        for (best, (_, variant)) in best.iter_mut().zip(&variants) {
             let start = Instant::now();
             relay(&events, variant);
             *best = (*best).min(start.elapsed());
@@ -64,63 +64,79 @@ fn main() {
     println!("a whole text         {rate:>6.0} MB/s");
 }
 
-/// What happens to a piece on its way.
-type Variant = Box<dyn FnMut(&str, &mut String)>;
+/// What is put into a relay, for each stream anew.
+type Variant = Box<dyn Fn() -> Box<dyn Rewrite>>;
 
-fn restored(vault: &Vault) -> Variant {
-    let mut restorer = Restorer::new(
-        vault,
+/// What every rewrite costs: pieces are handed over and come back as they were.
+struct Copied;
+
+impl Rewrite for Copied {
+    fn text(&mut self, _: Channel, piece: &str, out: &mut String) {
+        out.push_str(piece);
+    }
+
+    fn end(&mut self, _: Channel, _: &mut String) {}
+
+    fn whole(&mut self, _: Channel, _: &mut String) {}
+
+    fn is_idle(&self) -> bool {
+        false
+    }
+}
+
+fn answered(vault: &Vault, watch: Option<Watch>) -> Variant {
+    let (vault, both) = (
+        vault.clone(),
         Restore {
             text: true,
             tools: true,
         },
     );
-    Box::new(move |piece, out| restorer.text(0_u32, Place::Text, piece, out))
+    Box::new(move || Box::new(Answer::new(&vault, both, watch.clone())))
 }
 
-fn watched(vault: &Vault) -> Variant {
-    let watch = Watch {
-        find: Arc::new(|_| Vec::new()),
+fn watch() -> Watch {
+    let scanner = Scanner::new(&Setup::default()).expect("what ships");
+    Watch {
+        find: Arc::new(move |text| scanner.scan(text)),
         from: Class::Secret,
         phrases: false,
-    };
-    let mut watcher = Watcher::new(watch, vault);
-    Box::new(move |piece, out| watcher.text(0_u32, Place::Text, piece, out))
+    }
 }
 
-/// Reads each event, puts its text through, and writes it again.
-fn relay(events: &[String], variant: &mut Variant) {
-    let mut out = String::new();
+/// Relays the stream, event by event.
+fn relay(events: &[String], variant: &Variant) {
+    let mut relay = Relay::new(Api::Chat, Api::Chat, "small", variant());
+    let mut out = Vec::new();
     for event in events {
-        let mut event: Value = serde_json::from_str(event).expect("an event");
-        let content = &mut event["choices"][0]["delta"]["content"];
+        relay.push(event.as_bytes(), &mut out).expect("a stream");
+        black_box(&out);
         out.clear();
-        variant(content.as_str().expect("a text"), &mut out);
-        *content = Value::from(out.as_str());
-        black_box(serde_json::to_vec(&event).expect("an event"));
     }
 }
 
 /// Events as a model sends them, one in a hundred of which is a piece of a pseudonym.
 fn events(pseudonyms: &[String]) -> Vec<String> {
-    let words = [
-        "The", " answer", " is", " that", " Max", " asked", ",", " six", " times", ".", "\n\n",
-        " the",
-    ];
+    // One word in fifty with an `x` and one more that ends with it, which then waits: prose has fewer.
+    let words: Vec<&str> = "The answer to your question is that a stream of events comes in pieces , each of which \
+        the relay reads and may have to write again . For example , Max saw the first of them when the model had \
+        said no more than one word , and so did everybody who looked at the screen then"
+        .split_inclusive(' ')
+        .collect();
     let mut pieces: Vec<String> = Vec::new();
     for n in 0..EVENTS {
         match n % 500 {
             0..5 => pieces.push(pseudonyms[n / 500][n % 500 * 6..].chars().take(6).collect()),
             5 => pieces.push(pseudonyms[n / 500][30..].to_owned()),
-            _ => pieces.push(words[n * 7 % words.len()].to_owned()),
+            _ => pieces.push(words[n % words.len()].to_owned()),
         }
     }
     let event = |piece: &String| {
-        serde_json::json!({
+        let chunk = serde_json::json!({
             "id": "chatcmpl-abcdefghijklmnopqrstuvwx", "object": "chat.completion.chunk", "created": 1_700_000_000,
             "model": "small", "choices": [{ "index": 0, "delta": { "content": piece }, "finish_reason": null }]
-        })
-        .to_string()
+        });
+        format!("data: {chunk}\n\n")
     };
     pieces.iter().map(event).collect()
 }

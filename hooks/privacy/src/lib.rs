@@ -4,6 +4,7 @@
 //! Everything here is pure but for the files that an operator names. No value that was found is ever printed: a
 //! [`Finding`] says what and where, not which.
 
+mod answer;
 mod decode;
 mod detect;
 mod finding;
@@ -18,6 +19,7 @@ mod scan;
 pub mod vault;
 pub mod watch;
 
+pub use answer::Answer;
 pub use finding::{Detector, Finding};
 pub use mask::mask;
 pub use restore::{Restorer, restore_whole};

@@ -5,16 +5,7 @@ use crate::mask::mask;
 use crate::pseudonym::{self, Code};
 use crate::vault::{MintError, Vault};
 
-/// What becomes of a value. The order is what the provider loses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transform {
-    /// It stays.
-    Keep,
-    /// A pseudonym stands for it, and it comes back in the answer.
-    Pseudonymise,
-    /// A mask stands for it, and it never comes back. Secrets go this way.
-    Redact,
-}
+pub use nemoclaw_policy::choose::Transform;
 
 /// The text with each finding replaced as `how` says; `None` where nothing changes. Findings are sorted and do not
 /// overlap, as a scanner gives them; of two that overlap all the same, the second loses what the first has covered.

@@ -204,3 +204,30 @@ pub const CLIENT_TIME: Duration = Duration::from_secs(2);
 pub const RESUME_PAUSE: Duration = Duration::from_secs(5);
 /// How often the worker tells the number of open connections, when it changed.
 pub const GAUGE_TIME: Duration = Duration::from_millis(100);
+
+/// Longest body of a call to a model, bytes. Owner: a request. Outcome: 413.
+pub const MODEL_BODY: usize = 10 * 1024 * 1024;
+
+/// Bodies up to this are looked at in the event loop; longer ones on a thread of their own, so that nobody else waits.
+pub const MODEL_INLINE: usize = 256 * 1024;
+
+/// Longest answer of a model that comes whole, bytes. Owner: a request. Outcome: 502.
+pub const MODEL_ANSWER: usize = 32 * 1024 * 1024;
+
+/// How long a model's stream may be silent. Owner: a request. Outcome: the stream ends with an error.
+pub const MODEL_IDLE: Duration = Duration::from_secs(120);
+
+/// Failures in a row after which a provider is left alone. Owner: the node. Outcome: the next of the chain.
+pub const MODEL_FAILURES: u32 = 5;
+
+/// How long it is left alone.
+pub const MODEL_REST: Duration = Duration::from_secs(15);
+
+/// Longest pause before a provider is asked again. Owner: a request. Outcome: the next of the chain.
+pub const MODEL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Tokens that are reserved for an answer whose request sets no limit.
+pub const MODEL_TOKENS: u64 = 4096;
+
+/// Answers whose labels are kept. Owner: a sandbox. Outcome: the oldest is forgotten.
+pub const MODEL_SAYINGS: usize = 4096;

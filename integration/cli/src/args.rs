@@ -8,14 +8,18 @@ use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 mod approvals;
 mod audit;
+mod inference;
 mod policy;
+mod privacy;
 mod provider;
 mod register;
 
 pub use approvals::{Allow, Approvals};
 pub use audit::{Audit, Verify};
+pub use inference::{Change, Inference, Replay};
 pub use policy::{Ask, Diff, Include, Policy};
-pub use provider::{Provider, Set};
+pub use privacy::{Explain, Privacy, Scan};
+pub use provider::{Detect, Provider, Set};
 pub use register::{Cluster, ClusterEngine, Named, Register, Registration, Removal, Unregister};
 
 /// Run agents in sandboxes and see what they did.
@@ -100,6 +104,12 @@ Exit code 1: a check failed.")]
     /// Keep credentials outside of sandboxes.
     #[command(subcommand)]
     Provider(Provider),
+    /// See and change which models sandboxes may ask.
+    #[command(subcommand)]
+    Inference(Inference),
+    /// See what is sensitive in a text, and what becomes of it on its way to a model.
+    #[command(subcommand)]
+    Privacy(Privacy),
     /// Watch the sandboxes: connections, decisions, traffic, the latest refusals. `q` ends it.
     #[command(after_help = "Examples:
   nemoclaw top

@@ -5,6 +5,7 @@ mod direct;
 mod engines;
 mod fault;
 mod kubernetes;
+mod models;
 mod node;
 mod printer;
 mod probe;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Args, Audit, Policy, Verb};
+use crate::args::{Args, Audit, Policy, Privacy, Verb};
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
@@ -38,6 +39,7 @@ fn usual_code(verb: &Verb) -> u8 {
         Verb::Policy(Policy::Check(_) | Policy::Explain(_) | Policy::Diff(_)) => {
             verbs::policy::CANNOT_TELL
         }
+        Verb::Privacy(Privacy::Explain(_)) => verbs::privacy::CANNOT_TELL,
         Verb::Audit(Audit::Verify(_)) => verbs::audit::CANNOT_TELL,
         _ => 1,
     }

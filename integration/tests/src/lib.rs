@@ -44,6 +44,7 @@ pub mod podman;
 pub mod pods;
 pub mod probe;
 pub mod router;
+pub mod search;
 pub mod shell;
 pub mod skip;
 pub mod upstream;

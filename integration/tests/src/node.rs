@@ -68,6 +68,8 @@ pub struct Node {
     pub host: Space,
     /// The other side.
     pub outside: Space,
+    /// Who signs for the providers.
+    pub authority: Outside,
     hosts: Vec<String>,
     tls: Arc<rustls::ServerConfig>,
     router: Child,
@@ -108,6 +110,7 @@ impl Node {
             outside,
             hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
             tls: authority.server(hosts),
+            authority,
             router,
             dir,
         }
@@ -123,11 +126,19 @@ impl Node {
     /// # Panics
     /// When the node was not started with that name.
     pub fn provider(&self, host: &str, key: Key) -> Model {
-        let at = self.hosts.iter().position(|known| known == host);
-        let address = format!("{}:443", address(at.expect("a known host")));
+        let address = format!("{}:443", self.address(host));
         let tls = self.tls.clone();
         self.outside
             .inside(move || Model::start(&address, Some(tls), key))
+    }
+
+    /// A provider's address.
+    ///
+    /// # Panics
+    /// When the node was not started with that name.
+    pub fn address(&self, host: &str) -> Ipv4Addr {
+        let at = self.hosts.iter().position(|known| known == host);
+        address(at.expect("a known host"))
     }
 
     /// A server on the host's loopback, without TLS.
@@ -187,15 +198,15 @@ impl Node {
         }
     }
 
-    /// Replaces the entries of providers, and waits until the router holds them. `$D` is the node's directory.
-    pub fn providers(&self, text: &str, names: &[&str]) {
+    /// Replaces the entries of providers, and waits until the router holds those credentials. `$D` is the node's directory.
+    pub fn providers(&self, text: &str, keyed: &[&str]) {
         put(
             &self.path("providers.yaml"),
             &text.replace("$D", &self.dir.path().display().to_string()),
         );
         wait_for("the providers", Duration::from_secs(10), || {
             let client = Client::connect(&self.path("state/router.sock")).ok()?;
-            (client.status().ok()?.providers == names).then_some(())
+            (client.status().ok()?.providers == keyed).then_some(())
         });
     }
 
@@ -309,6 +320,17 @@ impl Sandbox<'_> {
             .collect();
         assert_eq!(answers.len(), asks.len(), "{said:?}");
         answers
+    }
+
+    /// Host pid of its first process.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn pid(&self) -> i32 {
+        let told = self.node.cli(&["status", &self.name, "--output", "json"]);
+        let told: serde_json::Value = serde_json::from_str(&told.ok().stdout).expect("JSON");
+        let pid = told["sandboxes"][0]["pid"].as_i64().expect("a pid");
+        i32::try_from(pid).expect("a pid")
     }
 
     /// Replaces its policy as an editor does.

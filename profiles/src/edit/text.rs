@@ -46,10 +46,24 @@ impl Text {
         }
     }
 
-    /// A whole line after `line`.
-    fn line_after(&mut self, line: u32, text: &str) -> Option<()> {
+    /// The lines from `first` to `last` replaced by others.
+    pub fn replace_lines(&mut self, first: u32, last: u32, text: &str) -> Option<()> {
+        let ((start, _), (begin, end)) = (self.line(first)?, self.line(last)?);
+        let ending = self.ending();
+        let closed = self.text[begin..end].ends_with('\n');
+        let mut new = text.replace('\n', ending);
+        if closed {
+            new.push_str(ending);
+        }
+        self.text.replace_range(start..end, &new);
+        Some(())
+    }
+
+    /// Whole lines after `line`.
+    pub fn line_after(&mut self, line: u32, text: &str) -> Option<()> {
         let (start, end) = self.line(line)?;
         let ending = self.ending();
+        let text = text.replace('\n', ending);
         let added = if self.text[start..end].ends_with('\n') {
             format!("{text}{ending}")
         } else {

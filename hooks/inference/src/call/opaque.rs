@@ -48,6 +48,8 @@ fn look(value: &Json, found: &mut Vec<Opaque>) {
             for (key, member) in object.iter() {
                 match (key, member) {
                     ("input_audio" | "audio", Json::Object(_)) => found.push(Opaque::Audio),
+                    // A text in base64 is read like one in clear.
+                    ("file_data", Json::String(data)) if data.starts_with("data:text/") => {}
                     ("file_data", Json::String(_)) => found.push(Opaque::File),
                     ("file_id" | "file_ids" | "vector_store_ids", _) => found.push(Opaque::Stored),
                     ("encrypted_content", Json::String(_)) => found.push(Opaque::Encrypted),

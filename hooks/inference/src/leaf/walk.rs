@@ -54,6 +54,8 @@ impl<'f, 'v> Walk<'f, 'v> {
     fn value(&mut self, value: &mut Json, place: &Place<'_>, area: Area) {
         match value {
             Json::Null | Json::Bool(_) => {}
+            // Where an interface names the member it is a setting or a count.
+            Json::Number(_) if !area.free => {}
             Json::Number(number) => {
                 let text = number.to_string();
                 if text.bytes().filter(u8::is_ascii_digit).count() < DIGITS {

@@ -19,6 +19,10 @@ pub fn edit<R: Rewrite>(strings: &mut Strings<R>, chunk: &mut Json) -> Result<Ed
         edited.changed = true;
     }
     let envelope = envelope(chunk);
+    if chunk.get("choices").is_none() && chunk.get("usage").is_some() {
+        // Some servers count in a chunk without any.
+        return Ok(edited);
+    }
     let Some(Json::Array(choices)) = chunk.get_mut("choices") else {
         return Err(BadStream::Shape("choices"));
     };
@@ -49,9 +53,11 @@ fn one<R: Rewrite>(
         body.object_or_default().remove("reasoning_details");
         edited.changed = true;
     }
-    let mut switched = false;
+    let mut switched = !body.list("tool_calls").is_empty();
     each_slot(body, index, &mut |channel, text| {
-        if text.is_empty() {
+        // A call begins with its name, before there are arguments: what was said before it has ended.
+        let call = matches!(channel.kind, ChannelKind::Tool(_) | ChannelKind::Input(_));
+        if text.is_empty() && !call {
             return Ok(());
         }
         touched.push(channel);
@@ -105,6 +111,9 @@ fn tail_chunk(envelope: &Object, channel: Channel, tail: String) -> Json {
             ChannelKind::Text => json! { "content": tail },
             ChannelKind::Reasoning => json! { "reasoning_content": tail },
             ChannelKind::Refusal => json! { "refusal": tail },
+            ChannelKind::Input(call) => json! {
+                "tool_calls": vec![json! { "index": u64::from(call), "custom": json! { "input": tail } }],
+            },
             ChannelKind::Tool(call) => json! {
                 "tool_calls": vec![json! { "index": u64::from(call), "function": json! { "arguments": tail } }],
             },
@@ -133,8 +142,8 @@ fn each_slot(body: &mut Json, choice: u32, each: &mut Slot<'_>) -> Result<(), Ba
             "refusal" => ChannelKind::Refusal,
             "tool_calls" => {
                 for (at, call) in value.as_array_mut().into_iter().flatten().enumerate() {
-                    let kind = ChannelKind::Tool(number(call.get("index"), at));
-                    if let Some(text) = arguments(call) {
+                    let number = number(call.get("index"), at);
+                    if let Some((kind, text)) = arguments(call, number) {
                         each(channel(kind), text)?;
                     }
                 }
@@ -164,15 +173,13 @@ fn each_slot(body: &mut Json, choice: u32, each: &mut Slot<'_>) -> Result<(), Ba
     Ok(())
 }
 
-fn arguments(call: &mut Json) -> Option<&mut String> {
-    let custom = call.get("custom").is_some();
-    let (group, key) = if custom {
-        ("custom", "input")
-    } else {
-        ("function", "arguments")
+fn arguments(call: &mut Json, number: u32) -> Option<(ChannelKind, &mut String)> {
+    let (kind, group, key) = match call.get("custom") {
+        Some(_) => (ChannelKind::Input(number), "custom", "input"),
+        None => (ChannelKind::Tool(number), "function", "arguments"),
     };
     match call.get_mut(group)?.get_mut(key)? {
-        Json::String(text) => Some(text),
+        Json::String(text) => Some((kind, text)),
         _ => None,
     }
 }

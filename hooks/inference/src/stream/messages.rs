@@ -96,7 +96,7 @@ fn tails(ended: Vec<(Channel, String)>) -> Vec<Json> {
             let delta = match channel.kind {
                 ChannelKind::Text | ChannelKind::Refusal => json! { "type": "text_delta", "text": tail },
                 ChannelKind::Reasoning => json! { "type": "thinking_delta", "thinking": tail },
-                ChannelKind::Tool(_) => json! { "type": "input_json_delta", "partial_json": tail },
+                ChannelKind::Tool(_) | ChannelKind::Input(_) => json! { "type": "input_json_delta", "partial_json": tail },
             };
             json! { "type": "content_block_delta", "index": u64::from(channel.choice), "delta": delta }
         })

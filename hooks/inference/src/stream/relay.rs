@@ -101,6 +101,10 @@ impl<R: Rewrite> Relay<R> {
     /// # Errors
     /// It did so before the answer was complete.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<Outcome, BadStream> {
+        if !self.done && self.split.is_amid() {
+            // Some servers leave out the empty line after the last event.
+            self.push(b"\n\n", out).map_err(|_| BadStream::Cut)?;
+        }
         if !self.finished {
             return Err(BadStream::Cut);
         }

@@ -142,7 +142,7 @@ fn channel(string: &str, event: &Json) -> Option<Channel> {
             (ChannelKind::Reasoning, part("summary_index") | SUMMARY)
         }
         "function_call_arguments" | "mcp_call_arguments" => (ChannelKind::Tool(item), 0),
-        "custom_tool_call_input" | "code_interpreter_call_code" => (ChannelKind::Text, 0),
+        "custom_tool_call_input" | "code_interpreter_call_code" => (ChannelKind::Input(item), 0),
         _ => return None,
     };
     Some(Channel {
@@ -194,8 +194,8 @@ fn whole_item<R: Rewrite>(strings: &mut Strings<R>, item: &mut Json, index: u32)
     }
     for (key, kind) in [
         ("arguments", ChannelKind::Tool(index)),
-        ("input", ChannelKind::Text),
-        ("code", ChannelKind::Text),
+        ("input", ChannelKind::Input(index)),
+        ("code", ChannelKind::Input(index)),
     ] {
         if let Some(Json::String(text)) = item.get_mut(key) {
             changed |= strings.whole(Channel { choice, kind }, text);

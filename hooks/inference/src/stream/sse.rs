@@ -48,6 +48,11 @@ impl Splitter {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Whether an event has begun and not ended.
+    pub fn is_amid(&self) -> bool {
+        self.event < self.buffer.len()
+    }
+
     pub fn raw(&self, range: Range<usize>) -> &[u8] {
         &self.buffer[range]
     }

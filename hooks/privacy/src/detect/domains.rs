@@ -96,7 +96,8 @@ fn retina(bytes: &[u8]) -> bool {
     matches!(bytes, [b'1'..=b'9', b'x', b'.', ..])
 }
 
-fn is_top(label: &[u8]) -> bool {
+/// Whether a label is a top-level domain.
+pub(super) fn is_top(label: &[u8]) -> bool {
     if label.first().is_some_and(|byte| *byte >= 0x80) {
         return true;
     }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
-use super::bytes::{ALNUM, BLANK, DIGIT, UPPER, WIDE, before, has, is, run_back};
+use super::bytes::{ALNUM, BLANK, UPPER, WIDE, before, has, is, run_back};
 
 /// What a word says of a number near it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Cues {
 const WORDS: &[(Cue, &str)] = &[
     (
         Cue::Phone,
-        "phone|telephone|tel|tel.|mobile|mob|mob.|cell|cellphone|cell phone|fax|whatsapp|call|calling|dial|text me|sms|ring|hotline|landline|reach me|reach him|reach her|reach us|reach them|contact number|contact no|number is|my number|his number|her number|nummer ist|meine nummer|nummer lautet|mijn nummer|numer to|mój numer|numero|número|numéro|callback|call back|signal|voicemail|telefon|telefonnummer|handy|handynummer|mobil|mobilnummer|mobilfunk|rufnummer|anrufen|ruf|rufen sie|erreichbar|erreichen|festnetz|durchwahl|rückruf|téléphone|telephone|tél|tél.|portable|appelez|appeler|appelle|joindre|joignable|numéro est|mon numéro|teléfono|telefono|móvil|movil|celular|llame|llamar|llámame|llamame|mi número|mi numero|cellulare|cell.|chiamare|chiamami|chiamate|chiama|recapito|numero è|telefoon|telefoonnummer|mobiel|bellen|bel|gsm|06-nummer|komórka|komórkowy|zadzwoń|zadzwonić|dzwonić|telefonu|telefonicznie|kom.|telefone|ligue|ligar|contato|contacto|phone no|ph|ph.|ph no|फोन|मोबाइल|नंबर|फ़ोन|दूरभाष|сотовый|телефон|电话|手机|電話|携帯|전화|telefonas|puhelin|telefonszám|msisdn",
+        "phone|telephone|tel|tel.|mobile|mob|mob.|cell|cellphone|cell phone|fax|whatsapp|call|dial|text me|sms|hotline|landline|reach me|reach him|reach her|reach us|reach them|contact number|contact no|number is|my number|his number|her number|nummer ist|meine nummer|nummer lautet|mijn nummer|numer to|mój numer|numero|número|numéro|callback|call back|voicemail|telefon|telefonnummer|handy|handynummer|mobil|mobilnummer|mobilfunk|rufnummer|anrufen|rufen sie|erreichbar|erreichen|festnetz|durchwahl|rückruf|téléphone|telephone|tél|tél.|portable|appelez|appeler|appelle|joindre|joignable|numéro est|mon numéro|teléfono|telefono|móvil|movil|celular|llame|llamar|llámame|llamame|mi número|mi numero|cellulare|cell.|chiamare|chiamami|chiamate|chiama|recapito|numero è|telefoon|telefoonnummer|mobiel|bel me|bel ons|bellen|gsm|06-nummer|komórka|komórkowy|zadzwoń|zadzwonić|dzwonić|telefonu|telefonicznie|kom.|telefone|ligue|ligar|contato|contacto|phone no|ph|ph.|ph no|फोन|मोबाइल|नंबर|फ़ोन|दूरभाष|сотовый|телефон|电话|手机|電話|携帯|전화|telefonas|puhelin|telefonszám|msisdn",
     ),
     (
         Cue::Card,
@@ -246,11 +246,22 @@ fn closes(bytes: &[u8], at: usize) -> bool {
     if !has(bytes, at + 1, BLANK) {
         return false;
     }
-    let word = at - run_back(bytes, at, ALNUM | WIDE, 5);
+    let start = run_back(bytes, at, ALNUM | WIDE, 6);
+    let word = &bytes[start..at];
     let capital = has(bytes, at + 2, UPPER | WIDE);
-    word == 5
-        || (capital && !(bytes[at] == b'.' && (1..=4).contains(&word) && !before(bytes, at, DIGIT)))
+    let short = bytes[at] == b'.'
+        && (word.len() == 1
+            || SHORT
+                .iter()
+                .any(|short| word.eq_ignore_ascii_case(short.as_bytes())));
+    !short && (capital || word.len() >= 5)
 }
+
+/// Short forms that end with a dot and belong to what follows.
+const SHORT: [&str; 28] = [
+    "tel", "tél", "mob", "geb", "ur", "no", "nr", "dr", "mr", "mrs", "ms", "nasc", "nac", "cell",
+    "kom", "ph", "ref", "exp", "st", "fec", "idnr", "hr", "fr", "sr", "sra", "prof", "ing", "vgl",
+];
 
 fn collect(bytes: &[u8], from: usize, to: usize, mut each: impl FnMut(Cue, usize, usize)) {
     let Some(words) = ALL.as_ref() else { return };

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use super::Known;
-use super::bytes::{ALNUM, DIGIT, HEX, LETTER, before, has, is, run};
+use super::bytes::{ALNUM, DIGIT, HEX, LETTER, before, has, is, run, run_back};
 use super::near::{self, Cue};
 use crate::finding::Finding;
 
@@ -64,16 +64,23 @@ pub(super) fn at_dash(text: &str, at: usize, found: &mut Vec<Finding>) -> Option
     None
 }
 
-/// Notes a MAC address of three groups of four (`0a1b.2c3d.4e5f`), whose first dot is at `dot`.
-pub(super) fn cisco(bytes: &[u8], dot: usize, found: &mut Vec<Finding>) -> Option<usize> {
-    let start = dot.checked_sub(4)?;
+/// Notes a MAC address of three groups of four (`0a1b.2c3d.4e5f`), in whose first group the digit at `at` stands.
+pub(super) fn cisco(bytes: &[u8], at: usize, found: &mut Vec<Finding>) -> Option<usize> {
+    let start = run_back(bytes, at, HEX, 3);
+    if bytes.get(start + 4) != Some(&b'.') || bytes.get(start + 9) != Some(&b'.') {
+        return None;
+    }
     let end = start + 14;
     let run = bytes.get(start..end)?;
     let shaped = run.iter().enumerate().all(|(index, byte)| match index {
         4 | 9 => *byte == b'.',
         _ => is(*byte, HEX),
     });
-    let letters = run.iter().any(|byte| is(*byte, LETTER));
+    let letters = run
+        .split(|byte| *byte == b'.')
+        .filter(|group| group.iter().any(|byte| is(*byte, LETTER)))
+        .count()
+        >= 2;
     let apart = !before(bytes, start, ALNUM)
         && (start == 0 || bytes[start - 1] != b'.')
         && !has(bytes, end, ALNUM)
@@ -202,10 +209,10 @@ fn is_told(octets: [u16; 4], bytes: &[u8], end: usize) -> bool {
 
 /// Whether words or signs before it say that it is a version, or nothing says that numbers this small are no chapter.
 fn is_version(bytes: &[u8], at: usize, end: usize, octets: [u16; 4]) -> bool {
-    if is_private(octets) {
-        return false;
-    }
     let cues = near::before_only(bytes, at);
+    if is_private(octets) {
+        return cues.is_near(Cue::Version, VERSION_REACH / 2);
+    }
     let small =
         octets.iter().all(|octet| *octet < 16) && octets.iter().any(|octet| *octet != octets[0]);
     let known = matches!(octets, [8, 8, 4, 4] | [1, 0, 0, 1]);

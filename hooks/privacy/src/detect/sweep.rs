@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::bytes::{self, ALNUM};
-use super::{email, near, net, numbers, pem, secret, tokens, url};
+use super::{email, near, net, numbers, pem, secret, spoken, tokens, url};
 use crate::decode;
 use crate::finding::Finding;
 
@@ -61,6 +61,7 @@ pub(crate) fn prepare() {
     tokens::prepare();
     super::domains::prepare();
     secret::prepare();
+    spoken::prepare();
 }
 
 /// Every detector of this folder on `text`.
@@ -68,7 +69,7 @@ pub(crate) fn find(text: &str, found: &mut Vec<Finding>) -> Traces {
     let mut traces = Traces::default();
     marks(text, found, &mut traces);
     tokens::find(text, found, &mut traces);
-    secret::words(text, found);
+    spoken::find(text, found);
     traces
 }
 

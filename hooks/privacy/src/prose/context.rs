@@ -4,7 +4,7 @@
 const BLOCK: usize = 3072;
 
 /// So many lines of a block decide.
-const LINES: usize = 32;
+const LINES: usize = 24;
 
 /// Remembers what the blocks are.
 pub(super) struct Context<'a> {
@@ -146,7 +146,8 @@ fn begins(line: &[u8]) -> bool {
         b'#' => line
             .get(1)
             .is_some_and(|next| matches!(next, b'[' | b'!' | b'i' | b'd' | b'e' | b'u' | b'p')),
-        b'}' | b'{' | b'@' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
+        b'@' => !line.contains(&b' ') || line.contains(&b'('),
+        b'}' | b'{' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
         b'*' => line.get(1) == Some(&b'/'),
         b'<' => line.starts_with(b"<!--"),
         b'a'..=b'z' => WORDS.iter().any(|word| line.starts_with(word)),

@@ -58,6 +58,7 @@ pub(super) fn before(text: &str, start: usize) -> Cue {
 fn abbreviated(last: char, word: &Word) -> Cue {
     match last {
         '.' if word.known.any(Known::TITLE) => Cue::Title,
+        ',' if word.known.any(Known::ROLE) && word.shape == Shape::Lower => Cue::Soft,
         ',' if word.known.any(Known::GREETING) && word.shape == Shape::Title => Cue::Strong,
         _ => Cue::None,
     }
@@ -66,52 +67,50 @@ fn abbreviated(last: char, word: &Word) -> Cue {
 /// The word right before, with the words that it belongs to: "name is", "I am", "ich heiße".
 fn small(text: &str, word: &Word) -> Cue {
     let written = &text[word.start..word.end];
-    if text[..word.end].ends_with("I'm")
-        || text[..word.end].ends_with("I’m")
-        || text[..word.end].ends_with("i'm")
+    if written == "m"
+        && (text[..word.end].ends_with("I'm")
+            || text[..word.end].ends_with("I’m")
+            || text[..word.end].ends_with("i'm"))
     {
         return Cue::Strong;
     }
-    let earlier = || lead(text, word.start).map_or("", |word| &text[word.start..word.end]);
-    match written {
-        "heiße" | "heisse" | "heißt" | "llamo" | "llama" | "appelle" | "chiamo" | "chiama"
-        | "heet" | "heter" | "hedder" | "jmenuji" | "nazywam" => return Cue::Strong,
-        "is" | "ist" | "es" | "est" | "é" | "è" | "to" | "er" | "är" => match earlier() {
-            "name" | "Name" | "nombre" | "nom" | "nome" | "naam" | "navn" | "namn" | "imię"
-            | "names" => return Cue::Strong,
-            "this" | "This" | "hier" | "here" | "it" => return Cue::Soft,
-            _ => {}
-        },
-        "am" | "bin" | "suis" | "soy" | "sono" | "sou" | "ben" | "jestem" => {
-            if matches!(
-                earlier(),
-                "I" | "i"
-                    | "ich"
-                    | "Ich"
-                    | "je"
-                    | "Je"
-                    | "ik"
-                    | "Ik"
-                    | "Yo"
-                    | "yo"
-                    | "Io"
-                    | "Eu"
-                    | "eu"
-            ) || written.len() > 3
-            {
-                return Cue::Strong;
-            }
-        }
-        "się" => {
-            return if earlier().eq_ignore_ascii_case("nazywam") {
-                Cue::Strong
-            } else {
-                Cue::None
-            };
-        }
-        _ => {}
+    if !word.known.any(Known::PHRASE) {
+        return known_alone(word.known);
     }
-    let known = word.known;
+    let earlier = || lead(text, word.start).map_or("", |word| &text[word.start..word.end]);
+    let found = match written {
+        "heiße" | "heisse" | "heißt" | "llamo" | "llama" | "appelle" | "chiamo" | "chiama"
+        | "heet" | "heter" | "hedder" | "jmenuji" | "nazywam" | "adım" => Cue::Strong,
+        "is" | "ist" | "es" | "est" | "é" | "è" | "to" | "er" | "är" => names(earlier()),
+        "suis" | "sono" | "jestem" => Cue::Strong,
+        "am" | "bin" | "soy" | "sou" | "ben" if speaks(earlier()) => Cue::Strong,
+        "się" if earlier().eq_ignore_ascii_case("nazywam") => Cue::Strong,
+        _ => Cue::None,
+    };
+    found.max(known_alone(word.known))
+}
+
+/// "name is", "this is".
+fn names(before: &str) -> Cue {
+    match before {
+        "name" | "Name" | "nombre" | "nom" | "nome" | "naam" | "navn" | "namn" | "imię" => {
+            Cue::Strong
+        }
+        "this" | "This" | "hier" | "here" | "it" => Cue::Soft,
+        _ => Cue::None,
+    }
+}
+
+/// "I am": who speaks, or nobody, for the verb says it.
+fn speaks(before: &str) -> bool {
+    matches!(
+        before,
+        "" | "I" | "i" | "ich" | "Ich" | "ik" | "Ik" | "yo" | "Yo" | "eu" | "Eu"
+    )
+}
+
+/// What a small word says by itself.
+fn known_alone(known: Known) -> Cue {
     let greets = known.any(Known::GREETING) && !known.any(Known::BEFORE.and(Known::ARTICLE));
     if known.any(Known::TITLE) && !known.any(Known::ARTICLE.and(Known::BEFORE)) {
         Cue::Title
@@ -168,9 +167,10 @@ fn label(before: &str) -> Cue {
         word_at(&key[word.0..word.1], 0).map_or(Known::NONE, |word| word.known)
     };
     let named = known(last);
-    if words
-        .get(1)
-        .is_some_and(|earlier| known(earlier).any(Known::UNLABEL))
+    if named.any(Known::LABEL.and(Known::UNLABEL))
+        && words
+            .get(1)
+            .is_some_and(|earlier| known(earlier).any(Known::UNLABEL))
     {
         return Cue::Against;
     }

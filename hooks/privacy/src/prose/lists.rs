@@ -20,7 +20,7 @@ macro_rules! known {
 known! {
     GIVEN = 0, SURNAME = 1, COMMON = 2, PLACE = 3, NEVER = 4, TITLE = 5, GREETING = 6, CLOSING = 7, LABEL = 8,
     UNLABEL = 9, ROLE = 10, BEFORE = 11, VERB = 12, ARTICLE = 13, PARTICLE = 14, LEGAL = 15, HEAD = 16,
-    INSTITUTION = 17, STREET = 18, WAY = 19, UNIT = 20, COMPANY = 21, WORKS = 22, GEO = 23,
+    INSTITUTION = 17, STREET = 18, WAY = 19, UNIT = 20, COMPANY = 21, WORKS = 22, GEO = 23, PHRASE = 24, WORKING = 25, FIRM = 26,
 }
 
 impl Known {
@@ -64,6 +64,9 @@ impl Known {
             "company" => Known::COMPANY,
             "works" => Known::WORKS,
             "geo" => Known::GEO,
+            "phrase" => Known::PHRASE,
+            "working" => Known::WORKING,
+            "firm" => Known::FIRM,
             _ => Known::NONE,
         }
     }

@@ -9,7 +9,7 @@ use super::lists::Known;
 use super::word::{Shape, Word, letter_at, word_at};
 
 /// What introduces a name. The flag says whether a word that no list has will do.
-const CUES: [(&str, bool); 24] = [
+const CUES: [(&str, bool); 27] = [
     ("my name is ", true),
     ("my name's ", true),
     ("name is ", false),
@@ -18,22 +18,25 @@ const CUES: [(&str, bool); 24] = [
     ("llamo ", true),
     ("heiße ", true),
     ("heisse ", true),
-    ("ich bin ", false),
     ("appelle ", true),
-    ("je suis ", false),
     ("chiamo ", true),
     ("nome é ", true),
     ("nazywam się ", true),
     ("ik heet ", true),
     ("heter ", true),
     ("hedder ", true),
-    ("mr ", true),
+    (" mr ", true),
+    (" mr. ", true),
     ("mrs ", true),
-    ("mr. ", true),
     ("mrs. ", true),
     ("dear ", false),
     ("hello ", false),
     ("regards, ", false),
+    ("it's ", false),
+    (" hi ", false),
+    ("hey ", false),
+    ("tell ", false),
+    ("ask ", false),
 ];
 
 static FINDER: LazyLock<Option<Searcher>> =
@@ -48,10 +51,11 @@ pub(super) fn find(text: &str, context: &mut Context<'_>, names: &mut Vec<(usize
         let loose = CUES
             .get(cue.pattern().as_usize())
             .is_some_and(|(_, loose)| *loose);
-        let inside = text[..cue.start()]
-            .chars()
-            .next_back()
-            .is_some_and(|before| before.is_alphanumeric() || before == '_');
+        let inside = letter_at(text, cue.start())
+            && text[..cue.start()]
+                .chars()
+                .next_back()
+                .is_some_and(|before| before.is_alphanumeric() || before == '_');
         if !inside
             && let Some(end) = name(text, cue.end(), loose)
             && !context.code(cue.start())

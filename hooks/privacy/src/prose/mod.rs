@@ -10,10 +10,15 @@ mod lower;
 mod organisation;
 mod person;
 mod run;
+mod segment;
+#[cfg(test)]
+mod tests;
 mod word;
 
 use nemoclaw_policy::detector::BuiltIn;
 
+use self::lists::Known;
+use self::word::Word;
 use crate::finding::{Detector, Finding};
 
 /// Which of the three are looked for.
@@ -58,6 +63,9 @@ impl Prose {
             let Some(first) = run.first().copied() else {
                 continue;
             };
+            if opens_sentence(text, run) {
+                continue;
+            }
             if let Some(address) = address::judge(text, run)
                 && !context.credited(address.start)
                 && (address.postal || !context.code(first.start))
@@ -74,7 +82,7 @@ impl Prose {
             }
             persons.judge(text, run, &mut context);
         }
-        let mut names = persons.finish();
+        let mut names = persons.finish(&mut context);
         lower::find(text, &mut context, &mut names);
         let mut taken = addresses.clone();
         taken.extend_from_slice(&organisations);
@@ -87,6 +95,24 @@ impl Prose {
         add(self.organisation, organisations, found);
         add(self.person, names, found);
     }
+}
+
+/// Whether a run is one common word at the beginning of a sentence, as most are: nothing of it can be a name.
+fn opens_sentence(text: &str, run: &[Word]) -> bool {
+    const MORE: Known = Known::GIVEN
+        .and(Known::SURNAME)
+        .and(Known::STREET)
+        .and(Known::WAY)
+        .and(Known::INSTITUTION)
+        .and(Known::COMPANY);
+    let [only] = run else { return false };
+    let bytes = text.as_bytes();
+    let before = |back: usize| only.start.checked_sub(back).map_or(b'\n', |at| bytes[at]);
+    let starts =
+        before(1) == b'\n' || (before(1) == b' ' && matches!(before(2), b'.' | b'!' | b'?'));
+    let goes_on = bytes.get(only.end) == Some(&b' ')
+        && bytes.get(only.end + 1).is_some_and(u8::is_ascii_lowercase);
+    starts && goes_on && only.known.any(Known::COMMON) && !only.known.any(MORE)
 }
 
 /// Adds spans as findings of one detector, the widest where they overlap.

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::cue::Cue;
 use super::lists::Known;
 use super::run::{inside_sentence, lead};
-use super::word::{Shape, Word, letter_at, word_at};
+use super::word::{Shape, Word, letter_at, word_at, word_before};
 
 const NAME: Known = Known::GIVEN.and(Known::SURNAME);
 /// Words that a name of an organisation does not begin with.
@@ -15,7 +15,7 @@ const STRIPPED: Known = Known::ARTICLE
     .and(Known::TITLE);
 
 /// Legal forms with points, a stroke or small letters, as they stand behind a name.
-const FORMS: [&str; 34] = [
+const FORMS: [&str; 38] = [
     ", Inc.",
     ", Inc",
     ", LLC",
@@ -50,6 +50,10 @@ const FORMS: [&str; 34] = [
     " Sp. z o.o.",
     " d.o.o.",
     " A/S",
+    " plc",
+    " OÜ",
+    " A.Ş.",
+    " Oy",
 ];
 
 /// The organisation in a run, if there is one, and how much of the run it takes.
@@ -97,17 +101,21 @@ fn quoted(text: &str, start: usize, legal: bool) -> bool {
 /// The length of a legal form that stands behind this byte.
 fn form(text: &str, end: usize) -> Option<usize> {
     let rest = &text[end..];
-    let at = if rest.starts_with(", ") {
-        2
-    } else {
-        usize::from(rest.starts_with(' '))
+    let at = if rest.starts_with(", ") { 2 } else { 1 };
+    let (first, second) = match rest.as_bytes().get(at..at + 2) {
+        Some(&[first, second]) => (first, second),
+        _ => return None,
     };
-    if at == 0
-        || !matches!(
-            rest.as_bytes().get(at),
-            Some(b'I' | b'L' | b'C' | b'S' | b'B' | b'N' | b'A' | b'&' | b'e' | b's' | b'a' | b'd')
-        )
-    {
+    let possible = match first {
+        b'e' | b'a' | b'd' => second == b'.',
+        b's' => matches!(second, b'.' | b'p'),
+        b'p' => second == b'l',
+        b'I' | b'L' | b'C' | b'S' | b'B' | b'N' | b'A' | b'&' | b'O' => {
+            !matches!(second, b'a' | b'e' | b'i' | b'u' | b'h')
+        }
+        _ => false,
+    };
+    if !possible {
         return None;
     }
     FORMS
@@ -125,7 +133,24 @@ fn begin(text: &str, run: &[Word], to: usize) -> Option<usize> {
             word.known.any(STRIPPED) && !word.known.any(NAME) && word.shape != Shape::Upper
         })
         .count();
+    let linked = run[..to]
+        .iter()
+        .enumerate()
+        .skip(skip)
+        .rposition(|(at, word)| word.known == Known::PARTICLE && other(&run[skip..at]));
+    let skip = linked.map_or(skip, |at| at + skip + 1);
     let first = run[..to].get(skip)?;
+    if let Some(owner) = text[..first.start]
+        .strip_suffix("'s ")
+        .or_else(|| text[..first.start].strip_suffix("’s "))
+    {
+        let owner = word_before(text, owner.len()).filter(|word| word.shape == Shape::Title)?;
+        return Some(if text[..owner.start].ends_with("St. ") {
+            owner.start - 4
+        } else {
+            owner.start
+        });
+    }
     if skip > 0 {
         return Some(first.start);
     }
@@ -134,10 +159,23 @@ fn begin(text: &str, run: &[Word], to: usize) -> Option<usize> {
         .find(|sign| text[..first.start].ends_with(**sign));
     let before = joined.and_then(|sign| {
         let end = first.start - sign.len();
-        super::word::word_before(text, end)
+        word_before(text, end)
             .filter(|word| word.shape == Shape::Title && !word.known.any(STRIPPED))
     });
     Some(before.map_or(first.start, |word| word.start))
+}
+
+/// Whether the words before a small word are a person, or words of the sentence, and not the beginning of the name: "Ornella
+/// Bevilacqua di Generali", "Rechnung der Krüger", but "Universidad de Granada".
+fn other(words: &[Word]) -> bool {
+    let part = words
+        .iter()
+        .any(|word| word.known.any(Known::INSTITUTION.and(Known::HEAD)));
+    let person = words
+        .first()
+        .is_some_and(|word| word.known.any(Known::GIVEN) && !word.known.any(Known::COMMON))
+        && words.len() > 1;
+    !part && (person || words.iter().all(|word| word.known.any(Known::COMMON)))
 }
 
 /// "Acme Widgets GmbH".
@@ -232,81 +270,35 @@ fn company(text: &str, run: &[Word]) -> Option<(usize, usize)> {
 
 /// "works at Blue Harbor", "Employer: Blue Harbor".
 fn employer(text: &str, run: &[Word], cue: impl FnOnce() -> Cue) -> Option<(usize, usize)> {
-    const WORKING: [&str; 26] = [
-        "works",
-        "worked",
-        "working",
-        "work",
-        "employed",
-        "job",
-        "position",
-        "intern",
-        "interned",
-        "employee",
-        "engineer",
-        "manager",
-        "analyst",
-        "ceo",
-        "CEO",
-        "consultant",
-        "director",
-        "arbeitet",
-        "arbeite",
-        "travaille",
-        "trabaja",
-        "trabajo",
-        "lavora",
-        "lavoro",
-        "trabalha",
-        "werkt",
-    ];
+    const NOWHERE: Known = Known::PLACE.and(Known::NEVER).and(Known::ARTICLE);
     let first = run.first()?;
-    if first.known.any(Known::GIVEN) && !first.known.any(Known::COMMON)
-        || run.iter().all(|word| {
-            word.known
-                .any(Known::PLACE.and(Known::NEVER).and(Known::ARTICLE))
-        })
-    {
+    let person = first.known.any(Known::GIVEN) && !first.known.any(Known::COMMON);
+    if person || run.iter().all(|word| word.known.any(NOWHERE)) {
         return None;
     }
-    let written = |word: &Word| &text[word.start..word.end];
-    let labelled = || {
-        let key = text[..first.start]
-            .trim_end_matches([' ', '"', '\'', '*'])
-            .strip_suffix([':', '='])?
-            .trim_end_matches(['"', '\'', '*']);
-        let word = super::word::word_before(text, key.len())?;
-        matches!(
-            written(&word).to_lowercase().as_str(),
-            "company"
-                | "employer"
-                | "organisation"
-                | "organization"
-                | "firm"
-                | "firma"
-                | "arbeitgeber"
-                | "employeur"
-                | "empresa"
-                | "azienda"
-                | "bedrijf"
-                | "vendor"
-                | "supplier"
-                | "société"
-                | "entreprise"
-        )
-        .then_some(())
-    };
-    let before = lead(text, first.start);
-    let working = before.is_some_and(|word| {
-        matches!(written(&word), "joined" | "joining")
-            || (matches!(
-                written(&word),
-                "at" | "for" | "by" | "of" | "bei" | "chez" | "en" | "para" | "per" | "na" | "bij"
-            ) && lead(text, word.start).is_some_and(|verb| WORKING.contains(&written(&verb))))
-    });
-    if !(working || labelled().is_some()) || (working && cue() == Cue::Strong) {
+    let working = working(text, first.start);
+    if !(working || labelled(text, first.start)) || (working && cue() == Cue::Strong) {
         return None;
     }
     let end = run.iter().rposition(|word| word.known != Known::PARTICLE)?;
     Some((first.start, run[end].end))
+}
+
+/// Whether the words before say that somebody works here: "works at", "joined".
+fn working(text: &str, start: usize) -> bool {
+    let Some(before) = lead(text, start).filter(|word| word.known.any(Known::WORKS)) else {
+        return false;
+    };
+    let joined = matches!(&text[before.start..before.end], "joined" | "joining");
+    joined || lead(text, before.start).is_some_and(|verb| verb.known.any(Known::WORKING))
+}
+
+/// Whether a label of a company stands before: `Employer: `, `"company": "`.
+fn labelled(text: &str, start: usize) -> bool {
+    let before = text[..start].trim_end_matches([' ', '"', '\'', '*']);
+    before
+        .strip_suffix([':', '='])
+        .map(|key| key.trim_end_matches(['"', '\'', '*']))
+        .and_then(|key| word_before(text, key.len()))
+        .is_some_and(|word| word.known.any(Known::FIRM))
 }

@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use crate::detect::Known;
 use crate::finding::Finding;
 
 /// Sorts by start and joins what overlaps: the higher class names it, of one class a form of its
@@ -32,9 +31,12 @@ pub(super) fn merge(found: &mut Vec<Finding>) {
     found.extend(merged.into_iter().map(|(finding, _)| finding));
 }
 
-/// Whether what was found has a form of its own, and is not only a value behind a name.
+/// Whether what was found has a form of its own, and is not told by the words around it alone.
 fn has_form(finding: &Finding) -> bool {
-    finding.detector.name() != Known::SecretValue.built_in().name
+    !matches!(
+        finding.detector.name(),
+        "secret_value" | "person_name" | "postal_address" | "organisation"
+    )
 }
 
 fn stronger(a: &Finding, b: &Finding) -> Ordering {
@@ -43,7 +45,8 @@ fn stronger(a: &Finding, b: &Finding) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, merge};
+    use super::merge;
+    use crate::detect::Known;
 
     #[test]
     fn what_overlaps_becomes_one_that_covers_all_under_the_higher_class() {

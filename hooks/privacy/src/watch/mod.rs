@@ -13,6 +13,7 @@ use std::sync::Arc;
 use nemoclaw_policy::Class;
 
 use channel::{Channel, Dropping};
+use tail::Tail;
 
 use crate::finding::{Detector, Finding};
 use crate::mask::mask;
@@ -131,13 +132,18 @@ impl<C: Copy + Eq> Watcher<C> {
     fn pass(&mut self, channel: &mut Channel, end: bool, out: &mut String) {
         let view = std::mem::take(&mut *channel.view);
         let from = channel.passed;
-        let mut upto = if end {
-            view.len()
-        } else {
-            tail::waits(&view, from, self.watch.phrases)
+        let all = Tail {
+            start: view.len(),
+            behind_prose: false,
         };
+        let tail = if end {
+            all
+        } else {
+            tail::of(&view, from, self.watch.phrases)
+        };
+        let mut upto = tail.start;
         let full = !end && tail::is_too_long(&view, upto);
-        if upto > from && !full && !self.watch.phrases && tail::is_prose(&view, from..upto) {
+        if upto > from && !full && tail.behind_prose {
             out.push_str(&view[from..upto]);
         } else if upto > from || full {
             let findings = self.findings(&view, from);

@@ -4,9 +4,9 @@
 //! like the first letters of one; groups of digits and capitals, as numbers of cards and accounts are written; numbers
 //! long enough to be a register's, until the words behind them that say whose are there; a private key's block.
 
-use std::ops::Range;
-
 use memchr::memmem;
+
+use crate::detect::{keys, secret};
 
 /// Bytes that wait for a blank at most; what is longer is decided as it stands.
 const LONGEST_TOKEN: usize = 4 << 10;
@@ -21,37 +21,40 @@ const BEHIND: usize = 40;
 const DIGITS: usize = 7;
 /// Bytes of groups with separators that are read as one number.
 const LONGEST_NUMBER: usize = 64;
-/// How far behind `=` or `:` a word may be the value.
-const CUE: usize = 32;
 /// Letters of a word of prose.
 const LONGEST_WORD: usize = 24;
 
-/// Where the part begins that must wait.
-pub(super) fn waits(text: &str, from: usize, phrases: bool) -> usize {
-    let mut waits = word(text, from);
-    waits = waits.min(number(text, from, waits));
-    if let Some(block) = block(text, from) {
-        waits = waits.min(block);
+/// What waits of a text.
+pub(super) struct Tail {
+    /// Where it begins.
+    pub(super) start: usize,
+    /// Whether what stands before it is prose that no detector of secrets looks at, so that it need not be scanned.
+    pub(super) behind_prose: bool,
+}
+
+/// What must wait of the text from `from` on.
+pub(super) fn of(text: &str, from: usize, phrases: bool) -> Tail {
+    let open = secret::open(text);
+    let mut start = word(text, from);
+    start = start.min(number(text, from, start));
+    for open in [open.at, block(text, from)].into_iter().flatten() {
+        start = start.min(open.max(from));
     }
     if phrases {
-        waits = waits.min(phrase(text, from));
+        start = start.min(phrase(text, from));
     }
-    waits
+    let behind_prose =
+        !phrases && !open.spoken && text[from..start].split([' ', '\n']).all(is_word);
+    Tail {
+        start,
+        behind_prose,
+    }
 }
 
 /// Whether what waits from `upto` on is more than can wait.
 pub(super) fn is_too_long(text: &str, upto: usize) -> bool {
     let waits = text.len() - upto;
     waits > LONGEST_BLOCK || (waits > LONGEST_TOKEN && block(text, upto).is_none())
-}
-
-/// Whether the part is prose that no detector of secrets looks at, so that it need not be scanned.
-pub(super) fn is_prose(text: &str, part: Range<usize>) -> bool {
-    let near = part.start.saturating_sub(CUE);
-    !text.as_bytes()[near..part.start]
-        .iter()
-        .any(|byte| matches!(byte, b'=' | b':'))
-        && text[part].split([' ', '\n']).all(is_word)
 }
 
 /// Whether it is a word, or several joined by characters beyond ASCII.
@@ -96,7 +99,7 @@ fn word(text: &str, from: usize) -> usize {
         if !is_group(&bytes[start..text.len() - 1]) {
             return text.len();
         }
-    } else if is_word(last) && !begins_key(last) && !is_cued(bytes, start) {
+    } else if is_word(last) && !begins_key(last) {
         return text.len();
     }
     while start > from + 1
@@ -130,20 +133,16 @@ fn is_group(word: &[u8]) -> bool {
     digits || capitals
 }
 
-/// Whether what begins at `start` may be the value behind a key.
-fn is_cued(bytes: &[u8], start: usize) -> bool {
-    bytes[start.saturating_sub(CUE)..start]
-        .iter()
-        .any(|byte| matches!(byte, b'=' | b':'))
-}
-
-/// Whether a word may be the first letters of a vendor's key, of a JWT or of a scheme.
+/// Whether a word may be the first letters of a vendor's key, of a JWT, or the first of an account's number. `I` alone is
+/// let go: many an answer begins with it, and one letter tells nothing.
 fn begins_key(word: &str) -> bool {
     let word = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
-    !word.is_empty() && (KEYS.iter().any(|key| key.starts_with(word)) || "eyJ".starts_with(word))
+    match word.as_bytes() {
+        [] | [b'I'] => false,
+        [only] if only.is_ascii_uppercase() => true,
+        _ => keys::may_begin(word) || "eyJ".starts_with(word),
+    }
 }
-
-const KEYS: [&str; 4] = ["sk", "ghp", "npm", "xoxb"];
 
 /// Where the first number begins that words behind it may still name.
 fn number(text: &str, from: usize, end: usize) -> usize {
@@ -175,8 +174,9 @@ fn number(text: &str, from: usize, end: usize) -> usize {
 fn block(text: &str, from: usize) -> Option<usize> {
     const BEGIN: &[u8] = b"-----BEGIN";
     let bytes = text.as_bytes();
-    let begin = from + memmem::rfind(&bytes[from..], BEGIN)?;
-    let label = &bytes[begin + BEGIN.len()..];
+    let dashes = from + memmem::rfind(&bytes[from..], BEGIN)?;
+    let label = &bytes[dashes + BEGIN.len()..];
+    let begin = from + text[from..dashes].trim_end_matches('-').len();
     let Some(head) = memmem::find(&label[..label.len().min(80)], b"----") else {
         return (label.len() < 80 && !label.contains(&b'\n')).then_some(begin);
     };

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nemoclaw_api::audit::{CLOSE, Event};
-use nemoclaw_api::{Backend, BoxStatus, RegisterFds};
+use nemoclaw_api::{Backend, BoxStatus, ModelSpend, RegisterFds};
 use nemoclaw_policy::handover::{Capture, Handover, PolicyText};
 
 use super::files::{self, FileError};
@@ -46,8 +46,12 @@ pub struct Held {
     pub resumed: bool,
     /// Who waits for the registration.
     pub waiting: Option<Reply>,
+    /// What it has spent on models, where its policy asks any.
+    pub models: Option<ModelSpend>,
     /// Finds the programs behind its connections, once one was asked for.
     pub finder: Option<Finder>,
+    /// The memory in which the worker keeps the sandbox's pseudonyms: never a file, and gone with the sandbox.
+    session: OwnedFd,
     sequence: u64,
     owners: BTreeMap<PathBuf, u32>,
     told: Handover,
@@ -98,9 +102,15 @@ pub enum OnDisk {
 }
 
 impl Held {
-    /// Take a sandbox.
+    /// Take a sandbox, whose pseudonyms are kept in `session`.
     #[must_use]
-    pub fn new(claim: Claim, descriptors: RegisterFds, incarnation: u64, reply: Reply) -> Held {
+    pub fn new(
+        claim: Claim,
+        descriptors: RegisterFds,
+        session: OwnedFd,
+        incarnation: u64,
+        reply: Reply,
+    ) -> Held {
         let mut told = claim.handover;
         let texts = std::mem::take(&mut told.policies);
         let owners = texts
@@ -120,10 +130,12 @@ impl Held {
             watched: BTreeSet::new(),
             resumed: false,
             waiting: Some(reply),
+            models: None,
             finder: None,
             told,
             process: Process::behind(&descriptors.pidfd),
             descriptors,
+            session,
             sequence: 0,
             owners,
             capture: claim.capture,
@@ -185,8 +197,8 @@ impl Held {
     pub fn registration<'a>(
         &'a self,
         sandbox: &str,
-        spent: &'a OwnedFd,
-    ) -> (ToWorker, [BorrowedFd<'a>; 3]) {
+        [spent, models]: &'a [OwnedFd; 2],
+    ) -> (ToWorker, [BorrowedFd<'a>; 5]) {
         let message = ToWorker::Register {
             sandbox: sandbox.to_owned(),
             texts: self.in_force.clone(),
@@ -199,6 +211,8 @@ impl Held {
                 self.descriptors.listener.as_fd(),
                 self.descriptors.dns.as_fd(),
                 spent.as_fd(),
+                models.as_fd(),
+                self.session.as_fd(),
             ],
         )
     }
@@ -352,7 +366,7 @@ impl Held {
             connections: self.connections,
             bytes_out: self.tally.bytes_out,
             bytes_in: self.tally.bytes_in,
-            models: None,
+            models: self.models.clone(),
             last_denial: self.last_denial.clone(),
             since: self.since.clone(),
         }

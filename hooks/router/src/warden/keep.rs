@@ -23,6 +23,7 @@ use crate::link::Saved;
 const DIRECTORY: &str = "router";
 const IDENTITY: &str = "identity.json";
 const SPENT: &str = "spent";
+const MODELS: &str = "models";
 /// Where the start time stands in `/proc/<pid>/stat`, counted behind the name in brackets.
 const START_FIELD: usize = 19;
 
@@ -144,11 +145,15 @@ impl Keep {
         replace(&directory.join(IDENTITY), &kept.identity)
     }
 
-    /// The file of what a sandbox has spent; only the worker knows what it says.
+    /// The files of what a sandbox has spent, in traffic and on models; only the worker knows what they say.
     ///
     /// # Errors
-    /// It cannot be opened.
-    pub fn spent(&self, sandbox: &str) -> io::Result<OwnedFd> {
+    /// One cannot be opened.
+    pub fn spent(&self, sandbox: &str) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.file(sandbox, SPENT)?, self.file(sandbox, MODELS)?])
+    }
+
+    fn file(&self, sandbox: &str, name: &str) -> io::Result<OwnedFd> {
         let directory = self.directory(sandbox);
         DirBuilder::new()
             .recursive(true)
@@ -160,7 +165,7 @@ impl Keep {
             .create(true)
             .truncate(false)
             .mode(0o600)
-            .open(directory.join(SPENT))?;
+            .open(directory.join(name))?;
         Ok(file.into())
     }
 

@@ -163,7 +163,7 @@ pub fn run(config: Option<&Path>) -> Result<(), WardenError> {
         return Err(WardenError::NotRoot);
     }
     hide_memory().map_err(WardenError::Hide)?;
-    let settings = settings::gather(&node.router)?;
+    let settings = settings::gather(&node.router, &node.privacy)?;
     let disk = state::Disk {
         audit: audit::AuditLog::open(&node.data_dir, node.audit)?,
         keep: keep::Keep::open(&node.state_dir)?,

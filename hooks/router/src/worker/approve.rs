@@ -2,15 +2,13 @@
 
 use http::StatusCode;
 use nemoclaw_api::approvals::Question;
-use nemoclaw_policy::decide::{RuleRef, Verdict};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use super::event::{rule_text, short_path};
+use super::event::short_path;
 use super::sandbox::Sandbox;
 use super::tickets::{Ticket, Tickets};
-use super::wanted::Wanted;
 use crate::limits;
 use crate::link::{Answer, FromWorker};
 
@@ -43,35 +41,51 @@ impl Drop for Asking<'_> {
     }
 }
 
+/// A request that a person is asked about.
+pub struct Asked<'a> {
+    /// Its host.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+    /// Its method.
+    pub method: &'a str,
+    /// Its path.
+    pub path: &'a str,
+    /// Its query.
+    pub query: Option<&'a str>,
+    /// Its body.
+    pub body: &'a [u8],
+}
+
 /// What a person is shown of a request, and what an approval is bound to.
 #[must_use]
-pub fn question(wanted: &Wanted, body: &[u8]) -> Question {
+pub fn question(asked: &Asked<'_>) -> Question {
     let mut digest = Sha256::new();
-    let query = wanted.query.as_deref().unwrap_or_default();
+    let query = asked.query.unwrap_or_default();
     // The length parts query and body.
     digest.update((query.len() as u64).to_le_bytes());
     digest.update(query);
-    digest.update(body);
+    digest.update(asked.body);
     Question {
-        host: wanted.host.to_string(),
-        port: wanted.port,
-        method: short_path(&wanted.method),
-        path: wanted.path.clone(),
+        host: asked.host.to_owned(),
+        port: asked.port,
+        method: short_path(asked.method),
+        path: asked.path.to_owned(),
         digest: format!("{:x}", digest.finalize()),
-        length: body.len() as u64,
+        length: asked.body.len() as u64,
     }
 }
 
-/// Ask, and wait until a person has said, the policy has changed, or time is up. `Ok` is the proposal's id, `None` where
-/// the policy in force does not ask any more.
+/// Ask, and wait until a person has said, a policy is in force that no longer asks (`asks`), or time is up. `Ok` is the
+/// proposal's id, `None` where nobody is asked any more. `rule` is the one that asks, with its place.
 ///
 /// # Errors
 /// It may not pass now.
 pub async fn ask(
     sandbox: &Sandbox,
-    wanted: &Wanted,
     question: Question,
-    rule: &RuleRef,
+    rule: String,
+    asks: impl Fn(&nemoclaw_policy::Policy) -> bool,
 ) -> Result<Option<String>, NotApproved> {
     let Ok(_room) = sandbox.asking.try_acquire() else {
         return Err(crowded());
@@ -86,12 +100,10 @@ pub async fn ask(
         sandbox: sandbox.name.to_string(),
         ticket: asking.ticket.number,
         question,
-        rule: rule_text(rule),
+        rule,
     });
     let end = Instant::now() + limits::ASK_TIME;
     let mut proposal = None;
-    let asks =
-        |policy: &nemoclaw_policy::Policy| matches!(wanted.verdict(policy), Verdict::Ask { .. });
     let changed = sandbox.policy.revoked(asks);
     tokio::pin!(changed);
     loop {

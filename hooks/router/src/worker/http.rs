@@ -22,6 +22,7 @@ use super::denial::Denial;
 use super::event::{self, short_path};
 use super::forward;
 use super::framing::Found;
+use super::inference::{self, Concern};
 use super::judge::{self, Refusal};
 use super::pool::Origin;
 use super::program::Behind;
@@ -89,13 +90,14 @@ pub async fn serve(
         Dialect::One => {
             let served = one().serve_connection(TokioIo::new(io), service);
             let end = http1::UpgradeableConnection::graceful_shutdown;
-            follow(&connection, served.with_upgrades(), end).await;
+            Box::pin(follow(&connection, served.with_upgrades(), end)).await;
         }
         Dialect::Two => {
             let tasks = Tasks::default();
             let _owned = Owned(tasks.clone());
             let served = two(tasks).serve_connection(TokioIo::new(io), service);
-            follow(&connection, served, http2::Connection::graceful_shutdown).await;
+            let end = http2::Connection::graceful_shutdown;
+            Box::pin(follow(&connection, served, end)).await;
         }
     }
 }
@@ -200,6 +202,9 @@ async fn answer(connection: Arc<Inspected>, request: Request<Incoming>) -> Respo
     let (head, body) = request.into_parts();
     if !connection.sandbox.node.recording() {
         return unrecorded(&connection, &head);
+    }
+    if let Concern::Ours(api) = inference::concern(&connection, &head) {
+        return inference::serve(&connection, head, body, api).await;
     }
     let expects = head.headers.contains_key(header::EXPECT);
     match judge::judge(&connection, &head, body).await {

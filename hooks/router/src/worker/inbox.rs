@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
 use nemoclaw_api::wire;
-use nemoclaw_policy::Policy;
 use nemoclaw_policy::handover::PolicyText;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::sync::mpsc::UnboundedSender;
@@ -14,8 +13,9 @@ use super::authority::Authority;
 use super::budget::Budget;
 use super::credentials::Vault;
 use super::event::told;
+use super::inference::{State, Words};
 use super::names::Names;
-use super::policy::compile;
+use super::policy::{Met, compile};
 use crate::link::{Answer, Program, Saved, ToWorker, Unknown};
 
 /// Wait until there is something to read. A call that reads would be woken by every message that the warden takes, too.
@@ -45,7 +45,7 @@ pub enum Command {
         /// Their texts.
         texts: Vec<PolicyText>,
         /// What they say, or the fault.
-        policy: Result<Box<Policy>, String>,
+        policy: Result<Box<Met>, String>,
     },
     /// Other providers or credentials.
     Providers(Box<Vault>),
@@ -79,7 +79,7 @@ pub struct NewBox {
     /// Its policies.
     pub texts: Vec<PolicyText>,
     /// What they say.
-    pub policy: Policy,
+    pub met: Met,
     /// Their generation.
     pub generation: u64,
     /// Its CA.
@@ -88,6 +88,8 @@ pub struct NewBox {
     pub names: Names,
     /// What it has spent.
     pub budget: Budget,
+    /// What it keeps between its calls to models.
+    pub models: State,
     /// TCP listener.
     pub listener: OwnedFd,
     /// DNS socket.
@@ -95,11 +97,11 @@ pub struct NewBox {
 }
 
 /// Read until the link ends.
-pub fn read(link: &UnixStream, commands: &UnboundedSender<Command>) {
+pub fn read(link: &UnixStream, words: &Words, commands: &UnboundedSender<Command>) {
     loop {
         quiet(link);
         let command = match wire::receive::<ToWorker>(link) {
-            Ok((message, descriptors)) => translate(message, descriptors),
+            Ok((message, descriptors)) => translate(message, descriptors, words),
             Err(error) => {
                 super::log(&format!("the warden is gone: {}", told(&error)));
                 return;
@@ -113,7 +115,7 @@ pub fn read(link: &UnixStream, commands: &UnboundedSender<Command>) {
     }
 }
 
-fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
+fn translate(message: ToWorker, descriptors: Vec<OwnedFd>, words: &Words) -> Option<Command> {
     Some(match message {
         ToWorker::Settings(_) => return None,
         ToWorker::Register {
@@ -121,7 +123,7 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
             texts,
             generation,
             saved,
-        } => match new_box(&sandbox, texts, generation, saved, descriptors) {
+        } => match new_box(&sandbox, (texts, generation), saved, descriptors, words) {
             Ok(new) => Command::Register(Box::new(new)),
             Err(message) => Command::Reject { sandbox, message },
         },
@@ -130,7 +132,7 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
             sequence,
             texts,
         } => {
-            let policy = compile(&texts).map(Box::new);
+            let policy = compile(&texts, words).map(Box::new);
             Command::Policies {
                 sandbox,
                 sequence,
@@ -162,29 +164,34 @@ fn translate(message: ToWorker, descriptors: Vec<OwnedFd>) -> Option<Command> {
 
 fn new_box(
     sandbox: &str,
-    texts: Vec<PolicyText>,
-    generation: u64,
+    (texts, generation): (Vec<PolicyText>, u64),
     saved: Saved,
     descriptors: Vec<OwnedFd>,
+    words: &Words,
 ) -> Result<NewBox, String> {
     let mut descriptors = descriptors.into_iter();
     let mut next = || descriptors.next();
-    let (Some(listener), Some(dns), Some(spent)) = (next(), next(), next()) else {
+    let (Some(listener), Some(dns), Some(spent), Some(ledger), Some(journal)) =
+        (next(), next(), next(), next(), next())
+    else {
         return Err("the registration came without its sockets".to_owned());
     };
     let budget = Budget::open(spent.into())
         .map_err(|error| format!("what it has spent cannot be read: {error}"))?;
-    let policy = compile(&texts)?;
+    let models = State::open(ledger.into(), journal.into())
+        .map_err(|error| format!("what it keeps of its models cannot be read: {error}"))?;
+    let met = compile(&texts, words)?;
     let authority = Authority::new(sandbox, saved.ca).map_err(|error| told(&error))?;
     let names = Names::restore(&saved.names);
     Ok(NewBox {
         sandbox: sandbox.to_owned(),
         texts,
-        policy,
+        met,
         generation,
         authority,
         names,
         budget,
+        models,
         listener,
         dns,
     })

@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
 use nemoclaw_api::audit::Event;
+use nemoclaw_policy::Policy;
 use nemoclaw_policy::decide::{Grant, RuleRef, Verdict};
 use nemoclaw_policy::path::{normalise_path, normalise_path_with_slashes};
 
@@ -123,9 +124,17 @@ async fn approved(
         Ok(bytes) => bytes,
         Err(unread) => return Err((unreadable(event, &wanted.path, &unread), None)),
     };
-    let question = approve::question(&wanted, &bytes);
+    let question = approve::question(&approve::Asked {
+        host: &wanted.host,
+        port: wanted.port,
+        method: &wanted.method,
+        path: &wanted.path,
+        query: wanted.query.as_deref(),
+        body: &bytes,
+    });
     let sandbox = &connection.sandbox;
-    let proposal = match approve::ask(sandbox, &wanted, question, &rule).await {
+    let asks = |policy: &Policy| matches!(wanted.verdict(policy), Verdict::Ask { .. });
+    let proposal = match approve::ask(sandbox, question, rule_text(&rule), asks).await {
         Ok(proposal) => proposal,
         Err(not) => {
             let hint = match &not.proposal {

@@ -101,7 +101,8 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
                 .await;
             reset(&client);
         }
-        Handling::PassL4 => pass(sandbox, client, name, port, behind).await,
+        // Each way on the heap: a connection holds the room of the one that it goes, not of the largest.
+        Handling::PassL4 => Box::pin(pass(sandbox, client, name, port, behind)).await,
         Handling::InspectHttp => {
             let connection = |scheme| Inspected {
                 sandbox: sandbox.clone(),
@@ -111,7 +112,7 @@ async fn treat(sandbox: Arc<Sandbox>, client: TcpStream, from: SocketAddr) {
                 origin: Origin::new(&name, port, scheme).ok(),
                 behind: behind.clone(),
             };
-            inspect(client, connection).await;
+            Box::pin(inspect(client, connection)).await;
         }
     }
 }
@@ -135,11 +136,11 @@ async fn inspect(client: TcpStream, connection: impl Fn(Scheme) -> Inspected) {
         Ok(_) | Err(_) => return,
     };
     if speech != HANDSHAKE {
-        return serve_http(connection(Scheme::Http), client, Dialect::One).await;
+        return Box::pin(serve_http(connection(Scheme::Http), client, Dialect::One)).await;
     }
     let connection = connection(Scheme::Https);
-    match tls::open(&connection.sandbox, client, &connection.host).await {
-        Ok((stream, dialect)) => serve_http(connection, stream, dialect).await,
+    match Box::pin(tls::open(&connection.sandbox, client, &connection.host)).await {
+        Ok((stream, dialect)) => Box::pin(serve_http(connection, stream, dialect)).await,
         Err(error) => {
             let event = connection.event("tls");
             connection

@@ -19,6 +19,7 @@ pub mod framing;
 pub mod hello;
 mod http;
 mod inbox;
+mod inference;
 pub mod inspect;
 mod judge;
 mod listen;
@@ -60,6 +61,7 @@ use crate::limits;
 use crate::link::{FromWorker, Settings, ToWorker};
 use crate::meters::Meters;
 use dial::Dialer;
+use inference::Words;
 use proxy::{Proxy, Unsendable};
 use resolve::Resolver;
 use sandbox::Node;
@@ -115,7 +117,7 @@ fn start() -> Result<(), StartError> {
         return Err(StartError::Alone(wire::WireError::Ended));
     };
     match prepare(*settings) {
-        Ok((dialer, runtime)) => serve(link, dialer, &runtime),
+        Ok(prepared) => serve(link, prepared),
         Err(error) => {
             // The warden is told in its own words; a broken link ends both anyway.
             let _ = wire::send(&link, &FromWorker::Unfit(event::told(&error)), &[]);
@@ -125,7 +127,8 @@ fn start() -> Result<(), StartError> {
 }
 
 /// All that needs files, then the door is closed.
-fn prepare(settings: Settings) -> Result<(Dialer, tokio::runtime::Runtime), StartError> {
+fn prepare(settings: Settings) -> Result<Prepared, StartError> {
+    let words = Arc::new(Words::read(&settings.words, &settings.ner));
     let roots = dial::roots(&settings.roots, settings.public_roots)?;
     let resolver = Resolver::new(settings.hosts, servers(&settings.resolvers));
     let proxy = settings.proxy.map(Proxy::new).transpose()?;
@@ -135,7 +138,18 @@ fn prepare(settings: Settings) -> Result<(Dialer, tokio::runtime::Runtime), Star
         .enable_time()
         .build()?;
     confine::confine(settings.uid, settings.gid)?;
-    Ok((dialer, runtime))
+    Ok(Prepared {
+        dialer,
+        words,
+        runtime,
+    })
+}
+
+/// What was made while files could be read.
+struct Prepared {
+    dialer: Dialer,
+    words: Arc<Words>,
+    runtime: tokio::runtime::Runtime,
 }
 
 pub(crate) fn servers(addresses: &[std::net::IpAddr]) -> Vec<SocketAddr> {
@@ -145,17 +159,18 @@ pub(crate) fn servers(addresses: &[std::net::IpAddr]) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn serve(
-    link: UnixStream,
-    dialer: Dialer,
-    runtime: &tokio::runtime::Runtime,
-) -> Result<(), StartError> {
+fn serve(link: UnixStream, prepared: Prepared) -> Result<(), StartError> {
+    let Prepared {
+        dialer,
+        words,
+        runtime,
+    } = prepared;
     let reader = link.try_clone()?;
     let sink = sink::Sink::default();
     let (commands, inbox) = mpsc::unbounded_channel();
     std::thread::Builder::new()
         .name("from-warden".into())
-        .spawn(move || inbox::read(&reader, &commands))?;
+        .spawn(move || inbox::read(&reader, &words, &commands))?;
     let node = Arc::new(Node {
         dialer,
         sink: sink.clone(),
@@ -163,6 +178,7 @@ fn serve(
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         pipes: Semaphore::new(limits::PIPES),
+        breakers: Arc::default(),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),
         meters: Meters::default(),

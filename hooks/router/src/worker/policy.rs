@@ -6,13 +6,21 @@ use arc_swap::ArcSwap;
 use nemoclaw_policy::handover::PolicyText;
 use nemoclaw_policy::policy::Mode;
 use nemoclaw_policy::{Policy, Source, narrow};
+use nemoclaw_privacy::Scanner;
 use tokio::sync::watch;
+
+use super::inference::Words;
+use super::inference::ner::Service;
 
 /// A policy with its number.
 #[derive(Debug)]
 pub struct Compiled {
     /// What is allowed.
     pub policy: Policy,
+    /// What looks for what is sensitive in calls to models; `None` where the policy does not ask for it.
+    pub scanner: Option<Arc<Scanner>>,
+    /// The operator's services that look for names.
+    pub entities: Vec<Arc<Service>>,
     /// From 1; one more with every accepted change.
     pub generation: u64,
     texts: Vec<PolicyText>,
@@ -26,11 +34,32 @@ impl Compiled {
     }
 }
 
-/// Read the texts and meet them. Pure.
+/// A policy that was read, and what it needs.
+pub struct Met {
+    /// The policy.
+    pub policy: Policy,
+    /// As [`Compiled::scanner`].
+    pub scanner: Option<Arc<Scanner>>,
+    /// As [`Compiled::entities`].
+    pub entities: Vec<Arc<Service>>,
+}
+
+/// Read the texts, meet them, and make what they need of the operator's words. Pure.
 ///
 /// # Errors
 /// The first fault, with its caret.
-pub fn compile(texts: &[PolicyText]) -> Result<Policy, String> {
+pub fn compile(texts: &[PolicyText], words: &Words) -> Result<Met, String> {
+    let policy = meet(texts)?;
+    let scanner = words.scanner(&policy)?;
+    let entities = words.services(&policy)?;
+    Ok(Met {
+        policy,
+        scanner,
+        entities,
+    })
+}
+
+fn meet(texts: &[PolicyText]) -> Result<Policy, String> {
     let mut met: Option<Policy> = None;
     for text in texts {
         let policy = Policy::load(&source(text)).map_err(|fault| fault.to_string())?;
@@ -68,10 +97,12 @@ pub struct InForce {
 impl InForce {
     /// Begin with `policy`.
     #[must_use]
-    pub fn new(policy: Policy, texts: Vec<PolicyText>, generation: u64) -> InForce {
+    pub fn new(met: Met, texts: Vec<PolicyText>, generation: u64) -> InForce {
         InForce {
             current: ArcSwap::from_pointee(Compiled {
-                policy,
+                policy: met.policy,
+                scanner: met.scanner,
+                entities: met.entities,
                 generation,
                 texts,
             }),
@@ -97,15 +128,17 @@ impl InForce {
         self.changed.subscribe()
     }
 
-    /// Put `policy` in force; the same texts again are no change. Gives the generation.
-    pub fn replace(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+    /// Put another policy in force; the same texts again are no change. Gives the generation.
+    pub fn replace(&self, met: Met, texts: Vec<PolicyText>) -> u64 {
         let now = self.current.load();
         if now.texts == texts {
             return now.generation;
         }
         let generation = now.generation + 1;
         self.current.store(Arc::new(Compiled {
-            policy,
+            policy: met.policy,
+            scanner: met.scanner,
+            entities: met.entities,
             generation,
             texts,
         }));

@@ -46,9 +46,14 @@ impl Origin {
     /// # Errors
     /// No request can name such a host.
     pub fn new(host: &Arc<str>, port: u16, scheme: Scheme) -> Result<Origin, http::Error> {
-        let authority = Authority::try_from(format!("{host}:{port}"))?;
+        let bare = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_string()
+        };
+        let authority = Authority::try_from(format!("{bare}:{port}"))?;
         let named = if port == scheme.port() {
-            host.as_ref()
+            bare.as_str()
         } else {
             authority.as_str()
         };

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use nemoclaw_api::ModelSpend;
 use nemoclaw_api::audit::Event;
-use nemoclaw_policy::Policy;
+use nemoclaw_policy::choose;
 use nemoclaw_policy::decide::NameVerdict;
 use nemoclaw_policy::handover::PolicyText;
+use nemoclaw_policy::policy::LOCAL_NAME;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::approve::Waiting;
@@ -18,9 +20,11 @@ use super::credentials::Vault;
 use super::dial::Dialer;
 use super::dns::Answer;
 use super::event;
+use super::inference::State;
+use super::inference::breaker::Breakers;
 use super::metrics::Board;
 use super::names::{Names, NoAddress};
-use super::policy::InForce;
+use super::policy::{InForce, Met};
 use super::pool::{Pool, Rule};
 use super::program::Questions;
 use super::sink::Sink;
@@ -43,6 +47,8 @@ pub struct Node {
     pub requests: Arc<Semaphore>,
     /// Room for pipes that carry bulk.
     pub pipes: Semaphore,
+    /// Which providers of models fail.
+    pub breakers: Arc<Breakers>,
     /// Requests that wait for a person.
     pub waiting: Waiting,
     /// Whether the warden can write decisions to disk.
@@ -81,6 +87,12 @@ pub struct Sandbox {
     pub pool: ArcSwap<Pool>,
     /// What it has spent.
     pub budget: Budget,
+    /// What it keeps between its calls to models.
+    pub models: State,
+    /// Its connections to the operator's own models.
+    pub near: Pool,
+    /// Its connections to other models.
+    pub far: Pool,
     /// Room for requests that wait for a person.
     pub asking: Semaphore,
     /// Room for questions for programs.
@@ -127,7 +139,7 @@ pub struct Parts {
     /// Its name.
     pub name: Arc<str>,
     /// Its policy.
-    pub policy: Policy,
+    pub met: Met,
     /// The policy's texts.
     pub texts: Vec<PolicyText>,
     /// The policy's generation.
@@ -138,6 +150,8 @@ pub struct Parts {
     pub names: Names,
     /// What it has spent.
     pub budget: Budget,
+    /// What it keeps between its calls to models.
+    pub models: State,
 }
 
 impl Sandbox {
@@ -145,20 +159,23 @@ impl Sandbox {
     #[must_use]
     pub fn new(parts: Parts, node: Arc<Node>) -> Arc<Sandbox> {
         let tasks = Tasks::default();
-        let policy = Arc::new(InForce::new(parts.policy, parts.texts, parts.generation));
+        let policy = Arc::new(InForce::new(parts.met, parts.texts, parts.generation));
         Arc::new(Sandbox {
             name: parts.name,
             authority: parts.authority,
             pool: ArcSwap::from_pointee(Pool::new(&node, Rule::Policy(policy.clone()), &tasks)),
             policy,
-            tasks,
             questions: Semaphore::new(limits::PROGRAM_QUESTIONS),
             names: Mutex::new(parts.names),
             budget: parts.budget,
+            models: parts.models,
+            near: Pool::new(&node, Rule::Operator { local: true }, &tasks),
+            far: Pool::new(&node, Rule::Operator { local: false }, &tasks),
             asking: Semaphore::new(limits::ASKING_PER_BOX),
             room: Arc::new(Semaphore::new(limits::CONNECTIONS_PER_BOX)),
             requests: Arc::new(Semaphore::new(limits::REQUESTS_PER_BOX)),
             texts: Arc::new(Semaphore::new(limits::WEBSOCKET_TEXTS)),
+            tasks,
             open: AtomicU64::new(0),
             node,
         })
@@ -166,9 +183,9 @@ impl Sandbox {
 
     /// Put another policy in force; gives its generation. Idle upstream connections go: they may lead to addresses that
     /// it no longer lists.
-    pub fn follow(&self, policy: Policy, texts: Vec<PolicyText>) -> u64 {
+    pub fn follow(&self, met: Met, texts: Vec<PolicyText>) -> u64 {
         let before = self.policy.snapshot().generation;
-        let generation = self.policy.replace(policy, texts);
+        let generation = self.policy.replace(met, texts);
         if generation != before {
             let pool = Pool::new(&self.node, Rule::Policy(self.policy.clone()), &self.tasks);
             self.pool.store(Arc::new(pool));
@@ -196,6 +213,14 @@ impl Sandbox {
             _box: self.requests.clone().try_acquire_owned().ok()?,
             _node: self.node.requests.clone().try_acquire_owned().ok()?,
         })
+    }
+
+    /// What it has spent on models; `None` where its policy asks none.
+    #[must_use]
+    pub fn spend(&self) -> Option<ModelSpend> {
+        let policy = self.policy.snapshot();
+        choose::serves(&policy.policy, LOCAL_NAME)
+            .then(|| self.models.ledger.spend_of(&policy.policy))
     }
 
     /// Open connections.

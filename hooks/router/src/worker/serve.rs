@@ -6,6 +6,7 @@ use std::net::{TcpListener as StdListener, UdpSocket as StdUdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use nemoclaw_api::ModelSpend;
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -21,6 +22,7 @@ pub struct Worker {
     node: Arc<Node>,
     boxes: HashMap<String, Arc<Sandbox>>,
     told: BTreeMap<String, u64>,
+    spends: HashMap<String, ModelSpend>,
 }
 
 impl Worker {
@@ -31,6 +33,7 @@ impl Worker {
             node,
             boxes: HashMap::new(),
             told: BTreeMap::new(),
+            spends: HashMap::new(),
         }
     }
 
@@ -47,6 +50,7 @@ impl Worker {
                 },
                 _ = gauge.tick() => {
                     self.tell_connections();
+                    self.tell_spends();
                     self.tell_measured();
                 }
             }
@@ -85,7 +89,11 @@ impl Worker {
                     },
                 });
             }
-            Command::Providers(vault) => self.node.vault.store(Arc::from(vault)),
+            Command::Providers(vault) => {
+                let known = |name: &str| vault.named(name).is_some();
+                self.node.breakers.keep(known);
+                self.node.vault.store(Arc::from(vault));
+            }
             Command::Resolvers(addresses) => self
                 .node
                 .dialer
@@ -109,6 +117,7 @@ impl Worker {
                     gone.tasks.end();
                 }
                 self.told.remove(&sandbox);
+                self.spends.remove(&sandbox);
             }
             Command::ServeMetrics(port) => {
                 tokio::spawn(metrics::serve(self.node.clone(), port));
@@ -142,12 +151,13 @@ impl Worker {
         let dns = UdpSocket::from_std(dns)?;
         let parts = Parts {
             name: Arc::from(new.sandbox.as_str()),
-            policy: new.policy,
+            met: new.met,
             texts: new.texts,
             generation: new.generation,
             authority: new.authority,
             names: new.names,
             budget: new.budget,
+            models: new.models,
         };
         let sandbox = Sandbox::new(parts, self.node.clone());
         sandbox
@@ -181,6 +191,21 @@ impl Worker {
             self.node.sink.send(FromWorker::Connections(changed));
         }
         self.told = now;
+    }
+
+    /// Of sandboxes that may ask a model.
+    fn tell_spends(&mut self) {
+        let mut changed = Vec::new();
+        for (name, known) in &self.boxes {
+            let Some(now) = known.spend() else { continue };
+            if self.spends.get(name) != Some(&now) {
+                self.spends.insert(name.clone(), now.clone());
+                changed.push((name.clone(), now));
+            }
+        }
+        if !changed.is_empty() {
+            self.node.sink.send(FromWorker::Spends(changed));
+        }
     }
 
     /// No new connections; those open may end, for a while.

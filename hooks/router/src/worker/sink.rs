@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nemoclaw_api::audit::{CLOSE, Event, OPEN};
+use nemoclaw_api::audit::{CLOSE, Event, ModelCall, OPEN};
 use nemoclaw_api::wire::{self, WireError};
 use nix::sys::socket::{MsgFlags, send};
 use tokio::sync::{Notify, oneshot};
@@ -272,6 +272,20 @@ impl Record {
         self.change(|event| {
             event.verdict = "deny".into();
             event.reason = Some(reason.into());
+        });
+    }
+
+    /// The rule that decided.
+    pub fn ruled(&self, rule: String) {
+        self.change(|event| event.rule = Some(rule));
+    }
+
+    /// What becomes of a call to a model.
+    pub fn called(&self, how: impl FnOnce(&mut ModelCall)) {
+        self.change(|event| {
+            if let Some(call) = &mut event.model {
+                how(call);
+            }
         });
     }
 

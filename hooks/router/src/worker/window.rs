@@ -97,6 +97,22 @@ impl Window {
         self.add(&mut self.places(), now, axis, amount);
     }
 
+    /// Take back what was spent at `then` and not used.
+    pub fn give_back(&self, then: u64, axis: usize, amount: u64) {
+        let mut places = self.places();
+        let (number, index) = self.place_of(then, places.len());
+        let place = &mut places[index];
+        if place.number == number {
+            place.spent[axis] = place.spent[axis].saturating_sub(amount);
+            self.write(index, place);
+        }
+    }
+
+    fn place_of(&self, now: u64, count: usize) -> (u64, usize) {
+        let number = now / self.unit;
+        (number, usize::try_from(number).unwrap_or_default() % count)
+    }
+
     fn places(&self) -> MutexGuard<'_, Vec<Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,8 +129,7 @@ impl Window {
     }
 
     fn add(&self, places: &mut [Place], now: u64, axis: usize, amount: u64) {
-        let number = now / self.unit;
-        let index = usize::try_from(number).unwrap_or_default() % places.len();
+        let (number, index) = self.place_of(now, places.len());
         let place = &mut places[index];
         if place.number != number {
             *place = Place {
@@ -123,6 +138,10 @@ impl Window {
             };
         }
         place.spent[axis] = place.spent[axis].saturating_add(amount);
+        self.write(index, place);
+    }
+
+    fn write(&self, index: usize, place: &Place) {
         let written = self
             .file
             .write_all_at(&place.written(), (index * PLACE) as u64);

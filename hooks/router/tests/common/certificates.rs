@@ -38,8 +38,13 @@ impl Outside {
 
     /// A client's certificate.
     pub fn client(&self) -> Pem {
+        self.pem("client.test")
+    }
+
+    /// A certificate for `name`, for a program of others.
+    pub fn pem(&self, name: &str) -> Pem {
         let key = KeyPair::generate().expect("key");
-        let params = CertificateParams::new(["client.test".to_owned()]).expect("params");
+        let params = CertificateParams::new([name.to_owned()]).expect("params");
         let leaf = params.signed_by(&key, &self.issuer).expect("leaf");
         Pem {
             certificate: leaf.pem(),

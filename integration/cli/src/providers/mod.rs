@@ -3,6 +3,7 @@
 
 mod disk;
 mod edit;
+pub mod entry;
 
 pub use disk::{Disk, write_secret};
 pub use edit::{remove, set};

@@ -5,11 +5,13 @@ pub mod audit;
 pub mod connect;
 pub mod doctor;
 pub mod exec;
+pub mod inference;
 pub mod keep;
 pub mod kubernetes;
 pub mod list;
 pub mod logs;
 pub mod policy;
+pub mod privacy;
 pub mod provider;
 pub mod register;
 pub mod rm;
@@ -21,7 +23,7 @@ pub mod top;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Verb};
+use crate::args::{self, Args, Verb};
 use crate::direct::boxes::{self, Sandbox};
 use crate::direct::names;
 use crate::fault::Fault;
@@ -48,6 +50,8 @@ pub fn dispatch(args: &Args, printer: Printer) -> anyhow::Result<ExitCode> {
         Verb::Policy(policy) => policy::run(args, policy, printer),
         Verb::Approvals(verb) => approvals::run(&node()?, verb, printer),
         Verb::Provider(verb) => provider::run(&node()?, verb, printer),
+        Verb::Inference(inference) => inference::run(args, inference, printer),
+        Verb::Privacy(privacy) => privacy::run(args, privacy, printer),
         Verb::Router(router) => router::run(&node()?, *router, printer),
         Verb::Top(top) => top::run(&node()?, top, printer),
         Verb::Audit(audit) => audit::run(&node()?, audit, printer),
@@ -69,13 +73,17 @@ fn printed_name(verb: &Verb) -> Option<&'static str> {
         Verb::Stop(_) => "stop",
         Verb::Rm(_) => "rm",
         Verb::Approvals(_) => "approvals",
+        // It dials loopback alone, and reads nothing of root's.
+        Verb::Provider(args::Provider::Detect(_)) => return None,
         Verb::Provider(_) => "provider",
         Verb::Router(_) | Verb::BecomeRouter => "router",
         Verb::Keep(_) => "keep",
         Verb::Top(_) => "top",
         Verb::Audit(_)
         | Verb::Doctor(_)
+        | Verb::Inference(_)
         | Verb::Policy(_)
+        | Verb::Privacy(_)
         | Verb::Register(_)
         | Verb::Unregister(_) => return None,
     })

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::args::{Format, Status};
 use crate::direct::boxes::{self, Sandbox, State};
 use crate::direct::names;
+use crate::models::spend;
 use crate::node::Node;
 use crate::printer::{Printer, Tone, table};
 use crate::probe::Walls;
@@ -223,6 +224,9 @@ fn text(seen: &Seen, printer: Printer) -> String {
             routed.allowed, routed.denied, routed.connections
         );
         rows.push(row("flows", flows));
+        if let Some(spent) = &routed.models {
+            rows.push(row("models", format!("{} in 24 h", spend::words(spent))));
+        }
         if let Some(last) = &routed.last_denial {
             rows.push(row("last denial", crate::verbs::logs::sentence(last)));
         }

@@ -67,20 +67,27 @@ fn the_last_providers_failure_is_told_in_the_clients_own_dialect() {
         return;
     };
     let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big], retries: 0 }", "");
-    for (fault, kinds) in [
-        (status(429, Some(7)), ["RateLimitError"; 2]),
-        (status(400, None), ["BadRequestError"; 2]),
-        (status(500, None), ["InternalServerError"; 2]),
-        (status(503, None), ["InternalServerError"; 2]),
-        (Fault::Reset, ["InternalServerError"; 2]),
+    for (fault, told) in [
+        (status(429, Some(7)), 429..=429),
+        (status(400, None), 400..=400),
+        (status(500, None), 500..=504),
+        (status(503, None), 500..=504),
+        (Fault::Reset, 500..=504),
     ] {
-        // A breaker must not hide the second failure behind its own.
-        for (ask, kind) in both().into_iter().zip(kinds) {
-            ground.cloud.always(Plan::fault(fault));
-            let answer = &sandbox.python(&[ask])[0];
-            assert_eq!(answer["kind"], kind, "{fault:?}: {answer}");
-            assert!(answer["body"].is_object(), "{fault:?}: {answer}");
+        ground.cloud.always(Plan::fault(fault));
+        let answers = sandbox.python(&both());
+        for answer in &answers {
+            let status = answer["status"].as_u64().unwrap_or_default();
+            assert!(told.contains(&status), "{fault:?}: {answer}");
         }
+        assert!(
+            answers[0]["body"]["message"].is_string(),
+            "{fault:?}: {answers:?}"
+        );
+        assert_eq!(
+            answers[1]["body"]["type"], "error",
+            "{fault:?}: {answers:?}"
+        );
     }
 }
 
@@ -107,8 +114,12 @@ fn an_answer_that_is_cut_or_spoilt_is_an_error_and_never_half_an_answer() {
             streamed("anthropic", "any", SAID),
         ];
         for (asked, answer) in asks.iter().zip(sandbox.python(&asks)) {
-            let error = answer["error"].is_string();
-            assert!(error, "{fault:?}: {asked}: {answer}");
+            // JSON is JSON, whatever its server calls it; a stream of something else is none.
+            let whole = matches!(fault, Fault::Kind(_)) && asked["stream"].is_null();
+            assert!(
+                whole || answer["error"].is_string(),
+                "{fault:?}: {asked}: {answer}"
+            );
         }
     }
     ground.cloud.always(Plan::echo());
@@ -210,8 +221,8 @@ fn a_budget_that_is_spent_is_429_with_a_body_for_programs() {
         assert!(answer["body"].to_string().contains("budget"), "{answer}");
     }
     assert_eq!(ground.counts(), [0, 1, 1]);
-    let tokens = ground.sandbox("budgets: { tokens: 1500 }", "");
-    let answers = tokens.python(&vec![ask("openai", "big", SAID); 200 / 4]);
+    let tokens = ground.sandbox("budgets: { tokens: 600 }", "");
+    let answers = tokens.python(&vec![ask("openai", "big", SAID); 20]);
     assert!(
         answers.iter().any(|answer| answer["status"] == 429),
         "eighteen tokens each, and what is reserved"

@@ -1,13 +1,15 @@
 //! Where packets go, and where values are found.
 
 use std::fs;
+use std::time::Duration;
 
 use nemoclaw_tests::node::Sandbox;
+use nemoclaw_tests::search::{memory_holds, processes_beside};
 use nemoclaw_tests::sh;
-use nemoclaw_tests::shell::Output;
+use nemoclaw_tests::shell::{Output, wait_for};
 
 use crate::support::{
-    CHAIN, CLAUDE_KEY, CLOUD_KEY, EMAIL, Ground, ask, holds_none, key, streamed, text, values,
+    CHAIN, CLAUDE_KEY, CLOUD_KEY, EMAIL, Ground, OWN, ask, holds_none, streamed, text, values,
 };
 
 #[test]
@@ -16,10 +18,10 @@ fn a_configuration_with_local_providers_only_sends_nothing_off_the_host() {
         return;
     };
     let home = "version: 1\nproviders:\n  home: { type: llama.cpp, base_url: 'http://127.0.0.1:8080/v1', models: [small] }\n";
-    ground.node.providers(home, &["home"]);
+    ground.node.providers(home, &[]);
     let sandbox = ground.sandbox("{}", "{}");
     let before = ground.node.sent();
-    let prompt = format!("My address is {EMAIL}, my key {}.", key());
+    let prompt = format!("My address is {EMAIL}.");
     let asks = [
         ask("openai", "small", &prompt),
         streamed("openai", "small", &prompt),
@@ -32,7 +34,7 @@ fn a_configuration_with_local_providers_only_sends_nothing_off_the_host() {
         assert_eq!(text(answer), prompt);
     }
     assert!(answers[4]["status"].as_u64() >= Some(400), "{answers:?}");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    std::thread::sleep(Duration::from_millis(300));
     assert_eq!(
         ground.node.sent(),
         before,
@@ -115,15 +117,53 @@ fn what_is_sensitive_is_found_in_no_log_number_or_word_of_the_operators() {
     keys_are_nowhere_in(&sandbox);
 }
 
-/// The providers' keys are in no file, variable or command line of a sandbox.
+/// Asks, and lives on with what it has heard.
+const AGENT: &str = "\
+import sys, time
+sys.argv = ['ask.py', sys.argv[1]]
+exec(open('/opt/asks/ask.py').read())
+open('/sandbox/asked', 'w').write('yes')
+time.sleep(600)
+";
+
+/// The providers' keys are in no file, variable, command line or memory of a sandbox; its own is where it put it.
 fn keys_are_nowhere_in(sandbox: &Sandbox<'_>) {
+    let asks = ask("openai", "any", "Hello.").to_string();
+    let variables = [
+        "PYTHONPATH=/opt/clients/python",
+        "PYTHONDONTWRITEBYTECODE=1",
+    ];
+    let begin = "/usr/bin/python3 -c \"$0\" \"$1\" >/sandbox/answer 2>&1 &";
+    sandbox
+        .exec_with(&variables, &["sh", "-c", begin, AGENT, &asks])
+        .ok();
+    wait_for("the agent's answer", Duration::from_secs(60), || {
+        (sandbox.exec(&["test", "-e", "/sandbox/asked"]).code == 0).then_some(())
+    });
+    sandbox
+        .exec(&["cat", "/sandbox/answer"])
+        .ok()
+        .says("Hello.");
+    let init = sandbox.pid();
+    let held = |word: &str| {
+        let mut places = Vec::new();
+        for pid in processes_beside(init) {
+            if memory_holds(pid, word) {
+                places.push(format!("memory of {pid}"));
+            }
+        }
+        let root = format!("/proc/{init}/root");
+        let found = sh(&format!(
+            "grep -rlaF -D skip -e {word} {root}/sandbox {root}/tmp {root}/etc {root}/dev/shm {root}/var 2>/dev/null; true"
+        ));
+        places.extend(found.stdout.lines().map(str::to_owned));
+        places
+    };
+    assert!(
+        held(OWN).iter().any(|place| place.starts_with("memory")),
+        "what is there is found"
+    );
     for secret in [CLOUD_KEY, CLAUDE_KEY] {
-        // The pattern is put together inside, so that the search does not find itself.
-        let (one, two) = secret.split_at(10);
-        let script = format!(
-            "p={one}; q={two}; grep -rlaF -D skip -e \"$p$q\" /sandbox /tmp /etc /dev/shm /proc/1/environ /proc/1/cmdline /proc/self/environ 2>/dev/null; true"
-        );
-        let found = sandbox.exec(&["sh", "-c", &script]).ok();
-        assert_eq!(found.text(), "", "{found:?}");
+        assert_eq!(held(secret), Vec::<String>::new());
     }
 }

@@ -86,7 +86,7 @@ pub fn up(more: &str) -> Option<Node> {
     let node = some(more)?;
     node.secret("cloud.key", CLOUD_KEY);
     node.secret("claude.key", CLAUDE_KEY);
-    node.providers(PROVIDERS, &["claude", "cloud", "home"]);
+    node.providers(PROVIDERS, &["claude", "cloud"]);
     Some(node)
 }
 

@@ -3,6 +3,7 @@
 use super::{Said, Tell};
 use crate::json::{Json, Object, object};
 use crate::stream::BadStream;
+use crate::stream::strings::MOST;
 use crate::translate::responses::{
     called, reasoning, refusal_part, response, said, summary_part, text_part,
 };
@@ -65,8 +66,11 @@ impl AsResponses {
         self.event(kind, members, out);
     }
 
-    fn open(&mut self, open: Open, out: &mut Vec<Json>) {
+    fn open(&mut self, open: Open, out: &mut Vec<Json>) -> Result<(), BadStream> {
         self.close(out);
+        if self.items.len() == MOST {
+            return Err(BadStream::TooMany);
+        }
         let id = self.item_id();
         let (item, part) = match &open {
             Open::Text(_) => (
@@ -101,6 +105,7 @@ impl AsResponses {
             None => {}
         }
         self.open = Some(open);
+        Ok(())
     }
 
     fn close(&mut self, out: &mut Vec<Json>) {
@@ -196,7 +201,7 @@ impl Tell for AsResponses {
             }
             Said::Text(piece) => {
                 if !matches!(self.open, Some(Open::Text(_))) {
-                    self.open(Open::Text(String::new()), out);
+                    self.open(Open::Text(String::new()), out)?;
                 }
                 if let Some(Open::Text(text)) = &mut self.open {
                     text.push_str(piece);
@@ -210,7 +215,7 @@ impl Tell for AsResponses {
             }
             Said::Refusal(piece) => {
                 if !matches!(self.open, Some(Open::Refusal(_))) {
-                    self.open(Open::Refusal(String::new()), out);
+                    self.open(Open::Refusal(String::new()), out)?;
                 }
                 if let Some(Open::Refusal(text)) = &mut self.open {
                     text.push_str(piece);
@@ -219,7 +224,7 @@ impl Tell for AsResponses {
             }
             Said::Reasoning(piece) => {
                 if !matches!(self.open, Some(Open::Reasoning(_))) {
-                    self.open(Open::Reasoning(String::new()), out);
+                    self.open(Open::Reasoning(String::new()), out)?;
                 }
                 if let Some(Open::Reasoning(text)) = &mut self.open {
                     text.push_str(piece);
@@ -237,7 +242,7 @@ impl Tell for AsResponses {
                     name: name.to_owned(),
                     arguments: String::new(),
                 };
-                self.open(Open::Call { index, call }, out);
+                self.open(Open::Call { index, call }, out)?;
             }
             Said::Arguments { index, piece } => {
                 match &mut self.open {

@@ -10,6 +10,9 @@ use crate::translate::Stop;
 
 type Each<'f> = dyn FnMut(Said<'_>) -> Result<(), BadStream> + 'f;
 
+/// Numbers of calls that have none.
+const UNNUMBERED: u32 = 1 << 20;
+
 /// Hears one interface.
 pub struct Hear {
     from: Api,
@@ -79,8 +82,14 @@ impl Hear {
     }
 
     fn chat_call(&mut self, call: &Json, at: usize, each: &mut Each<'_>) -> Result<(), BadStream> {
-        let theirs = number(call.get("index"), at);
         let function = call.get("function").ok_or(BadStream::Shape("function"))?;
+        let named = function.text("name").is_some_and(|name| !name.is_empty());
+        let theirs = match (call.get("index"), self.calls.last()) {
+            (None, Some(last)) if !named => *last,
+            // Gemini sends each call whole and gives none a number.
+            (None, _) => UNNUMBERED + number(None, self.calls.len()),
+            (index, _) => number(index, at),
+        };
         let index = match self.calls.iter().position(|known| *known == theirs) {
             Some(index) => number(None, index),
             None => {

@@ -33,6 +33,16 @@ pub(super) fn prepare() {
     LazyLock::force(&BY_FIRST);
 }
 
+/// Whether a word may be the first letters of a key's prefix: whoever sees only the beginning of a text must wait for more.
+pub(crate) fn may_begin(word: &str) -> bool {
+    let first = word.as_bytes().first();
+    first.is_some_and(|first| {
+        BY_FIRST[*first as usize]
+            .iter()
+            .any(|rule| rule.prefix.starts_with(word))
+    })
+}
+
 /// Notes the key in or around the long token `token`; where to go on behind it.
 pub(super) fn at_token(text: &str, token: Range<usize>, found: &mut Vec<Finding>) -> Option<usize> {
     let bytes = text.as_bytes();
@@ -51,6 +61,7 @@ fn prefixed(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
         .find_map(|at| {
             BY_FIRST[bytes[at] as usize]
                 .iter()
+                .filter(|rule| at == token.start || rule.prefix.len() >= 4 || bytes[at - 1] == b'n')
                 .find_map(|rule| rule.matches(bytes, at))
                 .map(|end| at..end)
         })

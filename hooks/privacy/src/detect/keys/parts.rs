@@ -133,7 +133,9 @@ fn telegram(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     let fits = (8..=10).contains(&(colon - start))
         && (34..=36).contains(&(token.end - token.start))
         && bytes[token.start..].starts_with(b"AA")
-        && !before(bytes, start, ALNUM) | bytes[..start].ends_with(b"bot");
+        && (!before(bytes, start, ALNUM)
+            || bytes[..start].ends_with(b"bot")
+            || behind_escape(bytes, start));
     fits.then_some(start..token.end)
 }
 
@@ -187,13 +189,13 @@ fn azure(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
     while matches!(bytes[end - 1], b'.') {
         end -= 1;
     }
+    let apart = !before(bytes, start, ALNUM) || behind_escape(bytes, start);
     let fits = head[4] == b'Q'
         && is(head[3], DIGIT)
         && head[..3]
             .iter()
             .all(|byte| is(*byte, TOKEN) || *byte == b'.');
-    (fits && (31..=35).contains(&(end - tilde - 1)) && !before(bytes, start, ALNUM))
-        .then_some(start..end)
+    (fits && (31..=35).contains(&(end - tilde - 1)) && apart).then_some(start..end)
 }
 
 /// `access_token$production$…$…`.

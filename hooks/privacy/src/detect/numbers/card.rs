@@ -1,7 +1,7 @@
 //! Payment cards: the issuer's digits, the length, the Luhn digit.
 
 use super::checks::luhn;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, in_table};
 use crate::detect::Known;
 use crate::detect::near::{self, Cue};
 use crate::finding::Finding;
@@ -65,6 +65,7 @@ fn check(
     // A fraction's digits, and numbers of other things, pass by chance.
     let cues = near::around(bytes, at, end);
     let tells = match plain {
+        true if !compact && in_table(bytes, at, end) => cues.has(Cue::Card),
         true => !cues.is_other() || cues.has(Cue::Card),
         false => cues.says(Cue::Card) && !cues.has(Cue::Aadhaar),
     };

@@ -1,6 +1,6 @@
 //! Groups of digits with one separator between each: what a number looks like where people write it.
 
-use crate::detect::bytes::{ALNUM, DIGIT, LETTER, before, has, is};
+use crate::detect::bytes::{ALNUM, DIGIT, HEX, LETTER, before, has, is};
 
 /// The most digits and groups of a number that a detector knows.
 const MOST_DIGITS: usize = 20;
@@ -185,6 +185,20 @@ impl Cluster {
             Some(mark) => mark != separator && separator == b' ',
         }
     }
+}
+
+/// Whether `start..end`, groups of four, stand in a table of such groups: one more before or behind.
+pub(super) fn in_table(bytes: &[u8], start: usize, end: usize) -> bool {
+    let four = |from: usize| {
+        bytes
+            .get(from..from + 4)
+            .is_some_and(|group| group.iter().all(|byte| is(*byte, HEX)))
+    };
+    let behind = matches!(bytes.get(end), Some(b' ' | b'\n'))
+        && four(end + 1)
+        && !has(bytes, end + 5, ALNUM);
+    let first = start >= 5 && matches!(bytes[start - 1], b' ' | b'\n') && four(start - 5);
+    behind || (first && !before(bytes, start - 5, ALNUM))
 }
 
 /// Whether a number may begin at `at`: behind no letter, and behind no digit and a separator that binds.

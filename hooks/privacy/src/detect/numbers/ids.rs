@@ -1,7 +1,7 @@
 //! Numbers of national registers that are made of digits.
 
 use super::checks;
-use super::cluster::{Cluster, Part};
+use super::cluster::{Cluster, Part, in_table};
 use crate::detect::Known;
 use crate::detect::near::{self, Cue, Cues};
 use crate::finding::Finding;
@@ -109,7 +109,8 @@ impl Place<'_> {
             let cues = self.cues(part.end);
             let fits = is_aadhaar(part.digits)
                 && matches!(part.separator, b' ' | b'-')
-                && (cues.has(Cue::Aadhaar) || (!more && !cues.is_other()));
+                && (cues.has(Cue::Aadhaar)
+                    || (!more && !cues.is_other() && !in_table(self.bytes, self.at, part.end)));
             return fits.then_some((Known::InAadhaar, part.end));
         }
         let part = self.shape(&[4, 2, 3])?;
@@ -179,7 +180,9 @@ impl Place<'_> {
             let number = &part.digits[..13];
             let fits = nir_shaped(number)
                 && checks::french_nir(number, key, 0)
-                && (part.separator != 0 || !self.cues(part.end).is_other());
+                && (part.separator != 0
+                    || (usual(number) && !self.cues(part.end).is_other())
+                    || self.cues(part.end).has(Cue::Nir));
             return fits.then_some((Known::FrNir, part.end));
         }
         let part = self
@@ -192,6 +195,13 @@ impl Place<'_> {
 
 fn is_aadhaar(digits: &[u8]) -> bool {
     digits[0] >= 2 && checks::verhoeff(digits)
+}
+
+/// Whether a NIR is of the usual kind: a plain month, a department of France.
+fn usual(digits: &[u8]) -> bool {
+    let month = digits[3] * 10 + digits[4];
+    let department = digits[5] * 10 + digits[6];
+    matches!(digits[0], 1 | 2) && matches!(month, 1..=12) && matches!(department, 1..=95 | 97..=99)
 }
 
 /// Whether sex, month and department of a NIR are possible.

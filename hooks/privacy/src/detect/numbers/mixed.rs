@@ -63,6 +63,12 @@ pub(super) fn before_letter(
 ) -> Option<usize> {
     let (known, start, end) = match end - at {
         8 => dni(bytes, at, end)?,
+        2 => [7, 8].into_iter().find_map(|before| {
+            let start = at
+                .checked_sub(before)
+                .filter(|start| begins(bytes, *start))?;
+            fiscal_code(bytes, start).map(|(known, end)| (known, start, end))
+        })?,
         6 => corsica(bytes, at)?,
         1 => corsica(bytes, at.checked_sub(8)?)?,
         _ => return None,
@@ -101,6 +107,10 @@ fn dni(bytes: &[u8], start: usize, end: usize) -> Option<(Known, usize, usize)> 
         .filter(|byte| is(**byte, DIGIT))
         .fold(0_u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
     let behind = letter + 1;
+    // `80616885E-749` is a number.
+    if matches!(bytes.get(behind), Some(b'-' | b'+')) && has(bytes, behind + 1, DIGIT) {
+        return None;
+    }
     if checks::spanish_letter(number) != written.to_ascii_uppercase() || !ends(bytes, behind) {
         return None;
     }

@@ -22,6 +22,9 @@ pub(super) fn at_digit(text: &str, at: usize, found: &mut Vec<Finding>) -> usize
     if has(bytes, end, DIGIT) {
         return run(bytes, end, DIGIT, usize::MAX);
     }
+    if let Some(end) = net::cisco(bytes, at, found) {
+        return end;
+    }
     if before(bytes, at, LETTER) && !super::bytes::behind_escape(bytes, at) {
         return iban::find(bytes, at, found)
             .or_else(|| mixed::behind_letters(bytes, at, end, found))
@@ -91,12 +94,6 @@ fn before_number(bytes: &[u8], at: usize, end: usize, found: &mut Vec<Finding>) 
         && length <= 3
         && has(bytes, end + 1, DIGIT)
         && let Some(end) = net::dotted(bytes, at, found)
-    {
-        return Some(end);
-    }
-    if next == b'.'
-        && length == 4
-        && let Some(end) = net::cisco(bytes, end, found)
     {
         return Some(end);
     }

@@ -2,7 +2,7 @@
 
 use super::cluster;
 use crate::detect::Known;
-use crate::detect::bytes::{ALNUM, DIGIT, before, has, is, run};
+use crate::detect::bytes::{ALNUM, DIGIT, before, behind_escape, has, is, run};
 use crate::detect::near::{self, Cue};
 use crate::finding::Finding;
 
@@ -36,6 +36,7 @@ pub(super) fn find(
         return None;
     }
     let told = match plus {
+        true if before(bytes, start, ALNUM) && !behind_escape(bytes, start) => false,
         true => international(&number.digits[..number.count]),
         false => national(bytes, start, &number),
     };
@@ -211,7 +212,8 @@ fn national(bytes: &[u8], start: usize, number: &Number) -> bool {
     }
     if digits[0] == 0
         && digits[1] == 0
-        && groups[0] <= 7
+        && (2..=7).contains(&groups[0])
+        && groups.iter().any(|group| *group != 4)
         && number.len > 1
         && digits.len() >= 10
         && international(&digits[2..])
@@ -221,7 +223,7 @@ fn national(bytes: &[u8], start: usize, number: &Number) -> bool {
     let cues = near::around(bytes, start, number.end);
     let told = cues.says(Cue::Phone);
     if told {
-        return (6..=15).contains(&digits.len()) && !is_date(groups, number.separators);
+        return (7..=15).contains(&digits.len()) && !is_other_number(bytes, start, number);
     }
     !cues.is_other()
         && (north_american(digits, groups, number)
@@ -288,7 +290,18 @@ fn apart(bytes: &[u8], start: usize) -> bool {
     }
 }
 
-/// `12.03.1985` and `1985-03-12` are dates even behind a word for phones.
-fn is_date(groups: &[usize], separators: u8) -> bool {
-    matches!(groups, [1 | 2, 1 | 2, 4] | [4, 2, 2] | [2, 2, 2]) && matches!(separators, 2 | 4 | 8)
+/// Dates, decimals, spans of years, versions and numbers behind `#` are none even behind a word for phones.
+fn is_other_number(bytes: &[u8], start: usize, number: &Number) -> bool {
+    let digits = &number.digits[..number.count];
+    let groups = &number.groups[..number.len];
+    let year = |at: usize| matches!(digits[at..at + 4], [1, 9, ..] | [2, 0, ..]);
+    let marks = number.separators & !1;
+    match groups {
+        [1 | 2, 1 | 2, 4] | [4, 2, 2] | [2, 2, 2] if marks != 0 => true,
+        [4, 4] if year(0) && year(4) => true,
+        [_, _] | [1, ..] if marks == 4 => true,
+        [_] if digits[0] == 0 && digits[1] == 0 => true,
+        _ if groups.iter().all(|group| *group == 4) && digits[0] == 0 && digits[1] == 0 => true,
+        _ => marks.count_ones() > 1 && !number.brackets || (start > 0 && bytes[start - 1] == b'#'),
+    }
 }

@@ -2,54 +2,25 @@
 //! password is …`. Read by hand around `=`, `:` and `--`, since an expression for this costs more than all else together.
 
 use std::ops::Range;
-use std::sync::LazyLock;
-
-use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Known;
-use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, is, run_back};
+use super::bytes::{ALNUM, BLANK, JOIN, WIDE, before, has, is, run_back};
 use crate::finding::Finding;
 use names::Name;
+pub(crate) use open::open;
 pub(super) use value::{is_random, stands_for_one};
 
 mod names;
+mod open;
 mod value;
+mod words;
 
 /// The most bytes of a name and of a value.
 const LONGEST_NAME: usize = 48;
 const LONGEST_VALUE: usize = 4096;
 
-/// Endings of the words for secrets that prose uses without a sign behind them.
-static SPOKEN: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build([
-            "assword",
-            "asswort",
-            "asscode",
-            "assphrase",
-            "ennwort",
-            "e passe",
-            "ontrase",
-            "achtwoord",
-            "api key",
-            "API key",
-            "API-Key",
-            "earer ",
-            "oken is",
-            "ecret is",
-            "PASSWORD>",
-            "asswd>",
-            "arola d",
-            "asło to",
-            "enha é",
-        ])
-        .ok()
-});
-
-/// Builds the words' automaton.
+/// Builds what names are compared with.
 pub(super) fn prepare() {
-    LazyLock::force(&SPOKEN);
     names::prepare();
 }
 
@@ -90,20 +61,16 @@ pub(super) fn option(text: &str, at: usize, found: &mut Vec<Finding>) {
     }
 }
 
-/// Looks behind the words that prose uses: `the password is …`, `Bearer …`.
-pub(super) fn words(text: &str, found: &mut Vec<Finding>) {
-    let Some(spoken) = SPOKEN.as_ref() else {
+/// Looks behind the word at `word`, as prose tells secrets: `the password is …`, `Bearer …`.
+pub(super) fn behind_word(text: &str, word: Range<usize>, found: &mut Vec<Finding>) {
+    let bytes = text.as_bytes();
+    let start = run_back(bytes, word.start, ALNUM, 24);
+    // The end of an element of XML: what follows is outside.
+    if before(bytes, start, ALNUM) || bytes[..start].ends_with(b"/") {
         return;
-    };
-    for hit in spoken.find_iter(text) {
-        let word = run_back(text.as_bytes(), hit.start(), ALNUM, 24);
-        // The end of an element of XML: what follows is outside.
-        if before(text.as_bytes(), word, ALNUM) || text.as_bytes()[..word].ends_with(b"/") {
-            continue;
-        }
-        if let Some(value) = behind_word(text, hit.end()) {
-            found.push(Known::SecretValue.at(value));
-        }
+    }
+    if let Some(value) = told_value(text, word.end) {
+        found.push(Known::SecretValue.at(value));
     }
 }
 
@@ -129,6 +96,10 @@ fn name_before(bytes: &[u8], at: usize) -> Option<Range<usize>> {
             || matches!(bytes[start - 1], b'.' | b' ' | b'$'))
     {
         start -= 1;
+    }
+    // `AWS::IAM::AccessKey` names a kind.
+    if bytes[..start].ends_with(b"::") {
+        return None;
     }
     Some(start..end)
 }
@@ -184,13 +155,7 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         return (end > from).then_some(from..end);
     }
     let mut end = start;
-    while end < most
-        && !is(bytes[end], BLANK)
-        && !matches!(
-            bytes[end],
-            b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b';' | b'\\'
-        )
-    {
+    while end < most && !is(bytes[end], BLANK) && !closes(bytes, end) {
         end += 1;
     }
     if is_call(&bytes[start..end]) {
@@ -200,6 +165,22 @@ fn read(bytes: &[u8], at: usize) -> Option<Range<usize>> {
         end -= 1;
     }
     (end > start).then_some(start..end)
+}
+
+/// Whether a value without quotes ends before the sign at `at`.
+fn closes(bytes: &[u8], at: usize) -> bool {
+    match bytes[at] {
+        b'"' | b'\'' | b'`' | b'<' | b'>' | b';' | b'\\' => true,
+        // The next parameter of a query.
+        b'&' => {
+            let name = bytes[at + 1..]
+                .iter()
+                .take(LONGEST_NAME)
+                .take_while(|byte| is(**byte, ALNUM | JOIN));
+            matches!(bytes.get(at + 1 + name.count()), Some(b'=' | b';') | None)
+        }
+        _ => false,
+    }
 }
 
 /// Whether a value without quotes is a call or a place in a list: a name, then a bracket.
@@ -233,7 +214,7 @@ fn scheme(bytes: &[u8], span: &Range<usize>) -> Option<usize> {
 }
 
 /// The value that prose tells behind a word that ends at `at`.
-fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
+fn told_value(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let bearer = bytes[..at].ends_with(b"earer ");
     let mut here = at;
@@ -241,25 +222,77 @@ fn behind_word(text: &str, at: usize) -> Option<Range<usize>> {
         let span = read(bytes, here)?;
         return value::fits(text.get(span.clone())?, Name::Authorization).then_some(span);
     }
-    // `password for the router is`: a few words, none of them a value.
+    if has(bytes, here, ALNUM) || bytes.get(here) == Some(&b'_') {
+        return None;
+    }
+    // `password for the router is …`: a few words, then one that says so, or the value at once.
+    let mut told = true;
     for _ in 0..7 {
         here = skip(bytes, here);
         let span = read(bytes, here)?;
         let word = text.get(span.clone())?;
-        if word.len() >= 6 && value::fits(word, Name::Password) && !before(bytes, span.start, ALNUM)
+        let quoted = matches!(bytes[here], b'"' | b'\'' | b'`');
+        if (told || quoted)
+            && word.len() >= 6
+            && !is_pair(word)
+            && value::fits(word, Name::Password)
         {
             return Some(span);
         }
-        if word.len() > 16
+        let small = word.len() <= 14 && !word.bytes().any(|byte| byte.is_ascii_digit());
+        if !small
+            || quoted
             || bytes
                 .get(span.end)
-                .is_none_or(|byte| matches!(byte, b'\n' | b'.' | b';'))
+                .is_none_or(|byte| !matches!(byte, b' ' | b':' | b'='))
         {
             return None;
         }
         here = span.end;
+        told = is_link(word) || matches!(bytes[here - 1], b':' | b'=') || bytes[here] != b' ';
     }
     None
+}
+
+/// `name=value` is no value, but an argument of its own.
+fn is_pair(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, value)| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            && !value.is_empty()
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    })
+}
+
+/// Words that say that the value follows.
+fn is_link(word: &str) -> bool {
+    const LINKS: [&str; 22] = [
+        "is",
+        "was",
+        "to",
+        "be",
+        "lautet",
+        "ist",
+        "est",
+        "es",
+        "è",
+        "jest",
+        "é",
+        "hai",
+        "war",
+        "sera",
+        "fue",
+        "era",
+        "to:",
+        "is:",
+        "now",
+        "currently",
+        "auf",
+        "a",
+    ];
+    LINKS.contains(&word)
 }
 
 /// Over blanks and marks between words.
@@ -269,7 +302,7 @@ fn skip(bytes: &[u8], at: usize) -> usize {
         && here < at + 4
         && matches!(
             bytes[here],
-            b' ' | b':' | b'=' | b'>' | b',' | b'(' | b'*' | b'"' | b'\'' | b'`'
+            b' ' | b':' | b'=' | b'>' | b'*' | b'"' | b'\'' | b'`'
         )
     {
         here += 1;

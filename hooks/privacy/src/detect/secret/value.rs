@@ -1,6 +1,7 @@
 //! Whether a value looks random, or like a password, and not like a word, a name in code or a stand-in.
 
 use super::names::Name;
+use super::words::reads_like_words;
 
 /// Whether `value` may be what a key of this kind holds.
 pub(super) fn fits(value: &str, name: Name) -> bool {
@@ -119,7 +120,6 @@ fn is_plain(bytes: &[u8]) -> bool {
         b"ssh-",
         b"urn:",
         b"arn:",
-        b"0x",
     ]
     .iter()
     .any(|start| bytes.starts_with(start));
@@ -129,7 +129,8 @@ fn is_plain(bytes: &[u8]) -> bool {
             b'0'..=b'9' | b'-' | b':' | b'.' | b'/' | b'T' | b'Z' | b'_' | b'+' | b','
         )
     });
-    path || digest || number || is_path_of_names(bytes)
+    let hex = bytes.strip_prefix(b"0x").is_some_and(is_hex);
+    path || digest || hex || number || is_path_of_names(bytes)
 }
 
 /// `/etc/key.pem`, `./secret`, `~/.token`: not base64 that begins with a slash.
@@ -190,6 +191,9 @@ fn is_password(bytes: &[u8]) -> bool {
     if is_hex(bytes) && bytes.len() >= 16 {
         return counts.digits > 1 && distinct(bytes) >= 6;
     }
+    if counts.odd_marks == 0 && reads_like_words(bytes) {
+        return false;
+    }
     if counts.digits == 0 {
         return kinds >= 3 && counts.odd_marks > 0 && counts.turns >= 4
             || bytes.len() >= 10
@@ -214,7 +218,8 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         return bytes.len() >= 20
             && counts.turns * 3 >= bytes.len()
             && counts.capitals * 4 >= bytes.len()
-            && counts.marks == 0;
+            && counts.marks == 0
+            && !reads_like_words(bytes);
     }
     if is_uuid(bytes) {
         return distinct(bytes) >= 8;
@@ -223,6 +228,7 @@ fn is_token(bytes: &[u8], least: usize) -> bool {
         return bytes.len() >= 16 && letters > 0 && distinct(bytes) >= 8;
     }
     letters > 0
+        && !(counts.digits * 3 < bytes.len() && reads_like_words(bytes))
         && distinct(bytes) * 3 >= bytes.len().min(36)
         && counts.turns * 5 >= bytes.len().min(64)
         && counts.turns >= 4

@@ -7,7 +7,7 @@ mod pieces;
 
 use super::lists::Known;
 use super::run::lead;
-use super::word::{Shape, Word};
+use super::word::{Shape, Word, word_at};
 use pattern::{number_before, ordinal, patterns};
 
 /// So much text before a run is looked at.
@@ -40,7 +40,7 @@ pub(super) fn prepare() {
 pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
     let bytes = text.as_bytes();
-    let before = &bytes[first.start.saturating_sub(40)..first.start];
+    let before = &bytes[first.start.saturating_sub(32)..first.start];
     let behind = &bytes[last.end..(last.end + 24).min(bytes.len())];
     if !digits(before) && !digits(behind) {
         return None;
@@ -48,9 +48,7 @@ pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     let core = boxed(text, run)
         .or_else(|| numbered_before(text, run))
         .or_else(|| numbered_after(text, run));
-    if let Some(core) =
-        core.filter(|core| core.street || !run.iter().any(|word| word.known.any(Known::NEVER)))
-    {
+    if let Some(core) = core.filter(|core| core.street || goes_on(text, run, core.end)) {
         let (end, postal) = pieces::follow(text, core.end);
         if core.street || postal {
             let start = unit_before(text, core.start);
@@ -58,6 +56,14 @@ pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
         }
     }
     pieces::backwards(text, run)
+}
+
+/// Whether a postcode may follow, without which a name and a number are no address.
+fn goes_on(text: &str, run: &[Word], end: usize) -> bool {
+    let behind = &text.as_bytes()[end..(end + 64).min(text.len())];
+    matches!(behind.first(), Some(b',' | b'\n' | b'\r' | b' '))
+        && digits(behind)
+        && !run.iter().any(|word| word.known.any(Known::NEVER))
 }
 
 /// Whether there is a digit, eight bytes at a time.
@@ -110,10 +116,13 @@ fn boxed(text: &str, run: &[Word]) -> Option<Core> {
 fn numbered_before(text: &str, run: &[Word]) -> Option<Core> {
     let first = run.first()?;
     let before = tail(text, first.start);
+    if !may_be_numbered(before) {
+        return None;
+    }
     let (start, way) = number_before(before)?;
     let start = first.start - before.len() + start;
     let ordinal = ordinal(before);
-    if way || first.known.any(Known::WAY) {
+    if way || (first.known.any(Known::WAY) && !ordinal) {
         let end = run_end(run, 6)?;
         return (run.len() > 1 || way).then_some(Core {
             start,
@@ -146,7 +155,7 @@ fn numbered_before(text: &str, run: &[Word]) -> Option<Core> {
         .position(|word| word.known.any(Known::UNIT))
         .filter(|&at| at > 0);
     let end = run_end(&run[..units.unwrap_or(run.len())], 4)?;
-    if let Some(length) = patterns().small_street.length(&text[end..]) {
+    if let Some(length) = small_street(text, end) {
         return Some(Core {
             start,
             end: end + length,
@@ -173,14 +182,11 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     let abbreviated = last.end - last.start <= 4 && last.known.any(Known::STREET.and(Known::WAY))
         || text[..end].ends_with("str");
     end += usize::from(abbreviated && text[end..].starts_with('.'));
-    let small = patterns().small_street.length(&text[end..]);
-    let any = || {
-        patterns()
-            .any_small
-            .length(&text[end..])
-            .map(|length| length - 1)
-    };
-    let end = end + small.or_else(any).unwrap_or(0);
+    if !text[end..].starts_with([' ', ',']) {
+        return None;
+    }
+    let small = small_street(text, end);
+    let end = end + small.or_else(|| any_small(text, end)).unwrap_or(0);
     let number = patterns().number_after.length(&text[end..])?;
     let written = &text[last.start..last.end];
     let compound = pattern::compound(written)
@@ -191,7 +197,7 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
         .position(|word| word.known.any(Known::WAY) && word.end != last.end);
     let (start, street) = match way {
         Some(at) => (run[at].start, true),
-        None => match pattern::way_before(tail(text, run[0].start)) {
+        None => match small_way(text, run) {
             Some(length) => (run[0].start - length, true),
             None => (sound_start(text, run, compound)?, compound),
         },
@@ -201,6 +207,70 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
         end: end + number,
         street,
     })
+}
+
+/// The length of the small words for a street before a run: "rua ", "calle de la ".
+fn small_way(text: &str, run: &[Word]) -> Option<usize> {
+    let before = tail(text, run[0].start);
+    may_be_numbered(before)
+        .then(|| pattern::way_before(before))
+        .flatten()
+}
+
+/// Whether the word before is a number, or one of the small words that stand between a number and a street.
+fn may_be_numbered(before: &str) -> bool {
+    let rest = before.trim_end_matches([' ', ',', '\'', '’']);
+    if rest.len() == before.len() {
+        return false;
+    }
+    let start = rest.rfind([' ', '\n', '\'', '’']).map_or(0, |at| {
+        at + rest[at..].chars().next().map_or(1, char::len_utf8)
+    });
+    let word = &rest[start..];
+    word.starts_with(|first: char| first.is_ascii_digit() || first == '/' || first == '#')
+        || word.ends_with(|last: char| last.is_ascii_digit())
+        || word.len() == 1
+        || word.ends_with(['.', '/'])
+        || word_at(word, 0).is_some_and(|word| {
+            word.known
+                .any(Known::WAY.and(Known::PARTICLE).and(Known::ARTICLE))
+        })
+}
+
+/// The length of a small word for a street behind this byte: "Kossuth utca", "12 Maple street".
+fn small_street(text: &str, end: usize) -> Option<usize> {
+    let word = text[end..]
+        .starts_with(' ')
+        .then(|| word_at(text, end + 1))
+        .flatten()?;
+    (word.shape == Shape::Lower && word.known.any(Known::STREET)).then(|| {
+        word.end - end
+            + usize::from(text[word.end..].starts_with('.') && word.end - word.start <= 3)
+    })
+}
+
+/// The length of one or two small words before a number: "Grajski drevored 9".
+fn any_small(text: &str, end: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = end;
+    for _ in 0..2 {
+        if bytes.get(at) != Some(&b' ')
+            || !bytes
+                .get(at + 1)
+                .is_some_and(|byte| byte.is_ascii_lowercase() || *byte >= 0x80)
+        {
+            return None;
+        }
+        at += 1 + bytes[at + 1..]
+            .iter()
+            .take(16)
+            .take_while(|byte| byte.is_ascii_lowercase() || **byte >= 0x80)
+            .count();
+        if bytes.get(at) == Some(&b' ') && bytes.get(at + 1).is_some_and(u8::is_ascii_digit) {
+            return Some(at - end);
+        }
+    }
+    None
 }
 
 /// Where the name of a street begins in a run: behind words that are labels and the like.

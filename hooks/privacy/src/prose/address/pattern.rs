@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// A name of a city: up to five words.
-const CITY: &str = r"\p{Lu}[\p{L}'’.]*(?:[ -](?:\p{Lu}[\p{L}'’.]*|de|del|di|da|do|dos|la|le|les|lès|sur|sous|am|an|der|upon|of|the|und|aan|den|nad|na|en|ob)){0,4}";
+const CITY: &str = r"(?:(?:St|Ste|Sta|Sto|Mt|Ft|Col|Bad)\.? )?\p{Lu}[\p{L}'’]*(?:(?:[ -](?:de|del|di|da|do|dos|la|le|les|lès|sur|sous|am|an|der|upon|of|the|und|aan|den|nad|na|en|ob|los|las|el)){0,2}[ -]\p{Lu}[\p{L}'’]*){0,4}";
 /// A postcode that stands before the city.
 const BEFORE_CITY: &str =
     r"(?:[A-Z]{1,3}-)?(?:\d{3} \d{2}|\d{2}-\d{3}|\d{5}-\d{3}|\d{4}-\d{3}|\d{4} ?[A-Z]{2}|\d{4,6})";
@@ -64,13 +64,11 @@ fn near(text: &str) -> &str {
 pub(super) struct Patterns {
     pub(super) boxed: Pattern,
     pub(super) unit_before: Pattern,
-    pub(super) small_street: Pattern,
     pub(super) unit: Pattern,
     pub(super) postal: [Pattern; 7],
     pub(super) place: Pattern,
     pub(super) postcode_behind: Pattern,
     pub(super) number_after: Pattern,
-    pub(super) any_small: Pattern,
     number_before: Pattern,
     way_before: Pattern,
 }
@@ -89,23 +87,19 @@ impl Patterns {
                 r"^(?:P\.? ?O\.? ?Box|PO Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Casilla|Casella Postale|Caixa Postal|Skrytka pocztowa|Boîte Postale|BP|GPO Box|Locked Bag|Private Bag)(?: n[º°o]\.?)? \d[\d ]{0,8}\d?\b",
             ),
             unit_before: Pattern::new(
-                r"(?i)(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?|no\.) ?#?[\w-]{1,6}(?: ?/ ?\d+)?,? $",
-            ),
-            small_street: Pattern::new(
-                r"^ (?:street|st|road|rd|avenue|ave|lane|drive|court|blvd|boulevard|utca|út|útja|tér|körút|sétány|ulice|třída|náměstí|sokak|caddesi|straat|straße|strasse|gatan|vägen|gata|gade|vej|katu|tie|street|marg|nagar)\b\.?",
+                r"(?i)(?:(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?) ?#?(?-i:[A-Z]\d{0,3}|\d[\w-]{0,5})(?: ?/ ?\d+)?,? (?-i:(?:\p{Lu}\p{L}+ ){0,2}\p{Lu}\p{L}+, )?|\bno\. )$",
             ),
             unit: Pattern::new(
                 r"^(?:(?i:apartment|apartamento|appartamento|appartement|edificio|edif|interior|interno|depto|local|apt|suite|ste|unit|flat|floor|fl|room|rm|bldg|building|block|tower|level|piso|esc|escalera|planta|puerta|pta|interno|int|scala|lokal|lok|byt|apto|bloco|bl|et|etaj|ap|sc|top|daire|kat|d|bât|bâtiment|esc|étage|door|m)\b\.?:? ?#?\w{1,5}(?:-\w{1,4})?\b|#\w{1,5}(?:-\w{1,4})?\b|\d{1,2}(?:st|nd|rd|th) [Ff]l(?:oor|\.)|\d{1,2}\.?[ºª°] ?(?:[A-Za-zÀ-ÿ]{1,10}\b)?|\d{1,2}\. (?:Stock|OG|Etage|sal|kerros|emelet)\b)",
             ),
             postal: Self::postal(),
-            place: Pattern::new(&format!("^{CITY}")),
+            place: Pattern::new(&format!(r"^{CITY}(?: \d{{1,2}}\b)?")),
             postcode_behind: Pattern::new(&format!(
                 r"^(?:,? {STATE})?(?:,| -| –|-)? ?{BEHIND_CITY}\b"
             )),
             number_after: Pattern::new(&format!(
                 r"^,? (?:[Nn][º°]\.? ?|[Nn]r\.? ?|[Nn]\. ?|[Nn]o\.?:? ?|№ ?|#)?{NUMBER}(?: ?(?:bis|ter)\b)?\.?"
             )),
-            any_small: Pattern::new(r"^(?: \p{Ll}{2,14}){1,2} "),
             number_before: Pattern::new(&format!(
                 r"(?:^|[^\w.,€$£%#-])(({NUMBER})(?: (?:bis|ter|quater))?,? (?:\d{{1,3}}(?:st|nd|rd|th) )?((?i:{WAYS}) (?:{LINKS} ?)*)?)$"
             )),
@@ -119,7 +113,7 @@ impl Patterns {
             Pattern::new(&format!(r"^{CITY},? {STATE},? \d{{5}}(?:-\d{{4}})?\b")),
             Pattern::new(r"^(?:[A-Z]{2}|\p{Lu}[a-z]+(?: \p{Lu}[a-z]+)?),? \d{5}(?:-\d{4})?\b"),
             Pattern::new(&format!(
-                r"^{BEFORE_CITY},? {CITY}(?: \d{{1,2}}\b)?(?: \([A-Z]{{2}}\)|,? [A-Z]{{2}}\b)?"
+                r"^{BEFORE_CITY},? {CITY}(?: \d{{1,2}}\b)?(?: \([A-Z]{{2}}\)|,? [A-Z]{{2}}\b| [-/] [A-Z]{{2}}\b)?"
             )),
             Pattern::new(&format!(
                 r"^{CITY}(?:,? [A-Z]{{2,3}})?(?:,? (?:[-–] )?|-){BEHIND_CITY}\b"
@@ -138,8 +132,8 @@ pub(super) fn number_before(before: &str) -> Option<(usize, bool)> {
     if !before.ends_with([' ', '\'', '’']) {
         return None;
     }
-    let (start, _) = patterns().number_before.group(before, 1)?;
-    Some((start, patterns().number_before.group(before, 3).is_some()))
+    let groups = patterns().number_before.0.as_ref()?.captures(before)?;
+    Some((groups.get(1)?.start(), groups.get(3).is_some()))
 }
 
 /// The length of the small words of a street right before this place.
@@ -242,14 +236,12 @@ mod tests {
         let some = [
             &all.boxed,
             &all.unit_before,
-            &all.small_street,
             &all.unit,
             &all.place,
             &all.postcode_behind,
             &all.number_after,
             &all.number_before,
             &all.way_before,
-            &all.any_small,
         ];
         assert!(
             some.into_iter()

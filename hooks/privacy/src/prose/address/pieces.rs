@@ -27,6 +27,11 @@ pub(super) fn follow(text: &str, from: usize) -> (usize, bool) {
         if let Some(length) = coded.filter(|&length| !postal && sound(&rest[..length], &gap)) {
             end = at + length;
             postal = true;
+            if rest.starts_with(char::is_alphabetic)
+                && text[..end].ends_with(|last: char| last.is_ascii_digit())
+            {
+                end += city_behind(text, end);
+            }
             continue;
         }
         match place(text, at, &gap) {
@@ -38,6 +43,17 @@ pub(super) fn follow(text: &str, from: usize) -> (usize, bool) {
         }
     }
     (end, postal)
+}
+
+/// "Col. Centro, 03940 Ciudad de México": the city behind a postcode that another place stood before.
+fn city_behind(text: &str, end: usize) -> usize {
+    let Some(rest) = text[end..]
+        .strip_prefix(' ')
+        .filter(|rest| rest.starts_with(char::is_uppercase))
+    else {
+        return 0;
+    };
+    patterns().place.length(rest).map_or(0, |length| length + 1)
 }
 
 /// A city on a line of its own and the postcode on the next.
@@ -136,6 +152,9 @@ fn word_last(text: &str, from: usize, end: usize) -> Option<Word> {
 /// which has a number.
 pub(super) fn backwards(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
+    if !text[..first.start].ends_with(", ") {
+        return None;
+    }
     let code = patterns()
         .postcode_behind
         .length(&text[last.end..])
@@ -144,21 +163,24 @@ pub(super) fn backwards(text: &str, run: &[Word]) -> Option<Address> {
     let mut start = first.start;
     let (mut parts, mut numbered) = (0, false);
     for part in before.strip_suffix(", ")?.rsplit(", ").take(5) {
+        let label = part
+            .rfind([':', '(', '"', '\t', '|'])
+            .map_or(0, |at| at + 1);
+        let part = part[label..].trim_start();
         let sound = part.len() <= 48
-            && part.trim_start().chars().next().is_some_and(|letter| {
+            && part.chars().next().is_some_and(|letter| {
                 letter.is_uppercase() || letter.is_ascii_digit() || letter == '#'
             });
-        let number = part.bytes().any(|byte| byte.is_ascii_digit());
         let from = if sound && !sentence(part) {
             Some(0)
         } else {
-            number.then(|| from_number(part)).flatten()
+            from_number(part)
         };
         let Some(from) = from else { break };
         start = start - 2 - (part.len() - from);
         parts += 1;
-        numbered |= number;
-        if from > 0 {
+        numbered |= part.bytes().any(|byte| byte.is_ascii_digit());
+        if from > 0 || label > 0 {
             break;
         }
     }

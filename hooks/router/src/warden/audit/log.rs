@@ -375,3 +375,38 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn of_lines_that_were_written_in_part_the_whole_ones_stay_and_the_chain_goes_on_behind_them() {
+        let root = tempfile::tempdir().expect("directory");
+        for name in ["audit", "audit-heads"] {
+            std::fs::create_dir(root.path().join(name)).expect("directory");
+        }
+        let signer = Signer::open(root.path()).expect("key");
+        let mut log = Log::open(Place::new(root.path(), "box"), &signer).expect("log");
+        // A pipe takes what it has room for, and then nothing more.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK;
+        let (read, write) = nix::unistd::pipe2(flags).expect("pipe");
+        log.file = File::from(write);
+        let event = crate::worker::event::blank("box", "http", "a.test", 80, 1);
+        for _ in 0..500 {
+            log.event(&event).expect("a form");
+        }
+        let lost = log.write_out().expect_err("there is no room for all").lines;
+        let mut there = vec![0; 1 << 20];
+        let count = File::from(read).read(&mut there).expect("what is there");
+        let there = String::from_utf8_lossy(&there[..count]);
+        let whole = there.matches('\n').count();
+        assert!(whole > 0 && lost.lines().count() == 500 - whole);
+        // The file's first line was there before.
+        assert_eq!(log.next.sequence, 2 + whole as u64);
+        let last = there.lines().nth(whole - 1).expect("a line");
+        assert_eq!(Some(log.next), follow(last));
+        assert_eq!(log.held(), 0);
+    }
+}

@@ -1,5 +1,6 @@
 //! Sandboxes come and go: registered, handed to the worker, kept for the next router, released.
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use std::os::fd::OwnedFd;
 
 use nemoclaw_api::RegisterFds;
@@ -48,8 +49,17 @@ impl State {
         if let Err(fault) = self.disk.audit.prepare(&name) {
             return reply.refuse(fault);
         }
+        // The worker alone writes it, and it is gone with the sandbox.
+        let session = match memfd_create("nemoclaw-session", MemfdFlags::CLOEXEC) {
+            Ok(session) => session,
+            Err(error) => {
+                return reply.refuse(format!(
+                    "there is no memory for `{name}`'s pseudonyms: {error}"
+                ));
+            }
+        };
         self.incarnations += 1;
-        let mut held = Held::new(claim, descriptors, self.incarnations, reply);
+        let mut held = Held::new(claim, descriptors, session, self.incarnations, reply);
         self.restore(&mut held, &name);
         if !held.lasting() {
             log(&format!(

@@ -68,6 +68,13 @@ impl State {
                 let page = self.metrics();
                 self.tell(&ToWorker::Metrics(page));
             }
+            FromWorker::Spends(spends) => {
+                for (sandbox, spend) in spends {
+                    if let Some(held) = self.boxes.get_mut(&sandbox) {
+                        held.models = Some(spend);
+                    }
+                }
+            }
             FromWorker::Connections(open) => {
                 for (sandbox, number) in open {
                     if let Some(held) = self.boxes.get_mut(&sandbox) {

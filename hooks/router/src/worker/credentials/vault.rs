@@ -10,8 +10,10 @@ use crate::secret::Secret;
 /// Entries and secrets.
 #[derive(Default)]
 pub struct Vault {
-    entries: Vec<(Provider, Option<Secret>)>,
+    providers: Providers,
+    /// Indices of entries, by the variables whose placeholders stand for them.
     keys: HashMap<String, usize>,
+    secrets: BTreeMap<String, Secret>,
 }
 
 impl Vault {
@@ -19,27 +21,39 @@ impl Vault {
     ///
     /// # Errors
     /// A fault in the text.
-    pub fn new(
-        name: &str,
-        text: &str,
-        mut secrets: BTreeMap<String, Secret>,
-    ) -> Result<Vault, String> {
+    pub fn new(name: &str, text: &str, secrets: BTreeMap<String, Secret>) -> Result<Vault, String> {
         let providers =
             Providers::parse(&Source::text(name, text)).map_err(|fault| fault.one_line())?;
-        let mut vault = Vault::default();
-        for (index, entry) in providers.entries.into_iter().enumerate() {
-            let keys = entry.env.iter().map(|key| (key.clone(), index));
-            vault.keys.extend(keys);
-            let secret = secrets.remove(&*entry.name);
-            vault.entries.push((entry, secret));
-        }
-        Ok(vault)
+        let keys = providers
+            .entries
+            .iter()
+            .enumerate()
+            .flat_map(|(index, entry)| entry.env.iter().map(move |key| (key.clone(), index)))
+            .collect();
+        Ok(Vault {
+            providers,
+            keys,
+            secrets,
+        })
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn providers(&self) -> &Providers {
+        &self.providers
+    }
+
+    /// The entry of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<(&Provider, Option<&Secret>)> {
+        let entry = self.providers.named(name)?;
+        Some((entry, self.secrets.get(&*entry.name)))
     }
 
     /// The entry whose placeholder has this key.
     #[must_use]
     pub fn of_key(&self, key: &str) -> Option<(&Provider, Option<&Secret>)> {
-        let (entry, secret) = self.entries.get(*self.keys.get(key)?)?;
-        Some((entry, secret.as_ref()))
+        let entry = self.providers.entries.get(*self.keys.get(key)?)?;
+        Some((entry, self.secrets.get(&*entry.name)))
     }
 }

@@ -62,6 +62,14 @@ impl Subject {
         }
     }
 
+    /// The names of its policies, as providers know them.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Subject::Policy(source) => vec![title(source).to_owned()],
+            Subject::Sandbox(held) => held.texts.iter().map(|text| text.name.clone()).collect(),
+        }
+    }
+
     /// How people know it.
     pub fn title(&self) -> String {
         match self {

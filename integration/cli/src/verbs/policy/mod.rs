@@ -1,12 +1,12 @@
 //! `policy`: what policies say and decide, and changes to the one of a running sandbox.
 
-mod change;
-mod check;
+pub mod change;
+pub mod check;
 mod diff;
 mod draft;
 mod edit;
 mod explain;
-mod find;
+pub mod find;
 mod learn;
 mod list;
 mod replace;
