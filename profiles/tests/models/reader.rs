@@ -243,7 +243,7 @@ const PRIVACY_FAULTS: &[(&str, &str, &str)] = &[
         "known detectors",
     ),
     (
-        "{ rules: [{ class: secret, do: mask }] }",
+        "{ rules: [{ class: secret, do: hide }] }",
         "3:41",
         "known values",
     ),

@@ -29,6 +29,10 @@ impl Dice {
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
+
+    pub fn word(&mut self, from: &[&'static str]) -> &'static str {
+        from[self.below(from.len())]
+    }
 }
 
 pub static PROVIDERS: LazyLock<Providers> = LazyLock::new(|| {
@@ -209,8 +213,8 @@ pub fn made(dice: &mut Dice) -> Made {
     all.sort_by(|a, b| a.detector.cmp(&b.detector));
     all.dedup_by(|a, b| a.detector == b.detector);
     Made {
-        model: *dice.pick(MODELS),
-        sandbox: *dice.pick(&["a-1", "b-1"]),
+        model: dice.word(MODELS),
+        sandbox: dice.word(&["a-1", "b-1"]),
         found: all,
         dice: dice.next(),
     }
