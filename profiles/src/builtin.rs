@@ -2,6 +2,7 @@
 
 const POLICIES: &[(&str, &str)] = &[
     ("default", include_str!("../policies/default.yaml")),
+    ("assistant", include_str!("../policies/assistant.yaml")),
     ("strict", include_str!("../policies/strict.yaml")),
     ("dev", include_str!("../policies/dev.yaml")),
     ("gpu", include_str!("../policies/gpu.yaml")),
@@ -46,7 +47,7 @@ fn find(table: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
         .map(|(_, text)| *text)
 }
 
-/// The text of an embedded policy (`default`, `strict`, `dev`, `gpu`, `offline`, `unconfined`).
+/// The text of an embedded policy (`default`, `assistant`, `strict`, `dev`, `gpu`, `offline`, `unconfined`).
 pub fn policy(name: &str) -> Option<&'static str> {
     find(POLICIES, name)
 }

@@ -208,6 +208,9 @@ pub const GAUGE_TIME: Duration = Duration::from_millis(100);
 /// Longest body of a call to a model, bytes. Owner: a request. Outcome: 413.
 pub const MODEL_BODY: usize = 10 * 1024 * 1024;
 
+/// Bodies up to this are looked at in the event loop; longer ones on a thread of their own, so that nobody else waits.
+pub const MODEL_INLINE: usize = 256 * 1024;
+
 /// Longest answer of a model that comes whole, bytes. Owner: a request. Outcome: 502.
 pub const MODEL_ANSWER: usize = 32 * 1024 * 1024;
 

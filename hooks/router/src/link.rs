@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nemoclaw_api::ModelSpend;
 use nemoclaw_api::approvals::Question;
@@ -115,6 +116,25 @@ pub struct Settings {
     pub proxy: Option<ProxySettings>,
     /// The operator's lists and documents, for policies that name them.
     pub words: Vec<OwnWords>,
+    /// His services that find names.
+    pub ner: Vec<NerSettings>,
+}
+
+/// A service of the operator's on this machine that finds names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NerSettings {
+    /// The name that policies use.
+    pub name: String,
+    /// Its address or `localhost`.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its path.
+    pub path: String,
+    /// How long it may take for one text.
+    pub timeout: Duration,
+    /// Classes of its own labels.
+    pub labels: BTreeMap<String, Class>,
 }
 
 /// A list or documents of the operator's: what is in them is sensitive.

@@ -141,8 +141,8 @@ fn a_model_server_of_ones_own_is_set_without_a_credential_and_one_elsewhere_is_n
     set(&["qwen", "--type", "ollama", "--model", "qwen3:8b"])
         .ends_with(0)
         .says("models at 127.0.0.1:11434, for what is regulated at most");
-    let cloud = [
-        "cloud",
+    let hosted = [
+        "hosted",
         "--type",
         "openai",
         "--model",
@@ -150,13 +150,13 @@ fn a_model_server_of_ones_own_is_set_without_a_credential_and_one_elsewhere_is_n
         "--clearance",
         "internal",
     ];
-    set(&cloud).ends_with(2).says("where is the credential?");
-    let cloud = [
-        &cloud[..],
+    set(&hosted).ends_with(2).says("where is the credential?");
+    let hosted = [
+        &hosted[..],
         &["--price", "small=0.15/0.6", "--residency", "eu", "--stdin"],
     ]
     .concat();
-    set(&cloud).ends_with(0);
+    set(&hosted).ends_with(0);
     set(&["far", "--type", "vllm", "--base-url", "http://10.0.0.9/v1"])
         .ends_with(1)
         .says("without TLS");
@@ -179,12 +179,12 @@ fn a_model_server_of_ones_own_is_set_without_a_credential_and_one_elsewhere_is_n
         .prints("router is down");
     let told: Value =
         serde_json::from_str(&place.run(&["provider", "list", "--output", "json"]).out).unwrap();
-    let cloud = &told["providers"][1];
-    assert_eq!(cloud["serving"]["residency"], "eu");
-    assert_eq!(cloud["serving"]["models"], json!(["small"]));
+    let hosted = &told["providers"][1];
+    assert_eq!(hosted["serving"]["residency"], "eu");
+    assert_eq!(hosted["serving"]["models"], json!(["small"]));
     assert_eq!(told["providers"][0]["credential"], false);
     place
-        .run(&["provider", "show", "cloud"])
+        .run(&["provider", "show", "hosted"])
         .ends_with(0)
         .prints("small (0.15 in, 0.60 out by the million)");
     place.run(&["provider", "rm", "qwen"]).ends_with(0);
@@ -333,7 +333,7 @@ fn servers_on_this_machine_are_known_by_what_they_answer() {
     let ran = place.run(&words);
     ran.ends_with(0)
         .prints("org/model")
-        .prints("nemoclaw provider set local --type generic --base-url http://127.0.0.1:");
+        .prints("nemoclaw provider set own --type generic --base-url http://127.0.0.1:");
     // Nothing that a server says of itself becomes a command.
     let reboot = |line: &&str| line.starts_with("nemoclaw ") && line.contains("reboot");
     assert_eq!(ran.out.lines().filter(reboot).count(), 0, "{}", ran.out);
@@ -353,15 +353,15 @@ const POLICY: &str = "version: 1
 inference:
   # who answers
   routes:
-    - { models: ['gpt-*'], to: [cloud/small, local], timeout: 90s }
+    - { models: ['gpt-*'], to: [hosted/small, own], timeout: 90s }
     - { models: ['*'], to: [gone] }
   budgets: { tokens: 100 }   # a day
 privacy: {}
 ";
 const ENTRIES: &str = "version: 1
 providers:
-  cloud: { type: openai, clearance: internal, models: { small: { input: 2, output: 4 } }, file: /none }
-  local: { type: ollama, models: [qwen] }
+  hosted: { type: openai, clearance: internal, models: { small: { input: 2, output: 4 } }, file: /none }
+  own: { type: ollama, models: [qwen] }
 ";
 
 fn status(place: &Place, path: &Path, generation: u64) -> BoxStatus {
@@ -415,7 +415,7 @@ fn worker() -> (Place, PathBuf) {
                     }
                 }
                 Ok((Request::Status, _)) => Response::Router(nemoclaw_api::RouterStatus {
-                    providers: vec!["cloud".into()],
+                    providers: vec!["hosted".into()],
                     ..Default::default()
                 }),
                 _ => continue,
@@ -434,8 +434,8 @@ fn what_is_in_force_is_shown_with_the_state_of_each_provider_and_what_was_spent(
     ran.ends_with(0)
         .prints("sandbox worker, generation 3")
         .prints("inference.local")
-        .prints("cloud/small  held")
-        .prints("local        needs no credential  may see what is regulated")
+        .prints("hosted/small  held")
+        .prints("own           needs no credential  may see what is regulated")
         .prints("gone  no such provider")
         .prints("spent in 24 h: 60 of 100 tokens, 2 requests, 0.00015 cost");
     let told: Value = serde_json::from_str(
@@ -462,7 +462,7 @@ fn a_change_edits_the_file_and_says_when_it_holds() {
     let set = ["inference", "set", "worker"];
     let change = [
         "--route",
-        "gpt-*=local/qwen",
+        "gpt-*=own/qwen",
         "--requests",
         "5",
         "--cost",
@@ -483,7 +483,7 @@ fn a_change_edits_the_file_and_says_when_it_holds() {
 inference:
   # who answers
   routes:
-    - { models: [\"gpt-*\"], to: [\"local/qwen\"], timeout: 90s }
+    - { models: [\"gpt-*\"], to: [\"own/qwen\"], timeout: 90s }
   budgets: { tokens: 100, requests: 5, cost: 1.5 }
 privacy: {}
 "
@@ -503,7 +503,7 @@ fn call(decision: &str, served: Option<&str>, found: &[(&str, Class)]) -> ModelC
     ModelCall {
         api: "chat".into(),
         model: "gpt-5".into(),
-        provider: served.map(|_| "cloud".into()),
+        provider: served.map(|_| "hosted".into()),
         served: served.map(Into::into),
         decision: decision.into(),
         tokens_in: 1_000_000,
@@ -558,7 +558,7 @@ fn recorded_calls_are_decided_again_under_another_policy() {
     place.write(
         "next.yaml",
         "version: 1
-inference: { routes: [{ models: ['gpt-*'], to: [cloud, local] }] }
+inference: { routes: [{ models: ['gpt-*'], to: [hosted, own] }] }
 privacy:
   rules:
     - { class: personal, do: route, via: local }
@@ -574,8 +574,8 @@ privacy:
     ];
     let ran = place.run(&words);
     ran.ends_with(0)
-        .prints("cloud/small  the same")
-        .prints("cloud/small  local/qwen")
+        .prints("hosted/small  the same")
+        .prints("hosted/small  own/qwen")
         .prints("a rule keeps api_key (secret) from it")
         .prints("4 calls: 1 the same, 1 to another model, 1 refused now, 1 no longer refused; cost 12.00 before, 8.00 after");
     let json = [&words[..], &["--changed", "--output", "json"]].concat();

@@ -97,7 +97,7 @@ fn scan_looks_for_what_a_policy_looks_for() {
     place.write("notes.txt", &format!("{MAIL} {CARD} CASE-1234\n"));
     place.write(
         "p.yaml",
-        "version: 1\nprivacy:\n  detectors: { email: off, payment_card: secret }\n  patterns:\n    case-number: { regex: 'CASE-[0-9]{4}', class: internal }\n",
+        "version: 1\ninference: {}\nprivacy:\n  detectors: { email: off, payment_card: secret }\n  patterns:\n    case-number: { regex: 'CASE-[0-9]{4}', class: internal }\n",
     );
     let ran = place.run(&[
         "privacy",
@@ -128,15 +128,15 @@ fn scan_looks_for_what_a_policy_looks_for() {
 const POLICY: &str = "version: 1
 inference:
   routes:
-    - { models: ['gpt-*'], to: [cloud, local] }
+    - { models: ['gpt-*'], to: [hosted, own] }
 privacy:
   rules:
     - { class: personal, to: cloud, do: redact }
 ";
 const PROVIDERS: &str = "version: 1
 providers:
-  cloud: { type: openai, clearance: internal, models: [gpt-5], file: /none }
-  local: { type: ollama, models: [qwen] }
+  hosted: { type: openai, clearance: internal, models: [gpt-5], file: /none }
+  own: { type: ollama, models: [qwen] }
 ";
 
 fn routed() -> Place {
@@ -169,14 +169,14 @@ fn explain_says_who_may_answer_what_they_see_and_by_which_rule() {
             .prints("messages[1].content")
             .prints("email (personal) is redacted")
             .prints("p.yaml:7:7")
-            .prints("route: cloud/gpt-5, else local/qwen"),
+            .prints("route: hosted/gpt-5, else own/qwen"),
     );
     let ran = place.run(&[&words[..], &["--json"]].concat());
     quiet(ran.ends_with(0));
     let told: Value = serde_json::from_str(&ran.out).unwrap();
     assert_eq!(
         (&told["api"], &told["label"], &told["route"]),
-        (&json!("chat"), &json!("personal"), &json!("cloud/gpt-5"))
+        (&json!("chat"), &json!("personal"), &json!("hosted/gpt-5"))
     );
     assert_eq!(
         told["found"][0],
@@ -196,10 +196,10 @@ fn explain_keeps_what_is_regulated_on_local_models_and_says_why() {
     let ran = place.run(&words);
     quiet(
         ran.ends_with(0)
-            .prints("cloud: what is regulated stays on local models")
-            .prints("route: local/qwen"),
+            .prints("hosted: payment_card (regulated) stays on local models")
+            .prints("route: own/qwen"),
     );
-    place.write("p.yaml", &POLICY.replace("[cloud, local]", "[cloud]"));
+    place.write("p.yaml", &POLICY.replace("[hosted, own]", "[hosted]"));
     let ran = place.run(&words);
     quiet(
         ran.ends_with(1)
@@ -244,7 +244,7 @@ fn the_nodes_lists_and_documents_are_searched_where_a_policy_names_them() {
     );
     place.write(
         "p.yaml",
-        "version: 1\nprivacy: { lists: [codenames, plans] }\n",
+        "version: 1\ninference: {}\nprivacy: { lists: [codenames, plans] }\n",
     );
     place.write("notes.txt", &format!("We talked of Project Heron yesterday. I have nothing to add to it so far.\n\n{passage}\n"));
     let scan = [
@@ -267,7 +267,10 @@ fn the_nodes_lists_and_documents_are_searched_where_a_policy_names_them() {
             (json!("plans"), json!("regulated"))
         ]
     );
-    place.write("p.yaml", "version: 1\nprivacy: { lists: [others] }\n");
+    place.write(
+        "p.yaml",
+        "version: 1\ninference: {}\nprivacy: { lists: [others] }\n",
+    );
     place
         .run(&scan)
         .ends_with(1)
@@ -291,7 +294,7 @@ fn explain_refuses_what_nobody_can_look_into_and_what_nothing_can_replace() {
     let ran = place.run(&words);
     quiet(
         ran.ends_with(0)
-            .prints("cloud: email stands where nothing can take its place")
-            .prints("route: local/qwen"),
+            .prints("hosted: email stands where nothing can take its place")
+            .prints("route: own/qwen"),
     );
 }

@@ -11,7 +11,7 @@ use super::axis::{Axis, Widening};
 use crate::choose;
 use crate::policy::{
     Action, HostPattern, Inference, Mode, ModelLayer, NetworkLayer, Policy, Privacy, PrivacyRule,
-    Route,
+    Route, Sticky,
 };
 
 /// What `child` asks for and `parent` does not have: for each layer of the parent what the nearest of the child's has more.
@@ -207,7 +207,11 @@ fn privacy(asked: &Privacy, has: &Privacy) -> Vec<More> {
         }
     };
     unless(*images >= has.images, "privacy.images");
-    unless(*sticky >= has.sticky, "privacy.sticky");
+    // A higher label meets other rules, which may let it pass.
+    unless(
+        has.sticky == Sticky::Off || *sticky == has.sticky,
+        "privacy.sticky",
+    );
     unless(restore.text <= has.restore.text, "privacy.restore.text");
     unless(
         restore.tool_calls <= has.restore.tool_calls,

@@ -227,88 +227,91 @@ mod tests {
         assert_eq!(config.privacy, PrivacyConfig::default());
     }
 
+    /// Keys, the place of their fault, and words of it.
+    const FAULTS: &[(&str, &str, &str)] = &[
+        ("  list: {}\n", "3:3", "did you mean `lists`?"),
+        (
+            "  lists: { a: { class: secret } }\n",
+            "3:15",
+            "lacks `file`",
+        ),
+        ("  lists: { a: { file: /a } }\n", "3:15", "lacks `class`"),
+        (
+            "  lists: { a: { file: a, class: secret } }\n",
+            "3:23",
+            "absolute path",
+        ),
+        (
+            "  lists: { a: { file: /a/../b, class: secret } }\n",
+            "3:23",
+            "without `..`",
+        ),
+        (
+            "  lists: { a: { file: /a, class: secrets } }\n",
+            "3:34",
+            "did you mean `secret`?",
+        ),
+        (
+            "  lists: { a: { file: /a, class: secret, ignore_case: 1 } }\n",
+            "3:55",
+            "`true` or `false`",
+        ),
+        (
+            "  lists: { email: { file: /a, class: secret } }\n",
+            "3:19",
+            "none of a detector that ships",
+        ),
+        (
+            "  lists: { 'a b': { file: /a, class: secret } }\n",
+            "3:19",
+            "letters, digits",
+        ),
+        (
+            "  documents: { a: { file: /a, class: secret } }\n",
+            "3:21",
+            "unknown key `file`",
+        ),
+        (
+            "  lists: { a: { file: /a, class: secret } }\n  documents: { a: { directory: /a, class: secret } }\n",
+            "4:19",
+            "is a list already",
+        ),
+        (
+            "  ner: { a: { url: 'http://10.0.0.5:1/' } }\n",
+            "3:20",
+            "on this machine",
+        ),
+        (
+            "  ner: { a: { url: 'https://127.0.0.1:1/' } }\n",
+            "3:20",
+            "http://127.0.0.1:PORT",
+        ),
+        (
+            "  ner: { a: { url: '127.0.0.1:1' } }\n",
+            "3:20",
+            "no base URL",
+        ),
+        (
+            "  ner: { a: { url: 'http://127.0.0.1:1', timeout: 2h } }\n",
+            "3:51",
+            "from 1s to 60s",
+        ),
+        (
+            "  ner: { a: { url: 'http://127.0.0.1:1', timeout: 0 } }\n",
+            "3:51",
+            "from 1s to 60s",
+        ),
+        (
+            "  ner: { a: { url: 'http://127.0.0.1:1', labels: { GPE: top } } }\n",
+            "3:57",
+            "known values",
+        ),
+        ("  ner: { a: {} }\n", "3:13", "lacks `url`"),
+    ];
+
     #[test]
     fn what_cannot_be_read_as_meant_is_a_fault_at_its_place() {
-        for (keys, place, told) in [
-            ("  list: {}\n", "3:3", "did you mean `lists`?"),
-            (
-                "  lists: { a: { class: secret } }\n",
-                "3:15",
-                "lacks `file`",
-            ),
-            ("  lists: { a: { file: /a } }\n", "3:15", "lacks `class`"),
-            (
-                "  lists: { a: { file: a, class: secret } }\n",
-                "3:23",
-                "absolute path",
-            ),
-            (
-                "  lists: { a: { file: /a/../b, class: secret } }\n",
-                "3:23",
-                "without `..`",
-            ),
-            (
-                "  lists: { a: { file: /a, class: secrets } }\n",
-                "3:34",
-                "did you mean `secret`?",
-            ),
-            (
-                "  lists: { a: { file: /a, class: secret, ignore_case: 1 } }\n",
-                "3:55",
-                "`true` or `false`",
-            ),
-            (
-                "  lists: { email: { file: /a, class: secret } }\n",
-                "3:19",
-                "none of a detector that ships",
-            ),
-            (
-                "  lists: { 'a b': { file: /a, class: secret } }\n",
-                "3:19",
-                "letters, digits",
-            ),
-            (
-                "  documents: { a: { file: /a, class: secret } }\n",
-                "3:21",
-                "unknown key `file`",
-            ),
-            (
-                "  lists: { a: { file: /a, class: secret } }\n  documents: { a: { directory: /a, class: secret } }\n",
-                "4:19",
-                "is a list already",
-            ),
-            (
-                "  ner: { a: { url: 'http://10.0.0.5:1/' } }\n",
-                "3:20",
-                "on this machine",
-            ),
-            (
-                "  ner: { a: { url: 'https://127.0.0.1:1/' } }\n",
-                "3:20",
-                "http://127.0.0.1:PORT",
-            ),
-            (
-                "  ner: { a: { url: '127.0.0.1:1' } }\n",
-                "3:20",
-                "no base URL",
-            ),
-            (
-                "  ner: { a: { url: 'http://127.0.0.1:1', timeout: 2h } }\n",
-                "3:51",
-                "from 1s to 60s",
-            ),
-            (
-                "  ner: { a: { url: 'http://127.0.0.1:1', timeout: 0 } }\n",
-                "3:51",
-                "from 1s to 60s",
-            ),
-            (
-                "  ner: { a: { url: 'http://127.0.0.1:1', labels: { GPE: top } } }\n",
-                "3:57",
-                "known values",
-            ),
-            ("  ner: { a: {} }\n", "3:13", "lacks `url`"),
-        ] {
+        for (keys, place, told) in FAULTS {
             let fault = parsed(keys).unwrap_err();
             assert!(fault.contains(told), "{keys}: {fault}");
             assert!(

@@ -27,8 +27,6 @@ const MAX_COUNT: u64 = 1_000_000_000_000;
 const MAX_SECONDS: u32 = 3600;
 /// The pattern of a route that says no models.
 const ANY: &str = "*";
-/// Words for providers by where they run, so none has such a name.
-pub(crate) const PLACES: [&str; 2] = ["local", "cloud"];
 
 /// `inference`.
 #[derive(Debug, Clone, PartialEq)]
@@ -234,11 +232,6 @@ pub(super) fn provider(view: &View<'_>) -> Result<Arc<str>, Fault> {
 }
 
 fn known_name(view: &View<'_>, name: &str) -> Result<(), Fault> {
-    if PLACES.contains(&name) {
-        return Err(view
-            .fault(format!("`{name}` is a place and no provider"))
-            .with_hint("name providers here; rules of `privacy` choose by place"));
-    }
     if is_provider_name(name) {
         return Ok(());
     }

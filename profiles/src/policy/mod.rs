@@ -26,7 +26,6 @@ pub use endpoint::{
     NetworkLayer, PathChoice, PersistedQueries, Protocol, Registered, Tls,
 };
 pub use filesystem::{BASELINE_READ_ONLY, BASELINE_READ_WRITE, Level};
-pub(crate) use inference::PLACES;
 pub use inference::{Inference, LOCAL_NAME, ModelBudgets, NoRoute, Route, Target};
 pub(crate) use load::device;
 pub use load::{Authority, GRANTABLE, NEVER};

@@ -160,6 +160,17 @@ pub struct Window {
 }
 
 impl Window {
+    /// The words for days with their numbers.
+    pub(crate) const DAYS: [(&'static str, u8); 7] = [
+        ("mon", 0),
+        ("tue", 1),
+        ("wed", 2),
+        ("thu", 3),
+        ("fri", 4),
+        ("sat", 5),
+        ("sun", 6),
+    ];
+
     /// Whether a moment lies in it: `day` from 0 (Monday), `minute` of that day.
     #[must_use]
     pub fn holds(&self, day: u8, minute: u16) -> bool {
@@ -195,6 +206,30 @@ pub enum Via {
     Local,
     /// A provider.
     Provider(Arc<str>),
+}
+
+impl Images {
+    /// The words with their meanings.
+    pub(crate) const WORDS: [(&'static str, Images); 3] = [
+        ("allow", Images::Allow),
+        ("local", Images::Local),
+        ("block", Images::Block),
+    ];
+}
+
+impl Sticky {
+    /// The words with their meanings.
+    pub(crate) const WORDS: [(&'static str, Sticky); 3] = [
+        ("off", Sticky::Off),
+        ("conversation", Sticky::Conversation),
+        ("sandbox", Sticky::Sandbox),
+    ];
+}
+
+impl Action {
+    /// The words.
+    pub(crate) const WORDS: [&'static str; 6] =
+        ["allow", "pseudonymise", "redact", "route", "ask", "block"];
 }
 
 impl Privacy {

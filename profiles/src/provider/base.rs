@@ -49,11 +49,7 @@ impl BaseUrl {
             port: match port {
                 None if tls => 443,
                 None => 80,
-                Some(port) => port
-                    .parse()
-                    .ok()
-                    .filter(|port| *port != 0)
-                    .ok_or_else(bad)?,
+                Some(port) => number(port).ok_or_else(bad)?,
             },
             path: path.to_owned(),
         })
@@ -89,4 +85,9 @@ fn authority(place: &str) -> Option<(String, Option<&str>)> {
         .ok()
         .filter(|host| !host.is_wildcard())?;
     Some((host.as_str().to_owned(), port))
+}
+
+fn number(port: &str) -> Option<u16> {
+    let plain = port.bytes().all(|byte| byte.is_ascii_digit());
+    port.parse().ok().filter(|port| plain && *port != 0)
 }

@@ -9,7 +9,7 @@ use super::kind::{Kind, kinds};
 use super::serving::{self, Serving};
 use super::{PathGlob, Place, Provider, Providers, SecretSource, is_key, is_name};
 use crate::glob::Glob;
-use crate::policy::{HostPattern, PLACES};
+use crate::policy::HostPattern;
 use crate::segments::SegmentGlob;
 use crate::source::{Diagnostic, Source};
 use crate::yaml::{self, Fields, View};
@@ -95,12 +95,6 @@ fn entry(view: &View<'_>) -> Result<Provider, Fault> {
     let fields = view.fields(&keys, &[])?;
     let kind = kind(&fields)?;
     let serving = serving::read(&fields, kind)?;
-    if serving.is_some() && PLACES.contains(&view.name) {
-        return Err(view.fault(format!(
-            "rules of privacy mean a place by `{}`, so no model server has that name",
-            view.name
-        )));
-    }
     let place = place_of(&fields, kind, serving.as_ref())?;
     let headers = match fields.get("headers") {
         Some(view) => Some(values(&view, header)?),

@@ -5,6 +5,7 @@
 //! depends on more than one place (say which protocol has which rules) only the reader knows in full.
 
 mod endpoint;
+mod models;
 
 use serde_json::{Map, Value, json};
 
@@ -59,6 +60,8 @@ pub fn generate() -> Value {
                     "Entries by name; any of them may let a flow pass, a deny rule beats them all.",
                 ),
             ),
+            ("inference", models::inference()),
+            ("privacy", models::privacy()),
         ],
         &["version"],
     );

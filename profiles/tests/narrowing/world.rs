@@ -146,6 +146,21 @@ const PROVIDERS: &[&str] = &[
 ];
 const BINARIES: &[&str] = &["/usr/bin/curl", "/usr/bin/*", "/opt/**", "/usr/bin/python3"];
 
+const INFERENCE: &[&str] = &[
+    "inference: {}\n",
+    "inference: { hosts: [a.x.com] }\n",
+    "inference: { hosts: [a.x.com, b.x.com], providers: [one] }\n",
+    "inference: { routes: [{ models: [m], to: [one, two] }, {}] }\n",
+    "inference: { routes: [{ models: [m], to: [one] }], budgets: { tokens: 5 } }\n",
+];
+const PRIVACY: &[&str] = &[
+    "",
+    "privacy: {}\n",
+    "privacy: { sticky: sandbox, answers: personal }\n",
+    "privacy: { rules: [{ class: secret, do: redact }] }\n",
+    "privacy: { rules: [{ class: personal, do: block }, { class: secret, do: redact }] }\n",
+];
+
 /// The fields of a random endpoint, as text.
 fn endpoint_text(dice: &mut Dice) -> String {
     let (host, ports) = (dice.pick(HOSTS), dice.pick(PORTS));
@@ -330,6 +345,10 @@ fn box_text(dice: &mut Dice) -> String {
                 dice.below(3)
             ));
         }
+        if dice.one_in(2) {
+            text.push_str(dice.word(INFERENCE));
+            text.push_str(dice.word(PRIVACY));
+        }
         if dice.one_in(3) {
             text.push_str(&format!(
                 "ports: [{}]\n",
@@ -401,6 +420,9 @@ pub fn changed(dice: &mut Dice, of: &Policy) -> Policy {
         let other = dice.pick(&BOXES);
         policy.resources = other.resources;
         policy.mode = policy.mode.min(other.mode);
+    }
+    if dice.one_in(8) {
+        policy.models = dice.pick(&BOXES).models.clone();
     }
     let name = "/child.yaml";
     let Some(layer) = of.network.first() else {

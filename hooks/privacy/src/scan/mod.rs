@@ -91,13 +91,22 @@ impl Scanner {
     /// What is sensitive in `text`: by their first byte, none over another, on boundaries of characters.
     #[must_use]
     pub fn scan(&self, text: &str) -> Vec<Finding> {
-        self.scan_from(text, Class::Public)
+        self.look(text, Vec::new(), Class::Public)
+    }
+
+    /// The same with what somebody else has `found` in the text.
+    #[must_use]
+    pub fn scan_with(&self, text: &str, found: Vec<Finding>) -> Vec<Finding> {
+        self.look(text, found, Class::Public)
     }
 
     /// The same of what is of `class` at least: what is below it joins nothing.
     #[must_use]
     pub fn scan_from(&self, text: &str, class: Class) -> Vec<Finding> {
-        let mut found = Vec::new();
+        self.look(text, Vec::new(), class)
+    }
+
+    fn look(&self, text: &str, mut found: Vec<Finding>, class: Class) -> Vec<Finding> {
         let traces = self.plain(text, &mut found);
         decode::each_view(text, &traces, |view| {
             let mut inside = Vec::new();

@@ -10,7 +10,7 @@ use nix::unistd::{Uid, User};
 
 use super::WardenError;
 use crate::limits;
-use crate::link::{OwnWords, ProxySettings, Settings};
+use crate::link::{NerSettings, OwnWords, ProxySettings, Settings};
 
 /// Where the host's DNS servers stand.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -61,7 +61,24 @@ pub fn gather(router: &RouterConfig, privacy: &PrivacyConfig) -> Result<Settings
         public_roots,
         proxy: router.upstream_proxy.as_ref().map(proxy).transpose()?,
         words: words(privacy),
+        ner: services(privacy),
     })
+}
+
+/// The operator's services that find names.
+fn services(privacy: &PrivacyConfig) -> Vec<NerSettings> {
+    privacy
+        .ner
+        .iter()
+        .map(|(name, service)| NerSettings {
+            name: name.clone(),
+            host: service.url.host.clone(),
+            port: service.url.port,
+            path: service.url.path.clone(),
+            timeout: service.timeout,
+            labels: service.labels.clone(),
+        })
+        .collect()
 }
 
 /// The operator's lists and documents. The worker reads them before it closes the door behind it.

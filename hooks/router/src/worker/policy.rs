@@ -10,6 +10,7 @@ use nemoclaw_privacy::Scanner;
 use tokio::sync::watch;
 
 use super::inference::Words;
+use super::inference::ner::Service;
 
 /// A policy with its number.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Compiled {
     pub policy: Policy,
     /// What looks for what is sensitive in calls to models; `None` where the policy does not ask for it.
     pub scanner: Option<Arc<Scanner>>,
+    /// The operator's services that look for names.
+    pub entities: Vec<Arc<Service>>,
     /// From 1; one more with every accepted change.
     pub generation: u64,
     texts: Vec<PolicyText>,
@@ -37,6 +40,8 @@ pub struct Met {
     pub policy: Policy,
     /// As [`Compiled::scanner`].
     pub scanner: Option<Arc<Scanner>>,
+    /// As [`Compiled::entities`].
+    pub entities: Vec<Arc<Service>>,
 }
 
 /// Read the texts, meet them, and make what they need of the operator's words. Pure.
@@ -46,7 +51,12 @@ pub struct Met {
 pub fn compile(texts: &[PolicyText], words: &Words) -> Result<Met, String> {
     let policy = meet(texts)?;
     let scanner = words.scanner(&policy)?;
-    Ok(Met { policy, scanner })
+    let entities = words.services(&policy)?;
+    Ok(Met {
+        policy,
+        scanner,
+        entities,
+    })
 }
 
 fn meet(texts: &[PolicyText]) -> Result<Policy, String> {
@@ -92,6 +102,7 @@ impl InForce {
             current: ArcSwap::from_pointee(Compiled {
                 policy: met.policy,
                 scanner: met.scanner,
+                entities: met.entities,
                 generation,
                 texts,
             }),
@@ -127,6 +138,7 @@ impl InForce {
         self.current.store(Arc::new(Compiled {
             policy: met.policy,
             scanner: met.scanner,
+            entities: met.entities,
             generation,
             texts,
         }));

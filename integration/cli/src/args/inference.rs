@@ -20,8 +20,8 @@ pub enum Inference {
     },
     /// Change which models a running sandbox may ask: its policy file is edited, and holds for the next request.
     #[command(after_help = "Examples:
-  nemoclaw inference set worker --route 'claude-*=cloud,local/qwen3:8b' --route '*=local'
-  nemoclaw inference set worker --provider local --dry-run
+  nemoclaw inference set worker --route 'claude-*=hosted,own/qwen3:8b' --route '*=own'
+  nemoclaw inference set worker --provider own --dry-run
   nemoclaw inference set worker --tokens 2000000 --cost 5
 
 The first route whose pattern fits gives the chain: who is asked first, and who when that one fails. Routes that are given

@@ -15,7 +15,7 @@ pub enum Provider {
   pass show tracker | nemoclaw provider set tracker --type generic --host api.example.com --port 443 --path '/v1/**' --env TRACKER_KEY --stdin
   nemoclaw provider set github --from-file /root/new-token
   nemoclaw provider set ollama --type ollama --model qwen3:8b
-  nemoclaw provider set cloud --type openai --model small --price small=0.15/0.6 --clearance internal --from-env OPENAI_API_KEY
+  nemoclaw provider set hosted --type openai --model small --price small=0.15/0.6 --clearance internal --from-env OPENAI_API_KEY
 
 Sandboxes whose policy has `credential_binding: { provider: NAME }` get a placeholder in the variable; the router puts the
 credential in its place. Without --type and the like a known provider gets a new credential and stays as it is.

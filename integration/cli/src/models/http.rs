@@ -256,6 +256,10 @@ async fn exchange(
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(GetError::Http)?;
         let status = answer.status();
+        // What a refusal says is not read, so it may break off.
+        if !status.is_success() {
+            return Ok((status, Bytes::new()));
+        }
         let body = Limited::new(answer.into_body(), LONGEST)
             .collect()
             .await

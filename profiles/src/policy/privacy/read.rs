@@ -22,15 +22,6 @@ const MAX_REGEX: usize = 4096;
 const MAX_PATTERNS: usize = 128;
 /// Minutes of a day.
 const DAY: u16 = 24 * 60;
-const DAYS: [(&str, u8); 7] = [
-    ("mon", 0),
-    ("tue", 1),
-    ("wed", 2),
-    ("thu", 3),
-    ("fri", 4),
-    ("sat", 5),
-    ("sun", 6),
-];
 
 pub(in crate::policy) fn load(view: &View<'_>) -> Result<Privacy, Fault> {
     let keys = view.fields(
@@ -47,16 +38,6 @@ pub(in crate::policy) fn load(view: &View<'_>) -> Result<Privacy, Fault> {
         ],
         &[],
     )?;
-    let images = [
-        ("allow", Images::Allow),
-        ("local", Images::Local),
-        ("block", Images::Block),
-    ];
-    let sticky = [
-        ("off", Sticky::Off),
-        ("conversation", Sticky::Conversation),
-        ("sandbox", Sticky::Sandbox),
-    ];
     let lists = lists(&keys)?;
     let ner = keys.get("ner").map(|view| own_name(&view)).transpose()?;
     let patterns = match keys.get("patterns") {
@@ -82,10 +63,10 @@ pub(in crate::policy) fn load(view: &View<'_>) -> Result<Privacy, Fault> {
     let privacy = Privacy {
         images: keys
             .get("images")
-            .map_or(Ok(Images::Local), |view| view.word(&images))?,
+            .map_or(Ok(Images::Local), |view| view.word(&Images::WORDS))?,
         sticky: keys
             .get("sticky")
-            .map_or(Ok(Sticky::Conversation), |view| view.word(&sticky))?,
+            .map_or(Ok(Sticky::Conversation), |view| view.word(&Sticky::WORDS))?,
         restore: keys.get("restore").map_or(
             Ok(Restore {
                 text: true,
@@ -296,21 +277,17 @@ fn to(keys: &Fields<'_>) -> Result<To, Fault> {
 
 fn action(keys: &Fields<'_>) -> Result<Action, Fault> {
     let view = keys.need("do")?;
-    let words = [
-        ("allow", Some(Action::Allow)),
-        ("pseudonymise", Some(Action::Pseudonymise)),
-        ("redact", Some(Action::Redact)),
-        ("ask", Some(Action::Ask)),
-        ("block", Some(Action::Block)),
-        ("route", None),
-    ];
-    let indices: Vec<(&str, usize)> = words
-        .iter()
-        .enumerate()
-        .map(|(at, (word, _))| (*word, at))
-        .collect();
-    let chosen = words[view.word(&indices)?].1.clone();
-    match (chosen, keys.get("via")) {
+    let words = Action::WORDS;
+    let known: Vec<(&str, &str)> = words.iter().map(|word| (*word, *word)).collect();
+    let action = match view.word(&known)? {
+        "allow" => Some(Action::Allow),
+        "pseudonymise" => Some(Action::Pseudonymise),
+        "redact" => Some(Action::Redact),
+        "ask" => Some(Action::Ask),
+        "block" => Some(Action::Block),
+        _ => None,
+    };
+    match (action, keys.get("via")) {
         (Some(_), Some(view)) => Err(view.fault("`via` may only stand beside `do: route`")),
         (Some(action), None) => Ok(action),
         (None, None) => Err(view
@@ -318,6 +295,9 @@ fn action(keys: &Fields<'_>) -> Result<Action, Fault> {
             .with_hint("add `via: local`, or `via: PROVIDER`")),
         (None, Some(view)) => Ok(Action::Route(match view.text()? {
             "local" => Via::Local,
+            "cloud" => {
+                return Err(view.fault("`cloud` is many providers: name one, or keep local ones out by `to: local` and `do: block`"));
+            }
             _ => Via::Provider(provider(&view)?),
         })),
     }
@@ -367,7 +347,7 @@ fn window(keys: &Fields<'_>) -> Result<Option<Window>, Fault> {
         days: 0x7f,
     };
     if let Some(view) = keys.get("days") {
-        window.days = one_or_more(&view, |view| view.word(&DAYS))?
+        window.days = one_or_more(&view, |view| view.word(&Window::DAYS))?
             .iter()
             .fold(0, |bits, day| bits | 1 << day);
     }

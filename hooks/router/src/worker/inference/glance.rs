@@ -11,7 +11,9 @@ use nemoclaw_inference::{Api, Call, Kind, Opaque, estimate_tokens};
 use nemoclaw_policy::choose::{self, Found};
 use nemoclaw_privacy::{Finding, Scanner};
 
+use super::ner;
 use super::refuse::Refused;
+use crate::limits;
 use crate::worker::policy::Compiled;
 use crate::worker::sandbox::Sandbox;
 
@@ -43,46 +45,34 @@ pub struct Glance {
 ///
 /// # Errors
 /// It is none, or holds something that nobody can look into.
-pub fn look(
-    sandbox: &Sandbox,
-    policy: &Compiled,
+pub async fn look(
+    sandbox: &Arc<Sandbox>,
+    policy: &Arc<Compiled>,
     api: Api,
     bytes: Bytes,
 ) -> Result<Glance, Refused> {
-    let call = Call::read(api, &bytes)
+    let mut call = Call::read(api, &bytes)
         .map_err(|error| Refused::invalid(StatusCode::BAD_REQUEST, error.to_string()))?;
-    let opaque = call.opaque();
-    let scanner = policy.scanner.as_ref();
-    if scanner.is_some() {
-        transparent(&opaque)?;
-    }
-    let media = |one: &Opaque| matches!(one, Opaque::Audio | Opaque::File);
-    let mut glance = Glance {
-        api,
-        model: call.model().to_owned(),
-        stream: call.stream(),
-        max_tokens: call
-            .max_tokens()
-            .map(|most| most.saturating_mul(call.answers())),
-        kept: ModelCall {
-            api: word(api).to_owned(),
-            model: call.model().chars().take(256).collect(),
-            tokens: estimate_tokens(&call),
-            tools: call.has_tools(),
-            images: call.has_images() || opaque.iter().any(media),
-            session: sandbox.models.session.label(),
-            ..ModelCall::default()
-        },
-        bytes,
-        call: Some(call),
-        leaves: Vec::new(),
-        found: Vec::new(),
-        fixed: Vec::new(),
+    let Some(scanner) = policy.scanner.clone() else {
+        return Ok(Glance::of(sandbox, api, bytes, call));
     };
-    if let Some(scanner) = scanner {
-        glance.scan(sandbox, scanner);
+    transparent(&call.opaque())?;
+    let entities = ner::ask(sandbox, &policy.entities, &mut call).await?;
+    let long = bytes.len() > limits::MODEL_INLINE;
+    let mut glance = Glance::of(sandbox, api, bytes, call);
+    let sandbox = sandbox.clone();
+    let scan = move || {
+        glance.scan(&sandbox, &scanner, entities);
+        glance
+    };
+    if !long {
+        return Ok(scan());
     }
-    Ok(glance)
+    // Other sandboxes do not wait for it.
+    tokio::task::spawn_blocking(scan).await.map_err(|_| {
+        let message = "the request could not be looked at";
+        Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "not_looked_at", message)
+    })
 }
 
 /// What a policy that looks at texts cannot let pass.
@@ -114,7 +104,35 @@ fn word(api: Api) -> &'static str {
 }
 
 impl Glance {
-    fn scan(&mut self, sandbox: &Sandbox, scanner: &Arc<Scanner>) {
+    fn of(sandbox: &Sandbox, api: Api, bytes: Bytes, call: Call) -> Glance {
+        let media = |one: &Opaque| matches!(one, Opaque::Audio | Opaque::File);
+        Glance {
+            api,
+            model: call.model().to_owned(),
+            stream: call.stream(),
+            max_tokens: call
+                .max_tokens()
+                .map(|most| most.saturating_mul(call.answers())),
+            kept: ModelCall {
+                api: word(api).to_owned(),
+                model: call.model().chars().take(256).collect(),
+                tokens: estimate_tokens(&call),
+                tools: call.has_tools(),
+                images: call.has_images() || call.opaque().iter().any(media),
+                session: sandbox.models.session.label(),
+                ..ModelCall::default()
+            },
+            bytes,
+            call: Some(call),
+            leaves: Vec::new(),
+            found: Vec::new(),
+            fixed: Vec::new(),
+        }
+    }
+
+    /// `entities` are what services have found in each text.
+    fn scan(&mut self, sandbox: &Sandbox, scanner: &Scanner, entities: Vec<Vec<Finding>>) {
+        let mut entities = entities.into_iter();
         let Some(mut call) = self.call.take() else {
             return;
         };
@@ -125,7 +143,8 @@ impl Glance {
             if remembers && leaf.kind == Kind::Assistant {
                 self.kept.conversation = self.kept.conversation.max(memory.label(text));
             }
-            let findings = vault.foreign(text, scanner.scan(text));
+            let known = entities.next().unwrap_or_default();
+            let findings = vault.foreign(text, scanner.scan_with(text, known));
             let fixed = matches!(leaf.kind, Kind::Key | Kind::Handle);
             for finding in &findings {
                 self.count(finding, fixed);

@@ -13,6 +13,7 @@ mod glance;
 mod ledger;
 mod memory;
 mod models;
+pub mod ner;
 mod refuse;
 mod state;
 mod stream;
@@ -125,7 +126,7 @@ async fn take(
         return Err(Refused::exceeded(&exceeded));
     }
     let policy = sandbox.policy.snapshot();
-    let glance = glance::look(sandbox, &policy, api, bytes)?;
+    let glance = glance::look(sandbox, &policy, api, bytes).await?;
     chain::ask(connection, policy, head, glance, room).await
 }
 

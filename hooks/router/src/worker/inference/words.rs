@@ -11,7 +11,8 @@ use nemoclaw_policy::policy::{Policy, Privacy};
 use nemoclaw_privacy::own::{Case, Documents, List, Pattern};
 use nemoclaw_privacy::{Scanner, Setup};
 
-use crate::link::OwnWords;
+use super::ner::Service;
+use crate::link::{NerSettings, OwnWords};
 use crate::worker::event::told;
 
 /// Most bytes of one list.
@@ -26,17 +27,47 @@ enum Own {
 
 /// All of the operator's.
 #[derive(Default)]
-pub struct Words(BTreeMap<String, Own>);
+pub struct Words {
+    own: BTreeMap<String, Own>,
+    services: BTreeMap<String, Arc<Service>>,
+}
 
 impl Words {
     /// Read what the node's configuration names.
     #[must_use]
-    pub fn read(all: &[OwnWords]) -> Words {
-        Words(
-            all.iter()
+    pub fn read(all: &[OwnWords], services: &[NerSettings]) -> Words {
+        let service = |one: &NerSettings| (one.name.clone(), Arc::new(Service::new(one)));
+        Words {
+            own: all
+                .iter()
                 .map(|one| (one.name.clone(), read(one)))
                 .collect(),
-        )
+            services: services.iter().map(service).collect(),
+        }
+    }
+
+    /// The services that a policy wants to look for names.
+    ///
+    /// # Errors
+    /// One sentence: the node has no such service.
+    pub fn services(&self, policy: &Policy) -> Result<Vec<Arc<Service>>, String> {
+        let mut names: Vec<&str> = policy
+            .models
+            .iter()
+            .filter_map(|layer| layer.privacy.as_ref()?.ner.as_deref())
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .map(|name| {
+                self.services.get(name).cloned().ok_or_else(|| {
+                    format!(
+                        "the policy names the service `{name}`, which the node's configuration does not have under `privacy.ner`"
+                    )
+                })
+            })
+            .collect()
     }
 
     /// The scanner of a policy; `None` where no layer looks at anything.
@@ -65,7 +96,7 @@ impl Words {
 
     fn add(&self, privacy: &Privacy, setup: &mut Setup) -> Result<(), String> {
         for name in &privacy.lists {
-            match self.0.get(&**name) {
+            match self.own.get(&**name) {
                 Some(Own::List(list)) => setup.lists.push(list.clone()),
                 Some(Own::Documents(documents)) => setup.documents.push(documents.clone()),
                 Some(Own::Unusable(why)) => return Err(why.clone()),

@@ -81,7 +81,7 @@ fn route(given: &str, known: &[Route]) -> anyhow::Result<String> {
         .filter(|(models, to)| !models.is_empty() && !to.is_empty())
         .ok_or_else(|| {
             Fault::new(format!(
-                "`{given}` is no route: write MODEL=PROVIDER[/MODEL],…, such as 'claude-*=cloud,local'"
+                "`{given}` is no route: write MODEL=PROVIDER[/MODEL],…, such as 'claude-*=hosted,own'"
             ))
             .exit(2)
         })?;

@@ -102,7 +102,7 @@ fn command(server: &Server, all: &[Server]) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
     let same = all.iter().filter(|other| other.kind == server.kind).count();
     let name = match server.kind {
-        "generic" => "local".to_owned(),
+        "generic" => "own".to_owned(),
         kind => kind.replace('.', "-"),
     };
     let name = match same {
