@@ -41,7 +41,12 @@ fn reached(model: &Model, requests: usize, line: &str, field: &str, credential: 
             "{asked:?}"
         );
         assert!(!asked.whole().contains(OWN), "{asked:?}");
-        for stranger in ["user-agent", "cookie", "x-stainless-lang", "x-stainless-os"] {
+        let agent = asked.field("user-agent");
+        assert!(
+            agent.is_some_and(|agent| agent.starts_with("nemoclaw/")),
+            "{asked:?}"
+        );
+        for stranger in ["cookie", "x-stainless-lang", "x-stainless-os"] {
             assert_eq!(asked.field(stranger), None, "{asked:?}");
         }
     }

@@ -85,6 +85,8 @@ pub fn prepare(
         transform(&mut call, glance, candidate, sandbox)?;
     }
     call.set_model(&candidate.model);
+    // The caller's wish stands in its own words, the server is told in its own.
+    let usage_asked = call.ask_for_usage();
     let mut call = call.into_dialect(match dialect {
         provider::Dialect::OpenAi => Dialect::OpenAi,
         provider::Dialect::Anthropic => Dialect::Anthropic,
@@ -92,7 +94,7 @@ pub fn prepare(
     if as_chat {
         call = call.into_api(Api::Chat)?;
     }
-    let usage_asked = call.ask_for_usage() && glance.api == call.api();
+    call.ask_for_usage();
     Ok(Prepared {
         api: call.api(),
         body: call.to_bytes(),

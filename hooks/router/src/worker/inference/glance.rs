@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use nemoclaw_api::audit::{FoundCount, ModelCall};
 use nemoclaw_inference::{Api, Call, Kind, Opaque, estimate_tokens};
+use nemoclaw_policy::Class;
 use nemoclaw_policy::choose::{self, Found};
 use nemoclaw_privacy::{Finding, Scanner};
 
@@ -90,6 +91,9 @@ fn transparent(opaque: &[Opaque]) -> Result<(), Refused> {
     })
 }
 
+/// What the log holds instead of a model's name in which something was found.
+const WITHHELD: &str = "(withheld)";
+
 /// The word for a call in the log.
 fn word(api: Api) -> &'static str {
     match api {
@@ -153,6 +157,19 @@ impl Glance {
             None
         });
         self.call = Some(call);
+        self.scan_model(scanner);
+    }
+
+    /// The model's name is the agent's word too: it goes to the log, and to a provider that lists no models.
+    fn scan_model(&mut self, scanner: &Scanner) {
+        let findings = scanner.scan_with(&self.model, Vec::new());
+        if !findings.is_empty() {
+            WITHHELD.clone_into(&mut self.kept.model);
+        }
+        // Names of persons and places do stand in names of models.
+        for finding in findings.iter().filter(|one| one.class >= Class::Secret) {
+            self.count(finding, true);
+        }
     }
 
     fn count(&mut self, finding: &Finding, fixed: bool) {
