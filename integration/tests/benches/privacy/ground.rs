@@ -23,7 +23,7 @@ pub const STREAMS: u16 = 8443;
 const PROVIDERS: &str = "\
 version: 1
 providers:
-  cloud: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }
+  open: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }
   slow: { type: openai, base_url: 'https://slow.test/v1', models: [slow], file: $D/cloud.key, env: [SLOW_KEY] }
   streams: { type: openai, base_url: 'https://cloud.test:8443/v1', models: [streams], file: $D/cloud.key, env: [STREAMS_KEY] }
 ";
@@ -51,7 +51,7 @@ impl Ground {
         }
         let node = Node::start(&[HOST, "slow.test"], "");
         node.secret("cloud.key", "the-key-of-the-bench");
-        node.providers(PROVIDERS, &["cloud", "slow", "streams"]);
+        node.providers(PROVIDERS, &["open", "slow", "streams"]);
         let upstream = upstream(&node);
         Ground { upstream, node }
     }

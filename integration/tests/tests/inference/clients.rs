@@ -174,7 +174,7 @@ fn a_route_names_another_model_than_the_agent_does() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { models: ['fast-*'], to: [cloud/big] }", "");
+    let sandbox = ground.sandbox("routes:\n  - { models: ['fast-*'], to: [open/big] }", "");
     let answers = sandbox.python(&[
         ask("openai", "fast-1", PROMPT),
         ask("openai", "slow-1", PROMPT),

@@ -28,7 +28,7 @@ fn a_provider_that_fails_before_it_speaks_is_followed_by_the_next_of_the_chain()
         return;
     };
     let sandbox = ground.sandbox(
-        "routes:\n  - { to: [cloud/big, home/small], timeout: 1s, retries: 0 }",
+        "routes:\n  - { to: [open/big, home/small], timeout: 1s, retries: 0 }",
         "",
     );
     for fault in [
@@ -52,7 +52,7 @@ fn a_provider_that_fails_once_is_asked_again() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big], retries: 2 }", "");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big], retries: 2 }", "");
     ground.cloud.next([Plan::status(503), Plan::status(500)]);
     assert_eq!(
         text(&sandbox.python(&[ask("openai", "any", SAID)])[0]),
@@ -66,7 +66,7 @@ fn the_last_providers_failure_is_told_in_the_clients_own_dialect() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big], retries: 0 }", "");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big], retries: 0 }", "");
     for (fault, told) in [
         (status(429, Some(7)), 429..=429),
         (status(400, None), 400..=400),
@@ -96,7 +96,7 @@ fn an_answer_that_is_cut_or_spoilt_is_an_error_and_never_half_an_answer() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big], retries: 0 }", "{}");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big], retries: 0 }", "{}");
     for fault in [
         Fault::BreakOff(40),
         Fault::BreakOff(300),
@@ -135,7 +135,7 @@ fn an_answer_or_an_event_without_end_is_refused_and_the_router_stays_small() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big], retries: 0 }", "{}");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big], retries: 0 }", "{}");
     for (fault, stream) in [(Fault::Huge(HUGE), false), (Fault::HugeEvent(HUGE), true)] {
         ground.cloud.always(Plan::fault(fault));
         let answer = &sandbox.python(&[with(ask("openai", "any", SAID), "stream", stream)])[0];
@@ -165,7 +165,7 @@ fn a_slow_first_word_is_waited_for_as_long_as_the_route_says_and_a_slow_stream_i
         return;
     };
     let sandbox = ground.sandbox(
-        "routes:\n  - { to: [cloud/big], timeout: 3s, retries: 0 }",
+        "routes:\n  - { to: [open/big], timeout: 3s, retries: 0 }",
         "{}",
     );
     ground.cloud.always(Plan {

@@ -46,8 +46,8 @@ fn a_configuration_with_local_providers_only_sends_nothing_off_the_host() {
     );
     // The wire does count: with the cloud's entry back a request is on it.
     ground.node.providers(
-        "version: 1\nproviders:\n  cloud: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }\n",
-        &["cloud"],
+        "version: 1\nproviders:\n  open: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }\n",
+        &["open"],
     );
     assert_eq!(
         text(&sandbox.python(&[ask("openai", "big", "Hello.")])[0]),
@@ -65,7 +65,7 @@ fn what_is_sensitive_is_found_in_no_log_number_or_word_of_the_operators() {
         &format!("routes:\n  - {CHAIN}"),
         "rules:\n  - { class: [secret, regulated], to: cloud, do: redact }",
     );
-    let refused = ground.sandbox("routes:\n  - { to: [cloud/big] }", "{}");
+    let refused = ground.sandbox("routes:\n  - { to: [open/big] }", "{}");
     let all = values().map(|(_, value)| value).join(" and ");
     let asks = [
         ask("openai", "any", &all),
@@ -80,7 +80,7 @@ fn what_is_sensitive_is_found_in_no_log_number_or_word_of_the_operators() {
     for answer in refused.python(&asks[..2]) {
         assert_eq!(answer["status"], 403, "{answer}");
     }
-    sandbox.audited("the calls", |line| line.contains("cloud"));
+    sandbox.audited("the calls", |line| line.contains("\"provider\":\"open\""));
     let dir = ground.node.dir.path().display();
     let mut told: Vec<Output> = vec![sh(&format!(
         "cat {dir}/router.log; find {dir}/data {dir}/state -type f -exec cat {{}} +"

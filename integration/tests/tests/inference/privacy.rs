@@ -209,7 +209,7 @@ fn no_provider_with_clearance_is_a_refusal_that_names_the_class_and_never_the_va
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big, claude/claude] }", "{}");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big, claude/claude] }", "{}");
     for (value, class) in [
         (key(), "secret"),
         (CARD.to_owned(), "regulated"),
@@ -241,7 +241,7 @@ fn a_policys_edit_changes_the_way_of_the_next_request_of_a_live_sandbox() {
     let Some(ground) = Ground::start() else {
         return;
     };
-    let sandbox = ground.sandbox("routes:\n  - { to: [cloud/big] }", "");
+    let sandbox = ground.sandbox("routes:\n  - { to: [open/big] }", "");
     let asks = [ask("openai", "any", "Hello.")];
     assert_eq!(text(&sandbox.python(&asks)[0]), "Hello.");
     assert_eq!(ground.counts(), [0, 1, 0]);

@@ -41,7 +41,7 @@ fn secrets_stay_with_the_local_model_all_else_goes_to_the_cloud_and_home_when_th
         says: Says::Relay(big.address),
         ..Plan::default()
     });
-    let chain = "routes:\n  - { to: [cloud/big, home/small], retries: 0 }";
+    let chain = "routes:\n  - { to: [open/big, home/small], retries: 0 }";
     let sandbox = node.sandbox(&policy(chain, SECRETS_STAY));
 
     spoke(&sandbox.python(&asks("Say hello.")));

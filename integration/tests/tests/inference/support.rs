@@ -30,12 +30,12 @@ const PROVIDERS: &str = "\
 version: 1
 providers:
   claude: { type: anthropic, base_url: 'https://claude.test/v1', models: [claude], file: $D/claude.key, env: [CLAUDE_KEY] }
-  cloud: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }
+  open: { type: openai, base_url: 'https://cloud.test/v1', models: [big], file: $D/cloud.key, env: [CLOUD_KEY] }
   home: { type: llama.cpp, base_url: 'http://127.0.0.1:8080/v1', models: [small] }
 ";
 
 /// The chain by which any model may come from anywhere, the cloud first.
-pub const CHAIN: &str = "{ to: [cloud/big, claude/claude, home/small] }";
+pub const CHAIN: &str = "{ to: [open/big, claude/claude, home/small] }";
 
 /// The node with what stands for its providers; all of them say what they are told.
 pub struct Ground {
@@ -86,7 +86,7 @@ pub fn up(more: &str) -> Option<Node> {
     let node = some(more)?;
     node.secret("cloud.key", CLOUD_KEY);
     node.secret("claude.key", CLAUDE_KEY);
-    node.providers(PROVIDERS, &["claude", "cloud"]);
+    node.providers(PROVIDERS, &["claude", "open"]);
     Some(node)
 }
 
