@@ -1,5 +1,10 @@
 //! What kind of text stands around a place: prose, or source code, where words with capitals are types and words of comments.
 
+use std::sync::LazyLock;
+
+use aho_corasick::packed::Searcher;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// Text is judged in blocks of this many bytes: some fifty lines, so that one line alone decides nothing.
 const BLOCK: usize = 3072;
 
@@ -9,25 +14,28 @@ const LINES: usize = 24;
 /// Remembers what the blocks are.
 pub(super) struct Context<'a> {
     text: &'a str,
-    known: Option<(usize, bool)>,
+    blocks: Vec<Option<bool>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(text: &'a str) -> Context<'a> {
-        Context { text, known: None }
+        Context {
+            text,
+            blocks: Vec::new(),
+        }
     }
 
     /// Whether the text around this byte is source code.
     pub(super) fn code(&mut self, at: usize) -> bool {
         let block = at / BLOCK;
-        match self.known {
-            Some((known, code)) if known == block => code,
-            _ => {
-                let end = ((block + 1) * BLOCK).min(self.text.len());
-                let code = code(&self.text.as_bytes()[block * BLOCK..end]);
-                self.known = Some((block, code));
-                code
-            }
+        if self.blocks.is_empty() {
+            self.blocks = vec![None; self.text.len() / BLOCK + 1];
+        }
+        let end = ((block + 1) * BLOCK).min(self.text.len());
+        let bytes = &self.text.as_bytes()[block * BLOCK..end];
+        match self.blocks.get_mut(block) {
+            Some(known) => *known.get_or_insert_with(|| code(bytes)),
+            None => code(bytes),
         }
     }
 
@@ -60,24 +68,41 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Words of who owns a text or of its licence.
+static CREDITS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build([
+            "copyright",
+            "(c) ",
+            "©",
+            "rights reserved",
+            "licens",
+            "free software",
+            "author",
+            "spdx",
+            "maintain",
+            "contributor",
+            "written by",
+        ])
+        .ok()
+});
+
 /// Whether a text names an owner or a licence.
 pub(super) fn crediting(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    [
-        "copyright",
-        "(c) ",
-        "©",
-        "rights reserved",
-        "licens",
-        "free software",
-        "author",
-        "spdx",
-        "maintain",
-        "contributor",
-        "written by",
-    ]
-    .iter()
-    .any(|word| lower.contains(word))
+    CREDITS.as_ref().is_some_and(|words| words.is_match(text))
+}
+
+/// What a notice of copyright has.
+static OWNERS: LazyLock<Option<Searcher>> =
+    LazyLock::new(|| Searcher::new(["Copyright", "copyright", "COPYRIGHT", "(c) ", "(C) ", "©"]));
+
+/// Whether a line is a notice of copyright.
+pub(super) fn owned(line: &str) -> bool {
+    OWNERS
+        .as_ref()
+        .is_some_and(|words| words.find(line).is_some())
 }
 
 /// Whether a line is a comment in some language.

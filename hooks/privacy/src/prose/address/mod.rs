@@ -31,11 +31,6 @@ pub(super) struct Address {
     pub(super) postal: bool,
 }
 
-/// Compiles the patterns.
-pub(super) fn prepare() {
-    patterns();
-}
-
 /// The address that a run is part of.
 pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
@@ -72,10 +67,7 @@ fn digits(bytes: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut chunks = bytes.chunks_exact(8);
     let found = chunks.by_ref().any(|chunk| {
-        let chunk = chunk
-            .iter()
-            .rev()
-            .fold(0, |value, &byte| (value << 8) | u64::from(byte));
+        let chunk = <[u8; 8]>::try_from(chunk).map_or(0, u64::from_le_bytes);
         let low = chunk & !HIGH;
         (low + ONES * (0x80 - 0x30)) & !(low + ONES * (0x80 - 0x3a)) & !chunk & HIGH != 0
     });
@@ -103,6 +95,9 @@ fn unit_before(text: &str, start: usize) -> usize {
 /// "PO Box 1234", "Postfach 10 20 30".
 fn boxed(text: &str, run: &[Word]) -> Option<Core> {
     run.iter().find_map(|word| {
+        if !pattern::may_be_boxed(&text.as_bytes()[word.start..]) {
+            return None;
+        }
         let end = word.start + patterns().boxed.length(&text[word.start..])?;
         Some(Core {
             start: word.start,
@@ -187,6 +182,9 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     }
     let small = small_street(text, end);
     let end = end + small.or_else(|| any_small(text, end)).unwrap_or(0);
+    if !pattern::may_be_number(&text.as_bytes()[end..]) {
+        return None;
+    }
     let number = patterns().number_after.length(&text[end..])?;
     let written = &text[last.start..last.end];
     let compound = pattern::compound(written)
@@ -231,9 +229,9 @@ fn may_be_numbered(before: &str) -> bool {
         || word.ends_with(|last: char| last.is_ascii_digit())
         || word.len() == 1
         || word.ends_with(['.', '/'])
-        || word_at(word, 0).is_some_and(|word| {
-            word.known
-                .any(Known::WAY.and(Known::PARTICLE).and(Known::ARTICLE))
+        || word_at(word, 0).is_some_and(|read| {
+            read.known.any(Known::WAY.and(Known::PARTICLE))
+                || (read.known.any(Known::ARTICLE) && pattern::links(word))
         })
 }
 
