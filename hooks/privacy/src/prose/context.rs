@@ -175,7 +175,9 @@ fn begins(line: &[u8]) -> bool {
         b'}' | b'{' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
         b'*' => line.get(1) == Some(&b'/'),
         b'<' => line.starts_with(b"<!--"),
-        b'a'..=b'z' => WORDS.iter().any(|word| line.starts_with(word)),
+        b'a'..=b'z' => WORDS
+            .iter()
+            .any(|word| word[0] == line[0] && line.starts_with(word)),
         _ => false,
     }
 }
@@ -191,17 +193,29 @@ fn ends(line: &[u8]) -> bool {
     }
 }
 
+/// The bytes that such signs end with.
+static SIGNS: [bool; 256] = {
+    let mut signs = [false; 256];
+    let mut rest: &[u8] = b":=>(&|/x";
+    while let [sign, more @ ..] = rest {
+        signs[*sign as usize] = true;
+        rest = more;
+    }
+    signs
+};
+
 /// Signs inside a line that prose does not have.
 fn signs(line: &[u8]) -> bool {
-    let mut before = b' ';
-    for (at, &byte) in line.iter().take(160).enumerate() {
-        if !matches!(
-            byte,
-            b':' | b'=' | b'>' | b'(' | b'&' | b'|' | b'/' | b'x' | b')'
-        ) {
-            before = byte;
-            continue;
-        }
+    let line = &line[..line.len().min(160)];
+    let mut from = 0;
+    while let Some(found) = line[from..]
+        .iter()
+        .position(|&byte| SIGNS[usize::from(byte)])
+    {
+        let at = from + found;
+        from = at + 1;
+        let byte = line[at];
+        let before = at.checked_sub(1).map_or(b' ', |at| line[at]);
         let next = line.get(at + 1).copied().unwrap_or(b' ');
         let found = match (before, byte) {
             (b':', b':')
@@ -221,7 +235,6 @@ fn signs(line: &[u8]) -> bool {
         if found {
             return true;
         }
-        before = byte;
     }
     false
 }

@@ -137,6 +137,7 @@ impl Lists {
         self.slots[slot] = (mark(hash), self.slots[slot].1.and(known));
     }
 
+    #[inline]
     fn slot(&self, hash: u64) -> usize {
         let mut at = hash as usize % SLOTS;
         while self.slots[at].0 != 0 && self.slots[at].0 != mark(hash) {
@@ -146,6 +147,7 @@ impl Lists {
     }
 
     /// What is known of the word with this hash.
+    #[inline]
     pub(super) fn known(&self, hash: u64) -> Known {
         self.slots[self.slot(hash)].1
     }

@@ -61,6 +61,19 @@ fn goes_on(text: &str, run: &[Word], end: usize) -> bool {
         && !run.iter().any(|word| word.known.any(Known::NEVER))
 }
 
+/// Whether there is a digit behind the number that follows: a cheap look before the pattern of numbers.
+fn goes_on_behind_number(text: &str, end: usize) -> bool {
+    let behind = &text.as_bytes()[end..(end + 96).min(text.len())];
+    let number = behind
+        .iter()
+        .position(|byte| byte.is_ascii_digit() || *byte >= 0x80);
+    number.is_some_and(|at| {
+        let behind = &behind[at + 1..];
+        let rest = behind.iter().position(|byte| !byte.is_ascii_digit());
+        rest.is_some_and(|at| digits(&behind[at..]))
+    })
+}
+
 /// Whether there is a digit, eight bytes at a time.
 fn digits(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -185,7 +198,6 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     if !pattern::may_be_number(&text.as_bytes()[end..]) {
         return None;
     }
-    let number = patterns().number_after.length(&text[end..])?;
     let written = &text[last.start..last.end];
     let compound = pattern::compound(written)
         || (run.len() > 1 && last.known.any(Known::STREET))
@@ -193,9 +205,15 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     let way = run
         .iter()
         .position(|word| word.known.any(Known::WAY) && word.end != last.end);
+    let small = way.map_or_else(|| small_way(text, run), |_| None);
+    let street = compound || way.is_some() || small.is_some();
+    if !street && !goes_on_behind_number(text, end) {
+        return None;
+    }
+    let number = patterns().number_after.length(&text[end..])?;
     let (start, street) = match way {
         Some(at) => (run[at].start, true),
-        None => match small_way(text, run) {
+        None => match small {
             Some(length) => (run[0].start - length, true),
             None => (sound_start(text, run, compound)?, compound),
         },

@@ -263,9 +263,12 @@ pub(super) fn compound(word: &str) -> bool {
         "stieg",
     ];
     let lower = word.to_lowercase();
-    ENDINGS
-        .iter()
-        .any(|ending| lower.len() > ending.len() + 1 && lower.ends_with(ending))
+    let last = lower.bytes().next_back();
+    ENDINGS.iter().any(|ending| {
+        ending.bytes().next_back() == last
+            && lower.len() > ending.len() + 1
+            && lower.ends_with(ending)
+    })
 }
 
 #[cfg(test)]
