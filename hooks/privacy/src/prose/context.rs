@@ -11,6 +11,9 @@ const BLOCK: usize = 3072;
 /// So many lines of a block decide.
 const LINES: usize = 24;
 
+/// So many bytes of a line are looked at for signs.
+const SIGNED: usize = 160;
+
 /// Remembers what the blocks are.
 pub(super) struct Context<'a> {
     text: &'a str,
@@ -206,7 +209,7 @@ static SIGNS: [bool; 256] = {
 
 /// Signs inside a line that prose does not have.
 fn signs(line: &[u8]) -> bool {
-    let line = &line[..line.len().min(160)];
+    let line = &line[..line.len().min(SIGNED)];
     let mut from = 0;
     while let Some(found) = line[from..]
         .iter()

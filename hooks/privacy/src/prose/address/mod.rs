@@ -61,17 +61,33 @@ fn goes_on(text: &str, run: &[Word], end: usize) -> bool {
         && !run.iter().any(|word| word.known.any(Known::NEVER))
 }
 
-/// Whether there is a digit behind the number that follows: a cheap look before the pattern of numbers.
+/// Whether a number as houses have it follows, and a digit some way behind it: a cheap look before the pattern of numbers.
 fn goes_on_behind_number(text: &str, end: usize) -> bool {
-    let behind = &text.as_bytes()[end..(end + 96).min(text.len())];
-    let number = behind
+    let behind = &text.as_bytes()[end..(end + 104).min(text.len())];
+    let Some(at) = behind
         .iter()
-        .position(|byte| byte.is_ascii_digit() || *byte >= 0x80);
-    number.is_some_and(|at| {
-        let behind = &behind[at + 1..];
-        let rest = behind.iter().position(|byte| !byte.is_ascii_digit());
-        rest.is_some_and(|at| digits(&behind[at..]))
-    })
+        .position(|byte| byte.is_ascii_digit() || *byte >= 0x80)
+    else {
+        return false;
+    };
+    if behind[at] >= 0x80 {
+        return digits(behind);
+    }
+    let number = behind[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let length = number.count();
+    let rest = &behind[at + length..];
+    let word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_lowercase);
+    match rest.first() {
+        // Only a single letter, `bis` and `ter` belong to the number.
+        Some(b' ') if word(rest.get(1)) && word(rest.get(2)) => {
+            let reach = if matches!(rest[1], b'b' | b't') { 4 } else { 0 };
+            length <= 5 && digits(&rest[..rest.len().min(64 + reach)])
+        }
+        Some(
+            b' ' | b',' | b'\n' | b'\r' | b'-' | b'/' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | 0x80..,
+        ) => length <= 5 && digits(rest),
+        _ => false,
+    }
 }
 
 /// Whether there is a digit, eight bytes at a time.
