@@ -208,6 +208,18 @@ pub const GAUGE_TIME: Duration = Duration::from_millis(100);
 /// Longest body of a call to a model, bytes. Owner: a request. Outcome: 413.
 pub const MODEL_BODY: usize = 10 * 1024 * 1024;
 
+/// Bytes of the calls of one sandbox that are held at once. Owner: a sandbox. Outcome: 429.
+pub const MODEL_BYTES_PER_BOX: usize = 4 * MODEL_BODY;
+
+/// The same of all sandboxes. Owner: the node. Outcome: 429.
+pub const MODEL_BYTES: usize = 16 * MODEL_BODY;
+
+/// Threads that look at long bodies. Owner: the node. Outcome: the next body waits.
+pub const MODEL_THREADS: usize = 2;
+
+/// Most texts of a call that services look into for names. Owner: a request. Outcome: 413.
+pub const NER_TEXTS: usize = 2048;
+
 /// Bodies up to this are looked at in the event loop; longer ones on a thread of their own, so that nobody else waits.
 pub const MODEL_INLINE: usize = 256 * 1024;
 

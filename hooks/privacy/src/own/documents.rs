@@ -9,6 +9,7 @@ use std::fmt;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nemoclaw_policy::Class;
 
@@ -69,7 +70,7 @@ pub enum DocumentsError {
 #[derive(Clone)]
 pub struct Documents {
     owner: Owner,
-    shingles: HashSet<u64>,
+    shingles: Arc<HashSet<u64>>,
 }
 
 impl fmt::Debug for Documents {
@@ -121,7 +122,7 @@ impl Documents {
         }
         Ok(Documents {
             owner: Owner::new(name, class),
-            shingles,
+            shingles: Arc::new(shingles),
         })
     }
 

@@ -1,33 +1,44 @@
 //! What kind of text stands around a place: prose, or source code, where words with capitals are types and words of comments.
 
+use std::sync::LazyLock;
+
+use aho_corasick::packed::Searcher;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 /// Text is judged in blocks of this many bytes: some fifty lines, so that one line alone decides nothing.
 const BLOCK: usize = 3072;
 
 /// So many lines of a block decide.
 const LINES: usize = 24;
 
+/// So many bytes of a line are looked at for signs.
+const SIGNED: usize = 160;
+
 /// Remembers what the blocks are.
 pub(super) struct Context<'a> {
     text: &'a str,
-    known: Option<(usize, bool)>,
+    blocks: Vec<Option<bool>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(text: &'a str) -> Context<'a> {
-        Context { text, known: None }
+        Context {
+            text,
+            blocks: Vec::new(),
+        }
     }
 
     /// Whether the text around this byte is source code.
     pub(super) fn code(&mut self, at: usize) -> bool {
         let block = at / BLOCK;
-        match self.known {
-            Some((known, code)) if known == block => code,
-            _ => {
-                let end = ((block + 1) * BLOCK).min(self.text.len());
-                let code = code(&self.text.as_bytes()[block * BLOCK..end]);
-                self.known = Some((block, code));
-                code
-            }
+        if self.blocks.is_empty() {
+            self.blocks = vec![None; self.text.len() / BLOCK + 1];
+        }
+        let end = ((block + 1) * BLOCK).min(self.text.len());
+        let bytes = &self.text.as_bytes()[block * BLOCK..end];
+        match self.blocks.get_mut(block) {
+            Some(known) => *known.get_or_insert_with(|| code(bytes)),
+            None => code(bytes),
         }
     }
 
@@ -60,24 +71,41 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Words of who owns a text or of its licence.
+static CREDITS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build([
+            "copyright",
+            "(c) ",
+            "©",
+            "rights reserved",
+            "licens",
+            "free software",
+            "author",
+            "spdx",
+            "maintain",
+            "contributor",
+            "written by",
+        ])
+        .ok()
+});
+
 /// Whether a text names an owner or a licence.
 pub(super) fn crediting(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    [
-        "copyright",
-        "(c) ",
-        "©",
-        "rights reserved",
-        "licens",
-        "free software",
-        "author",
-        "spdx",
-        "maintain",
-        "contributor",
-        "written by",
-    ]
-    .iter()
-    .any(|word| lower.contains(word))
+    CREDITS.as_ref().is_some_and(|words| words.is_match(text))
+}
+
+/// What a notice of copyright has.
+static OWNERS: LazyLock<Option<Searcher>> =
+    LazyLock::new(|| Searcher::new(["Copyright", "copyright", "COPYRIGHT", "(c) ", "(C) ", "©"]));
+
+/// Whether a line is a notice of copyright.
+pub(super) fn owned(line: &str) -> bool {
+    OWNERS
+        .as_ref()
+        .is_some_and(|words| words.find(line).is_some())
 }
 
 /// Whether a line is a comment in some language.
@@ -150,7 +178,9 @@ fn begins(line: &[u8]) -> bool {
         b'}' | b'{' | b')' => !line.starts_with(b"{\"") && !line.starts_with(b"{ \""),
         b'*' => line.get(1) == Some(&b'/'),
         b'<' => line.starts_with(b"<!--"),
-        b'a'..=b'z' => WORDS.iter().any(|word| line.starts_with(word)),
+        b'a'..=b'z' => WORDS
+            .iter()
+            .any(|word| word[0] == line[0] && line.starts_with(word)),
         _ => false,
     }
 }
@@ -166,17 +196,29 @@ fn ends(line: &[u8]) -> bool {
     }
 }
 
+/// The bytes that such signs end with.
+static SIGNS: [bool; 256] = {
+    let mut signs = [false; 256];
+    let mut rest: &[u8] = b":=>(&|/x";
+    while let [sign, more @ ..] = rest {
+        signs[*sign as usize] = true;
+        rest = more;
+    }
+    signs
+};
+
 /// Signs inside a line that prose does not have.
 fn signs(line: &[u8]) -> bool {
-    let mut before = b' ';
-    for (at, &byte) in line.iter().take(160).enumerate() {
-        if !matches!(
-            byte,
-            b':' | b'=' | b'>' | b'(' | b'&' | b'|' | b'/' | b'x' | b')'
-        ) {
-            before = byte;
-            continue;
-        }
+    let line = &line[..line.len().min(SIGNED)];
+    let mut from = 0;
+    while let Some(found) = line[from..]
+        .iter()
+        .position(|&byte| SIGNS[usize::from(byte)])
+    {
+        let at = from + found;
+        from = at + 1;
+        let byte = line[at];
+        let before = at.checked_sub(1).map_or(b' ', |at| line[at]);
         let next = line.get(at + 1).copied().unwrap_or(b' ');
         let found = match (before, byte) {
             (b':', b':')
@@ -196,7 +238,6 @@ fn signs(line: &[u8]) -> bool {
         if found {
             return true;
         }
-        before = byte;
     }
     false
 }

@@ -3,6 +3,8 @@
 //! `José`, `JOSE` and `jose` are one name; so are `Łukasz` and `Lukasz`. Only Latin letters fold: what else there is makes a
 //! word foreign to the lists.
 
+use std::sync::LazyLock;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// The folded letters of one character: one or two, or none if it is no Latin letter.
@@ -27,6 +29,21 @@ impl Folded {
     }
 }
 
+const FIRST: usize = 0xc0;
+
+/// The letters without marks of those up to U+024F, which are nearly all that there are; 0 where one has none.
+static BASES: LazyLock<[u8; 0x250 - FIRST]> =
+    LazyLock::new(|| std::array::from_fn(|at| char::from_u32((FIRST + at) as u32).map_or(0, base)));
+
+/// A letter without its marks.
+fn base(letter: char) -> u8 {
+    std::iter::once(letter)
+        .nfd()
+        .next()
+        .filter(char::is_ascii_alphabetic)
+        .map_or(0, |base| base.to_ascii_lowercase() as u8)
+}
+
 /// Folds one character that is not ASCII.
 pub(super) fn fold(letter: char) -> Option<Folded> {
     if !(('\u{c0}'..='\u{24f}').contains(&letter) || ('\u{1e00}'..='\u{1eff}').contains(&letter)) {
@@ -48,7 +65,12 @@ pub(super) fn fold(letter: char) -> Option<Folded> {
     if !special.is_empty() {
         return Some(Folded::of(special));
     }
-    let base = std::iter::once(letter).nfd().next()?;
-    base.is_ascii_alphabetic()
-        .then(|| Folded::of(&[base.to_ascii_lowercase() as u8]))
+    let base = match (letter as usize)
+        .checked_sub(FIRST)
+        .and_then(|at| BASES.get(at))
+    {
+        Some(base) => *base,
+        None => base(letter),
+    };
+    (base != 0).then(|| Folded::of(&[base]))
 }

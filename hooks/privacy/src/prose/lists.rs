@@ -72,21 +72,42 @@ impl Known {
     }
 }
 
-/// The hash of a word's folded letters, fed letter by letter.
+/// The hash of a word's folded letters, fed letter by letter and mixed eight at a time.
 #[derive(Clone, Copy)]
-pub(super) struct Hash(u64);
+pub(super) struct Hash {
+    mixed: u64,
+    letters: u64,
+    count: usize,
+}
 
 impl Hash {
     pub(super) fn new() -> Hash {
-        Hash(0xcbf2_9ce4_8422_2325)
+        Hash {
+            mixed: 0xcbf2_9ce4_8422_2325,
+            letters: 0,
+            count: 0,
+        }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, letter: u8) {
-        self.0 = (self.0.rotate_left(5) ^ u64::from(letter)).wrapping_mul(0x517c_c1b7_2722_0a95);
+        self.letters = (self.letters << 8) | u64::from(letter);
+        self.count += 1;
+        if self.count.is_multiple_of(8) {
+            self.mixed = self.whole();
+            self.letters = 0;
+        }
     }
 
+    fn whole(self) -> u64 {
+        (self.mixed.rotate_left(5) ^ self.letters).wrapping_mul(0x517c_c1b7_2722_0a95)
+    }
+
+    #[inline]
     pub(super) fn value(self) -> u64 {
-        self.0 ^ (self.0 >> 29)
+        let whole = self.whole();
+        let mixed = (whole ^ (whole >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ (mixed >> 29)
     }
 }
 
@@ -137,6 +158,7 @@ impl Lists {
         self.slots[slot] = (mark(hash), self.slots[slot].1.and(known));
     }
 
+    #[inline]
     fn slot(&self, hash: u64) -> usize {
         let mut at = hash as usize % SLOTS;
         while self.slots[at].0 != 0 && self.slots[at].0 != mark(hash) {
@@ -146,6 +168,7 @@ impl Lists {
     }
 
     /// What is known of the word with this hash.
+    #[inline]
     pub(super) fn known(&self, hash: u64) -> Known {
         self.slots[self.slot(hash)].1
     }

@@ -40,7 +40,6 @@ impl Prose {
         };
         if prose.any() {
             lists::Lists::get();
-            address::prepare();
         }
         prose
     }

@@ -1,6 +1,6 @@
 //! Names of persons: which words of a run are one, by the lists, by how they stand together and by what stands around them.
 
-use super::context::{Context, crediting};
+use super::context::{Context, crediting, owned};
 use super::cue::{self, Cue};
 use super::lists::Known;
 use super::run::inside_sentence;
@@ -167,13 +167,6 @@ impl Persons {
         }
         self.found
     }
-}
-
-/// Whether a line is a notice of copyright.
-fn owned(line: &str) -> bool {
-    ["Copyright", "copyright", "COPYRIGHT", "(c) ", "(C) ", "©"]
-        .iter()
-        .any(|sign| line.contains(sign))
 }
 
 /// In source code a name counts only whole, in a string or behind a label, and not where the text says who wrote it.

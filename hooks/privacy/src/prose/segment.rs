@@ -45,8 +45,11 @@ fn familial(text: &str, word: &Word) -> bool {
         "eira", "ález", "ínez", "guez", "dez", "llini", "etti", "ucci", "opoulos", "akis", "idis",
         "iadis", "yan", "walla", "worth",
     ];
+    if !unknown(word) {
+        return false;
+    }
     let lower = text[word.start..word.end].to_lowercase();
-    unknown(word) && lower.len() >= 5 && ENDINGS.iter().any(|ending| lower.ends_with(ending))
+    lower.len() >= 5 && ENDINGS.iter().any(|ending| lower.ends_with(ending))
 }
 
 impl Segment<'_> {

@@ -69,6 +69,44 @@ fn join(before: Option<Known>, known: Known) -> Known {
 
 /// The word at this byte, which begins with a letter.
 pub(super) fn word_at(text: &str, start: usize) -> Option<Word> {
+    plain(text.as_bytes(), start).or_else(|| composed(text, start))
+}
+
+/// A word of ASCII letters that ends at a byte that no word has, as most do.
+fn plain(bytes: &[u8], start: usize) -> Option<Word> {
+    let mut hash = Hash::new();
+    let (mut end, mut capitals, mut later) = (start, 0, start);
+    while let Some(byte) = bytes.get(end).filter(|byte| byte.is_ascii_alphabetic()) {
+        if byte & 0x20 == 0 {
+            capitals += 1;
+            later = end;
+        }
+        hash.push(byte | 0x20);
+        end += 1;
+    }
+    let ends = bytes
+        .get(end)
+        .is_none_or(|&byte| byte < 0x80 && byte != b'-' && byte != b'\'');
+    let shape = match capitals {
+        0 => Shape::Lower,
+        1 if later > start => return None,
+        1 if end == start + 1 => Shape::Initial,
+        1 => Shape::Title,
+        all if all == end - start => Shape::Upper,
+        _ => return None,
+    };
+    let hash = hash.value();
+    (ends && end > start).then(|| Word {
+        start,
+        end,
+        hash,
+        known: Lists::get().known(hash),
+        shape,
+    })
+}
+
+/// A word of any letters, with hyphens and apostrophes.
+fn composed(text: &str, start: usize) -> Option<Word> {
     let bytes = text.as_bytes();
     let mut reader = Reader {
         whole: Hash::new(),
@@ -204,8 +242,24 @@ pub(super) fn letter_at(text: &str, at: usize) -> bool {
 
 /// The word that ends right before this byte: letters only.
 pub(super) fn word_before(text: &str, end: usize) -> Option<Word> {
-    let start = text
-        .get(..end)?
+    let before = text.get(..end)?;
+    let letters = before
+        .bytes()
+        .rev()
+        .take(40)
+        .take_while(u8::is_ascii_alphabetic)
+        .count();
+    if before
+        .as_bytes()
+        .get(..end - letters)
+        .is_none_or(|rest| rest.last().is_none_or(u8::is_ascii))
+    {
+        return (letters > 0)
+            .then(|| word_at(text, end - letters))
+            .flatten()
+            .filter(|word| word.end == end);
+    }
+    let start = before
         .char_indices()
         .rev()
         .take(40)

@@ -136,6 +136,7 @@ fn prepare(settings: Settings) -> Result<Prepared, StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .max_blocking_threads(limits::MODEL_THREADS)
         .build()?;
     confine::confine(settings.uid, settings.gid)?;
     Ok(Prepared {
@@ -178,6 +179,7 @@ fn serve(link: UnixStream, prepared: Prepared) -> Result<(), StartError> {
         connections: Arc::new(Semaphore::new(limits::CONNECTIONS)),
         requests: Arc::new(Semaphore::new(limits::REQUESTS)),
         pipes: Semaphore::new(limits::PIPES),
+        model_bytes: Arc::new(Semaphore::new(limits::MODEL_BYTES)),
         breakers: Arc::default(),
         waiting: approve::Waiting::default(),
         recorded: AtomicBool::new(true),

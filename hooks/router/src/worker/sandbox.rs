@@ -47,6 +47,8 @@ pub struct Node {
     pub requests: Arc<Semaphore>,
     /// Room for pipes that carry bulk.
     pub pipes: Semaphore,
+    /// Room for the bodies of calls to models.
+    pub model_bytes: Arc<Semaphore>,
     /// Which providers of models fail.
     pub breakers: Arc<Breakers>,
     /// Requests that wait for a person.
@@ -89,6 +91,8 @@ pub struct Sandbox {
     pub budget: Budget,
     /// What it keeps between its calls to models.
     pub models: State,
+    /// Room for the bodies of its calls to models.
+    pub model_bytes: Arc<Semaphore>,
     /// Its connections to the operator's own models.
     pub near: Pool,
     /// Its connections to other models.
@@ -169,6 +173,7 @@ impl Sandbox {
             names: Mutex::new(parts.names),
             budget: parts.budget,
             models: parts.models,
+            model_bytes: Arc::new(Semaphore::new(limits::MODEL_BYTES_PER_BOX)),
             near: Pool::new(&node, Rule::Operator { local: true }, &tasks),
             far: Pool::new(&node, Rule::Operator { local: false }, &tasks),
             asking: Semaphore::new(limits::ASKING_PER_BOX),

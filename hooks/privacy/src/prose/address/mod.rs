@@ -31,11 +31,6 @@ pub(super) struct Address {
     pub(super) postal: bool,
 }
 
-/// Compiles the patterns.
-pub(super) fn prepare() {
-    patterns();
-}
-
 /// The address that a run is part of.
 pub(super) fn judge(text: &str, run: &[Word]) -> Option<Address> {
     let (first, last) = (run.first()?, run.last()?);
@@ -66,16 +61,42 @@ fn goes_on(text: &str, run: &[Word], end: usize) -> bool {
         && !run.iter().any(|word| word.known.any(Known::NEVER))
 }
 
+/// Whether a number as houses have it follows, and a digit some way behind it: a cheap look before the pattern of numbers.
+fn goes_on_behind_number(text: &str, end: usize) -> bool {
+    let behind = &text.as_bytes()[end..(end + 104).min(text.len())];
+    let Some(at) = behind
+        .iter()
+        .position(|byte| byte.is_ascii_digit() || *byte >= 0x80)
+    else {
+        return false;
+    };
+    if behind[at] >= 0x80 {
+        return digits(behind);
+    }
+    let number = behind[at..].iter().take_while(|byte| byte.is_ascii_digit());
+    let length = number.count();
+    let rest = &behind[at + length..];
+    let word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_lowercase);
+    match rest.first() {
+        // Only a single letter, `bis` and `ter` belong to the number.
+        Some(b' ') if word(rest.get(1)) && word(rest.get(2)) => {
+            let reach = if matches!(rest[1], b'b' | b't') { 4 } else { 0 };
+            length <= 5 && digits(&rest[..rest.len().min(64 + reach)])
+        }
+        Some(
+            b' ' | b',' | b'\n' | b'\r' | b'-' | b'/' | b'.' | b'a'..=b'z' | b'A'..=b'Z' | 0x80..,
+        ) => length <= 5 && digits(rest),
+        _ => false,
+    }
+}
+
 /// Whether there is a digit, eight bytes at a time.
 fn digits(bytes: &[u8]) -> bool {
     const HIGH: u64 = 0x8080_8080_8080_8080;
     const ONES: u64 = 0x0101_0101_0101_0101;
     let mut chunks = bytes.chunks_exact(8);
     let found = chunks.by_ref().any(|chunk| {
-        let chunk = chunk
-            .iter()
-            .rev()
-            .fold(0, |value, &byte| (value << 8) | u64::from(byte));
+        let chunk = <[u8; 8]>::try_from(chunk).map_or(0, u64::from_le_bytes);
         let low = chunk & !HIGH;
         (low + ONES * (0x80 - 0x30)) & !(low + ONES * (0x80 - 0x3a)) & !chunk & HIGH != 0
     });
@@ -103,6 +124,9 @@ fn unit_before(text: &str, start: usize) -> usize {
 /// "PO Box 1234", "Postfach 10 20 30".
 fn boxed(text: &str, run: &[Word]) -> Option<Core> {
     run.iter().find_map(|word| {
+        if !pattern::may_be_boxed(&text.as_bytes()[word.start..]) {
+            return None;
+        }
         let end = word.start + patterns().boxed.length(&text[word.start..])?;
         Some(Core {
             start: word.start,
@@ -187,7 +211,9 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     }
     let small = small_street(text, end);
     let end = end + small.or_else(|| any_small(text, end)).unwrap_or(0);
-    let number = patterns().number_after.length(&text[end..])?;
+    if !pattern::may_be_number(&text.as_bytes()[end..]) {
+        return None;
+    }
     let written = &text[last.start..last.end];
     let compound = pattern::compound(written)
         || (run.len() > 1 && last.known.any(Known::STREET))
@@ -195,9 +221,15 @@ fn numbered_after(text: &str, run: &[Word]) -> Option<Core> {
     let way = run
         .iter()
         .position(|word| word.known.any(Known::WAY) && word.end != last.end);
+    let small = way.map_or_else(|| small_way(text, run), |_| None);
+    let street = compound || way.is_some() || small.is_some();
+    if !street && !goes_on_behind_number(text, end) {
+        return None;
+    }
+    let number = patterns().number_after.length(&text[end..])?;
     let (start, street) = match way {
         Some(at) => (run[at].start, true),
-        None => match small_way(text, run) {
+        None => match small {
             Some(length) => (run[0].start - length, true),
             None => (sound_start(text, run, compound)?, compound),
         },
@@ -231,9 +263,9 @@ fn may_be_numbered(before: &str) -> bool {
         || word.ends_with(|last: char| last.is_ascii_digit())
         || word.len() == 1
         || word.ends_with(['.', '/'])
-        || word_at(word, 0).is_some_and(|word| {
-            word.known
-                .any(Known::WAY.and(Known::PARTICLE).and(Known::ARTICLE))
+        || word_at(word, 0).is_some_and(|read| {
+            read.known.any(Known::WAY.and(Known::PARTICLE))
+                || (read.known.any(Known::ARTICLE) && pattern::links(word))
         })
 }
 

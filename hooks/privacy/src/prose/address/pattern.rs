@@ -21,13 +21,18 @@ const WAYS: &str = r"(?:rue|avenue|av\.|boulevard|bd|place|chemin|allée|impasse
 const LINKS: &str = r"(?:(?:de|du|des|de la|de las|de los|de l'|del|della|delle|dei|degli|di|do|da|dos|das|la|le|les|el|los|las|św\.|gen\.|ks\.)[ ']?|[dl]['’])";
 
 /// A pattern of ours. One that does not compile finds nothing; a test tries them all.
-pub(super) struct Pattern(Option<Regex>);
+///
+/// It is compiled when it is first asked, for most texts have no address.
+pub(super) struct Pattern(LazyLock<Option<Regex>>);
+
+/// Makes a [`Pattern`] of an expression.
+macro_rules! pattern {
+    ($($expression:tt)*) => {
+        Pattern(LazyLock::new(|| Regex::new(&format!($($expression)*)).ok()))
+    };
+}
 
 impl Pattern {
-    fn new(pattern: &str) -> Pattern {
-        Pattern(Regex::new(pattern).ok())
-    }
-
     /// The first match.
     pub(super) fn find(&self, text: &str) -> Option<(usize, usize)> {
         self.0
@@ -60,7 +65,7 @@ fn near(text: &str) -> &str {
     &text[..end]
 }
 
-/// Everything that is compiled once.
+/// Every pattern of addresses.
 pub(super) struct Patterns {
     pub(super) boxed: Pattern,
     pub(super) unit_before: Pattern,
@@ -73,7 +78,7 @@ pub(super) struct Patterns {
     way_before: Pattern,
 }
 
-static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::build);
+static PATTERNS: Patterns = Patterns::new();
 
 /// The patterns.
 pub(super) fn patterns() -> &'static Patterns {
@@ -81,50 +86,87 @@ pub(super) fn patterns() -> &'static Patterns {
 }
 
 impl Patterns {
-    fn build() -> Patterns {
+    const fn new() -> Patterns {
         Patterns {
-            boxed: Pattern::new(
-                r"^(?:P\.? ?O\.? ?Box|PO Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Casilla|Casella Postale|Caixa Postal|Skrytka pocztowa|Boîte Postale|BP|GPO Box|Locked Bag|Private Bag)(?: n[º°o]\.?)? \d[\d ]{0,8}\d?\b",
+            boxed: pattern!(
+                r"^(?:P\.? ?O\.? ?Box|PO Box|Post Office Box|Postfach|Postbus|Apartado(?: de Correos)?|Casilla|Casella Postale|Caixa Postal|Skrytka pocztowa|Boîte Postale|BP|GPO Box|Locked Bag|Private Bag)(?: n[º°o]\.?)? \d[\d ]{{0,8}}\d?\b"
             ),
-            unit_before: Pattern::new(
-                r"(?i)(?:(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?) ?#?(?-i:[A-Z]\d{0,3}|\d[\w-]{0,5})(?: ?/ ?\d+)?,? (?-i:(?:\p{Lu}\p{L}+ ){0,2}\p{Lu}\p{L}+, )?|\bno\. )$",
+            unit_before: pattern!(
+                r"(?i)(?:(?:flat|apt\.?|apartment|unit|suite|room|shop|office|plot|door no\.?|house no\.?|h\.?no\.?) ?#?(?-i:[A-Z]\d{{0,3}}|\d[\w-]{{0,5}})(?: ?/ ?\d+)?,? (?-i:(?:\p{{Lu}}\p{{L}}+ ){{0,2}}\p{{Lu}}\p{{L}}+, )?|\bno\. )$"
             ),
-            unit: Pattern::new(
-                r"^(?:(?i:apartment|apartamento|appartamento|appartement|edificio|edif|interior|interno|depto|local|apt|suite|ste|unit|flat|floor|fl|room|rm|bldg|building|block|tower|level|piso|esc|escalera|planta|puerta|pta|interno|int|scala|lokal|lok|byt|apto|bloco|bl|et|etaj|ap|sc|top|daire|kat|d|bât|bâtiment|esc|étage|door|m)\b\.?:? ?#?\w{1,5}(?:-\w{1,4})?\b|#\w{1,5}(?:-\w{1,4})?\b|\d{1,2}(?:st|nd|rd|th) [Ff]l(?:oor|\.)|\d{1,2}\.?[ºª°] ?(?:[A-Za-zÀ-ÿ]{1,10}\b)?|\d{1,2}\. (?:Stock|OG|Etage|sal|kerros|emelet)\b)",
+            unit: pattern!(
+                r"^(?:(?i:apartment|apartamento|appartamento|appartement|edificio|edif|interior|interno|depto|local|apt|suite|ste|unit|flat|floor|fl|room|rm|bldg|building|block|tower|level|piso|esc|escalera|planta|puerta|pta|interno|int|scala|lokal|lok|byt|apto|bloco|bl|et|etaj|ap|sc|top|daire|kat|d|bât|bâtiment|esc|étage|door|m)\b\.?:? ?#?\w{{1,5}}(?:-\w{{1,4}})?\b|#\w{{1,5}}(?:-\w{{1,4}})?\b|\d{{1,2}}(?:st|nd|rd|th) [Ff]l(?:oor|\.)|\d{{1,2}}\.?[ºª°] ?(?:[A-Za-zÀ-ÿ]{{1,10}}\b)?|\d{{1,2}}\. (?:Stock|OG|Etage|sal|kerros|emelet)\b)"
             ),
             postal: Self::postal(),
-            place: Pattern::new(&format!(r"^{CITY}(?: \d{{1,2}}\b)?")),
-            postcode_behind: Pattern::new(&format!(
-                r"^(?:,? {STATE})?(?:,| -| –|-)? ?{BEHIND_CITY}\b"
-            )),
-            number_after: Pattern::new(&format!(
+            place: pattern!(r"^{CITY}(?: \d{{1,2}}\b)?"),
+            postcode_behind: pattern!(r"^(?:,? {STATE})?(?:,| -| –|-)? ?{BEHIND_CITY}\b"),
+            number_after: pattern!(
                 r"^,? (?:[Nn][º°]\.? ?|[Nn]r\.? ?|[Nn]\. ?|[Nn]o\.?:? ?|№ ?|#)?{NUMBER}(?: ?(?:bis|ter)\b)?\.?"
-            )),
-            number_before: Pattern::new(&format!(
+            ),
+            number_before: pattern!(
                 r"(?:^|[^\w.,€$£%#-])(({NUMBER})(?: (?:bis|ter|quater))?,? (?:\d{{1,3}}(?:st|nd|rd|th) )?((?i:{WAYS}) (?:{LINKS} ?)*)?)$"
-            )),
-            way_before: Pattern::new(&format!(r"(?i:\b|^)((?i:{WAYS}) (?:{LINKS} ?)*)$")),
+            ),
+            way_before: pattern!(r"(?i:\b|^)((?i:{WAYS}) (?:{LINKS} ?)*)$"),
         }
     }
 
     /// The parts of an address that have a postcode.
-    fn postal() -> [Pattern; 7] {
+    const fn postal() -> [Pattern; 7] {
         [
-            Pattern::new(&format!(r"^{CITY},? {STATE},? \d{{5}}(?:-\d{{4}})?\b")),
-            Pattern::new(r"^(?:[A-Z]{2}|\p{Lu}[a-z]+(?: \p{Lu}[a-z]+)?),? \d{5}(?:-\d{4})?\b"),
-            Pattern::new(&format!(
+            pattern!(r"^{CITY},? {STATE},? \d{{5}}(?:-\d{{4}})?\b"),
+            pattern!(
+                r"^(?:[A-Z]{{2}}|\p{{Lu}}[a-z]+(?: \p{{Lu}}[a-z]+)?),? \d{{5}}(?:-\d{{4}})?\b"
+            ),
+            pattern!(
                 r"^{BEFORE_CITY},? {CITY}(?: \d{{1,2}}\b)?(?: \([A-Z]{{2}}\)|,? [A-Z]{{2}}\b| [-/] [A-Z]{{2}}\b)?"
-            )),
-            Pattern::new(&format!(
-                r"^{CITY}(?:,? [A-Z]{{2,3}})?(?:,? (?:[-–] )?|-){BEHIND_CITY}\b"
-            )),
-            Pattern::new(&format!(
-                r"^{CITY} [-–/] [A-Z]{{2}}(?:,? (?:CEP:? ?)?\d{{5}}-\d{{3}})?\b"
-            )),
-            Pattern::new(&format!(r"^(?:CEP:? |PIN:? ?|〒 ?)?{BEHIND_CITY}\b")),
-            Pattern::new(&format!(r"^{CITY}, {CITY},? {BEHIND_CITY}\b")),
+            ),
+            pattern!(r"^{CITY}(?:,? [A-Z]{{2,3}})?(?:,? (?:[-–] )?|-){BEHIND_CITY}\b"),
+            pattern!(r"^{CITY} [-–/] [A-Z]{{2}}(?:,? (?:CEP:? ?)?\d{{5}}-\d{{3}})?\b"),
+            pattern!(r"^(?:CEP:? |PIN:? ?|〒 ?)?{BEHIND_CITY}\b"),
+            pattern!(r"^{CITY}, {CITY},? {BEHIND_CITY}\b"),
         ]
     }
+}
+
+/// Whether a box of a post office may begin here: a cheap look before the pattern.
+pub(super) fn may_be_boxed(rest: &[u8]) -> bool {
+    matches!(
+        rest,
+        [b'P', b'O' | b'.' | b' ' | b'o' | b'r', ..]
+            | [b'A' | b'G', b'p' | b'P', ..]
+            | [b'C', b'a', ..]
+            | [b'S', b'k', ..]
+            | [b'B', b'o' | b'P', ..]
+            | [b'L', b'o', ..]
+    )
+}
+
+/// Whether the number of a house may follow: a cheap look before the pattern.
+pub(super) fn may_be_number(rest: &[u8]) -> bool {
+    let rest = rest.strip_prefix(b",").unwrap_or(rest);
+    matches!(
+        rest,
+        [b' ', b'0'..=b'9' | b'N' | b'n' | b'#' | 0x80..=0xff, ..]
+    )
+}
+
+/// Whether an article is one that stands between a word for a street and its name.
+pub(super) fn links(word: &str) -> bool {
+    matches!(
+        word,
+        "de" | "des"
+            | "du"
+            | "del"
+            | "das"
+            | "dos"
+            | "do"
+            | "la"
+            | "le"
+            | "les"
+            | "el"
+            | "los"
+            | "las"
+    )
 }
 
 /// A number right before this place, with the small words of a street between: where it begins, and whether there are such.
@@ -221,9 +263,12 @@ pub(super) fn compound(word: &str) -> bool {
         "stieg",
     ];
     let lower = word.to_lowercase();
-    ENDINGS
-        .iter()
-        .any(|ending| lower.len() > ending.len() + 1 && lower.ends_with(ending))
+    let last = lower.bytes().next_back();
+    ENDINGS.iter().any(|ending| {
+        ending.bytes().next_back() == last
+            && lower.len() > ending.len() + 1
+            && lower.ends_with(ending)
+    })
 }
 
 #[cfg(test)]

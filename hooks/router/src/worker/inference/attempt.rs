@@ -9,7 +9,7 @@ use http::{Method, Request, StatusCode, Uri};
 use nemoclaw_inference::{Api, Call, Dialect, ErrorReply};
 use nemoclaw_policy::choose::{Candidate, Transform};
 use nemoclaw_policy::provider::{self, Auth, Serving};
-use nemoclaw_privacy::{MintError, rewrite};
+use nemoclaw_privacy::{MintError, Scanner, rewrite};
 
 use super::glance::Glance;
 use super::whole;
@@ -21,6 +21,9 @@ use crate::worker::event::told;
 use crate::worker::pool::{Answered, Origin, Pool};
 use crate::worker::request::Scheme;
 use crate::worker::sandbox::Sandbox;
+
+/// The longest value of a field that passes.
+const LONGEST_FIELD: usize = 256;
 
 /// A call as one provider gets it.
 pub struct Prepared {
@@ -53,8 +56,10 @@ pub enum Unfit {
 pub enum Failure {
     /// It may answer if it is asked again, after a while.
     Again(String, Option<Duration>, StatusCode),
-    /// Another one may answer.
+    /// It failed, perhaps after it had worked for it. Another one may answer.
     Next(String, StatusCode),
+    /// It does not take this call, which says nothing of its health. Another one may.
+    Unfit(String, StatusCode),
     /// It does not have this call, but another one that says the same.
     NoSuchCall,
     /// Nobody will: the call is at fault.
@@ -140,6 +145,8 @@ pub struct Errand<'a> {
     pub secret: Option<&'a Secret>,
     /// The caller's head.
     pub head: &'a Parts,
+    /// What looks for what is sensitive.
+    pub scanner: Option<&'a Scanner>,
     /// How long the head of its answer may take.
     pub timeout: Duration,
 }
@@ -149,7 +156,7 @@ pub struct Errand<'a> {
 /// # Errors
 /// There is no answer that can be handed on.
 pub async fn send(errand: &Errand<'_>, prepared: &Prepared) -> Result<Answered, Failure> {
-    let next = |reason: &str| Failure::Next(reason.to_owned(), StatusCode::BAD_GATEWAY);
+    let next = |reason: &str| Failure::Unfit(reason.to_owned(), StatusCode::BAD_GATEWAY);
     let base = &errand.serving.base;
     let scheme = if base.tls {
         Scheme::Https
@@ -198,12 +205,18 @@ fn headers(errand: &Errand<'_>) -> Option<HeaderMap> {
     for name in &errand.serving.pass_headers {
         let name = HeaderName::try_from(name.as_str()).ok()?;
         for value in errand.head.headers.get_all(&name) {
-            headers.append(name.clone(), value.clone());
+            if is_plain(value, errand.scanner) {
+                headers.append(name.clone(), value.clone());
+            }
         }
     }
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
+    );
+    headers.insert(
+        header::ACCEPT,
+        HeaderValue::from_static("application/json, text/event-stream"),
     );
     // An answer that is compressed could not be looked at.
     headers.insert(
@@ -237,6 +250,20 @@ fn headers(errand: &Errand<'_>) -> Option<HeaderMap> {
     Some(headers)
 }
 
+/// Whether a field's value says something of the form only: such fields are short words, and nothing is found in them.
+fn is_plain(value: &HeaderValue, scanner: Option<&Scanner>) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || b"._,;=/*+ -".contains(byte);
+    let Some(text) = value
+        .to_str()
+        .ok()
+        .filter(|text| text.len() <= LONGEST_FIELD)
+    else {
+        return false;
+    };
+    text.as_bytes().iter().all(word)
+        && scanner.is_none_or(|scanner| scanner.scan_with(text, Vec::new()).is_empty())
+}
+
 /// What an answer of another status than success means.
 async fn failed(api: Api, answered: Answered) -> Failure {
     let (response, _lease) = answered;
@@ -250,12 +277,12 @@ async fn failed(api: Api, answered: Answered) -> Failure {
     match status.as_u16() {
         404 | 405 | 501 if api == Api::Responses => Failure::NoSuchCall,
         408 | 429 | 500 | 502 | 503 | 504 | 529 => Failure::Again(reason, again, status),
-        401 | 403 => Failure::Next(
+        401 | 403 => Failure::Unfit(
             format!("{reason}: it does not take the node's credential"),
             StatusCode::BAD_GATEWAY,
         ),
-        404 | 405 | 501 => Failure::Next(reason, StatusCode::NOT_FOUND),
-        300..=399 => Failure::Next(
+        404 | 405 | 501 => Failure::Unfit(reason, StatusCode::NOT_FOUND),
+        300..=399 => Failure::Unfit(
             format!("{reason}, which leads elsewhere"),
             StatusCode::BAD_GATEWAY,
         ),

@@ -1,6 +1,7 @@
 //! Providers that fail again and again are left alone for a while, and one that is full is not asked.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub enum NotNow {
 pub struct Asking {
     breakers: Arc<Breakers>,
     provider: Arc<str>,
+    /// Whether it tries out a provider that was left alone, and has not told yet how it is.
+    trial: AtomicBool,
 }
 
 impl Breakers {
@@ -55,19 +58,22 @@ impl Breakers {
         let mut states = self.states();
         let state = states.entry(provider.clone()).or_default();
         let now = Instant::now();
-        match state.closed_until {
-            Some(until) if now < until => return Err(NotNow::Broken),
-            // One request tries it out; until that has ended the others wait on.
-            Some(_) => state.closed_until = Some(now + limits::MODEL_REST),
-            None => {}
+        if state.closed_until.is_some_and(|until| now < until) {
+            return Err(NotNow::Broken);
         }
         if most.is_some_and(|most| state.under_way >= most) {
             return Err(NotNow::Full);
+        }
+        let trial = state.closed_until.is_some();
+        if trial {
+            // One request tries it out; until that has ended the others wait on.
+            state.closed_until = Some(now + limits::MODEL_REST);
         }
         state.under_way += 1;
         Ok(Asking {
             breakers: self.clone(),
             provider: provider.clone(),
+            trial: AtomicBool::new(trial),
         })
     }
 
@@ -81,6 +87,7 @@ impl Breakers {
 impl Asking {
     /// It answered.
     pub fn answered(&self) {
+        self.trial.store(false, Ordering::Relaxed);
         if let Some(state) = self.breakers.states().get_mut(&self.provider) {
             state.failures = 0;
             state.closed_until = None;
@@ -89,6 +96,7 @@ impl Asking {
 
     /// It did not.
     pub fn failed(&self) {
+        self.trial.store(false, Ordering::Relaxed);
         if let Some(state) = self.breakers.states().get_mut(&self.provider) {
             state.failures += 1;
             if state.failures >= limits::MODEL_FAILURES {
@@ -102,6 +110,10 @@ impl Drop for Asking {
     fn drop(&mut self) {
         if let Some(state) = self.breakers.states().get_mut(&self.provider) {
             state.under_way = state.under_way.saturating_sub(1);
+            if self.trial.load(Ordering::Relaxed) {
+                // It has shown nothing: the next one tries.
+                state.closed_until = Some(Instant::now());
+            }
         }
     }
 }
@@ -120,6 +132,12 @@ mod tests {
         assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
         tokio::time::advance(limits::MODEL_REST).await;
         let trial = breakers.begin(&name, None).ok().expect("one tries");
+        assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
+        drop(trial);
+        let trial = breakers
+            .begin(&name, None)
+            .ok()
+            .expect("the next one tries");
         assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
         trial.answered();
         assert!(breakers.begin(&name, None).is_ok());

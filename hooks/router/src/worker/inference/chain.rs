@@ -35,6 +35,9 @@ const ROUTE_FIELD: &str = "x-nemoclaw-route";
 /// How long to wait before a provider is asked again; twice as long with every time.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Letters of a model's name that the log keeps.
+const LONGEST_MODEL: usize = 256;
+
 /// A call on its way.
 struct Underway<'a> {
     connection: &'a Arc<Inspected>,
@@ -58,18 +61,23 @@ pub struct Settling {
 impl Settling {
     /// The answer has ended; `why` where it did so badly.
     pub fn settle(self, usage: Option<Usage>, why: Option<String>) {
+        let complete = why.is_none();
         if let Some(why) = why {
             self.record.because(why);
         }
-        // Where the server has not counted, what was reserved stays spent.
-        let Some(usage) = usage else { return };
-        let cost = cost(self.price, usage.input, usage.output);
+        // Where the server has not counted to the end, at least what was reserved stays spent: it went on writing, perhaps.
+        let told = usage.unwrap_or_default();
+        let sum = told.input.saturating_add(told.output);
+        if usage.is_none() || (!complete && sum <= self.reserved.tokens()) {
+            return;
+        }
+        let cost = cost(self.price, told.input, told.output);
         self.record.called(|call| {
-            call.tokens_in = usage.input;
-            call.tokens_out = usage.output;
+            call.tokens_in = told.input;
+            call.tokens_out = told.output;
             call.cost = cost;
         });
-        self.reserved.settle(usage, cost);
+        self.reserved.settle(told, cost);
     }
 
     /// Bytes for the caller.
@@ -180,6 +188,13 @@ impl Underway<'_> {
             );
             return Ok(None);
         };
+        if self.glance.api == Api::CountTokens && stop.serving.dialect == Dialect::OpenAi {
+            return Ok(Some(self.counted(candidate)));
+        }
+        let reserved = match self.reserve(stop) {
+            Ok(reserved) => reserved,
+            Err(refused) => return Err(self.refused(refused).await),
+        };
         let asking = match sandbox
             .node
             .breakers
@@ -187,16 +202,10 @@ impl Underway<'_> {
         {
             Ok(asking) => asking,
             Err(not) => {
+                reserved.cancel();
                 self.note(candidate, not.to_string(), StatusCode::SERVICE_UNAVAILABLE);
                 return Ok(None);
             }
-        };
-        if self.glance.api == Api::CountTokens && stop.serving.dialect == Dialect::OpenAi {
-            return Ok(Some(self.counted(candidate)));
-        }
-        let reserved = match self.reserve(stop) {
-            Ok(reserved) => reserved,
-            Err(refused) => return Err(self.refused(refused).await),
         };
         if let Err(error) = sandbox.models.session.raise(candidate.sees) {
             let message = format!("what a model is to see cannot be kept in mind: {error}");
@@ -217,7 +226,7 @@ impl Underway<'_> {
     fn asked(&self, candidate: &Candidate) {
         self.record.called(|call| {
             call.provider = Some(candidate.provider.to_string());
-            call.served = Some(candidate.model.to_string());
+            call.served = Some(candidate.model.chars().take(LONGEST_MODEL).collect());
             call.label = candidate.sees;
         });
         let rules: Vec<String> = candidate.by.iter().map(ToString::to_string).collect();
@@ -228,10 +237,11 @@ impl Underway<'_> {
 
     fn reserve(&self, stop: &Stop<'_>) -> Result<Reserved, Refused> {
         let budgets = budgets(&self.policy.policy);
-        let input = self.glance.kept.tokens;
-        let output = match self.glance.api {
-            Api::Embeddings => 0,
-            _ => self.glance.max_tokens.unwrap_or(limits::MODEL_TOKENS),
+        let (input, output) = match self.glance.api {
+            // Who counts tokens uses none.
+            Api::CountTokens => (0, 0),
+            Api::Embeddings => (self.glance.kept.tokens, 0),
+            _ => (self.glance.kept.tokens, self.glance.max_tokens),
         };
         let cost = cost(stop.serving.price(&stop.candidate.model), input, output);
         self.connection
@@ -268,8 +278,11 @@ impl Underway<'_> {
                 }
                 Err(Failure::Next(why, status)) => {
                     settling.asking.failed();
-                    break (why, status);
+                    // It may have worked for it all the same, so what was reserved stays spent.
+                    self.note(candidate, why, status);
+                    return Ok(None);
                 }
+                Err(Failure::Unfit(why, status)) => break (why, status),
                 Err(Failure::NoSuchCall) => {
                     break (
                         "it does not have this call".to_owned(),
@@ -298,12 +311,13 @@ impl Underway<'_> {
             as_chat,
             &sandbox,
         )
-        .map_err(|unfit| Failure::Next(unfit.to_string(), StatusCode::FORBIDDEN))?;
+        .map_err(|unfit| Failure::Unfit(unfit.to_string(), StatusCode::FORBIDDEN))?;
         let errand = Errand {
             sandbox: &sandbox,
             serving: stop.serving,
             secret: stop.secret,
             head: self.head,
+            scanner: self.policy.scanner.as_deref(),
             timeout: candidate.timeout,
         };
         let answered = send(&errand, &prepared).await?;

@@ -36,8 +36,8 @@ pub struct Glance {
     pub model: String,
     /// Whether the answer is to come piece by piece.
     pub stream: bool,
-    /// Most tokens of the answer, all its choices together, where the call says so.
-    pub max_tokens: Option<u64>,
+    /// Most tokens of the answer, all its choices together; a guess where the call does not say.
+    pub max_tokens: u64,
     /// What is kept for the log.
     pub kept: ModelCall,
 }
@@ -52,25 +52,34 @@ pub async fn look(
     api: Api,
     bytes: Bytes,
 ) -> Result<Glance, Refused> {
-    let mut call = Call::read(api, &bytes)
+    let long = bytes.len() > limits::MODEL_INLINE;
+    let text = bytes.clone();
+    let mut call = aside(long, move || Call::read(api, &text))
+        .await?
         .map_err(|error| Refused::invalid(StatusCode::BAD_REQUEST, error.to_string()))?;
     let Some(scanner) = policy.scanner.clone() else {
         return Ok(Glance::of(sandbox, api, bytes, call));
     };
     transparent(&call.opaque())?;
     let entities = ner::ask(sandbox, &policy.entities, &mut call).await?;
-    let long = bytes.len() > limits::MODEL_INLINE;
     let mut glance = Glance::of(sandbox, api, bytes, call);
     let sandbox = sandbox.clone();
-    let scan = move || {
+    aside(long, move || {
         glance.scan(&sandbox, &scanner, entities);
         glance
-    };
+    })
+    .await
+}
+
+/// Work on a body: on a long one aside, so that other sandboxes do not wait for it.
+async fn aside<T: Send + 'static>(
+    long: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
     if !long {
-        return Ok(scan());
+        return Ok(work());
     }
-    // Other sandboxes do not wait for it.
-    tokio::task::spawn_blocking(scan).await.map_err(|_| {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
         let message = "the request could not be looked at";
         Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "not_looked_at", message)
     })
@@ -116,7 +125,8 @@ impl Glance {
             stream: call.stream(),
             max_tokens: call
                 .max_tokens()
-                .map(|most| most.saturating_mul(call.answers())),
+                .unwrap_or(limits::MODEL_TOKENS)
+                .saturating_mul(call.answers()),
             kept: ModelCall {
                 api: word(api).to_owned(),
                 model: call.model().chars().take(256).collect(),
@@ -190,6 +200,9 @@ impl Glance {
                 self.found.len() - 1
             }
         };
+        // A service's labels have one name and several classes.
+        self.found[at].class = self.found[at].class.max(finding.class);
+        self.kept.found[at].class = self.found[at].class;
         self.fixed[at] |= fixed;
         self.kept.found[at].count += 1;
     }

@@ -175,6 +175,12 @@ impl Ledger {
 }
 
 impl Reserved {
+    /// How many tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
     /// The server has counted.
     pub fn settle(self, usage: Usage, cost: u64) {
         self.swap(usage.input.saturating_add(usage.output), cost);

@@ -25,9 +25,10 @@ use std::sync::Arc;
 use http::header;
 use http::request::Parts;
 use http::{Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use nemoclaw_inference::{Api, Dialect};
 use nemoclaw_policy::choose;
+use nemoclaw_policy::normalise_path;
 use nemoclaw_policy::policy::LOCAL_NAME;
 
 use super::body::{Body, Source};
@@ -36,9 +37,11 @@ use super::event::short_path;
 use super::http::Inspected;
 use super::inspect::{self, Unread};
 use super::request::{Target, asked};
+use super::sandbox::Sandbox;
 use crate::limits;
 use refuse::Refused;
 pub use state::State;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use words::Words;
 
 /// Whether a request is a call that the router answers itself.
@@ -56,11 +59,20 @@ pub fn concern(connection: &Inspected, head: &Parts) -> Concern {
     if connection.port != choose::PORT || !choose::serves(&policy.policy, &connection.host) {
         return Concern::Upstream;
     }
-    let api = Api::of(head.method.as_str(), head.uri.path());
-    match api {
-        None if &*connection.host != LOCAL_NAME => Concern::Upstream,
-        api => Concern::Ours(api),
+    let method = head.method.as_str();
+    let api = Api::of(method, head.uri.path());
+    if api.is_some() || &*connection.host == LOCAL_NAME {
+        return Concern::Ours(api);
     }
+    // A model server has more calls than the router knows (files, batches), and other spellings for those. Where somebody
+    // is to look at what models see, none of them passes by.
+    let looked_at = policy.scanner.is_some();
+    let path = normalise_path(head.uri.path());
+    let outside = path.is_ok_and(|path| path != "/v1" && !path.starts_with("/v1/"));
+    if looked_at && !outside {
+        return Concern::Ours(None);
+    }
+    Concern::Upstream
 }
 
 /// Answer a call.
@@ -116,6 +128,7 @@ async fn take(
     if head.headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Refused::encoded());
     }
+    let held = hold(sandbox, &body).ok_or_else(Refused::crowded)?;
     let bytes = inspect::whole(Source::Stream(body), limits::MODEL_BODY)
         .await
         .map_err(|unread| unreadable(&unread))?;
@@ -127,7 +140,21 @@ async fn take(
     }
     let policy = sandbox.policy.snapshot();
     let glance = glance::look(sandbox, &policy, api, bytes).await?;
-    chain::ask(connection, policy, head, glance, room).await
+    let answered = chain::ask(connection, policy, head, glance, room).await;
+    drop(held);
+    answered
+}
+
+/// Room for a body, in its sandbox and on the node.
+fn hold(sandbox: &Sandbox, body: &Incoming) -> Option<[OwnedSemaphorePermit; 2]> {
+    let most = limits::MODEL_BODY as u64;
+    let bytes = body.size_hint().upper().unwrap_or(most).min(most);
+    let bytes = u32::try_from(bytes).ok()?;
+    let take = |room: &Arc<Semaphore>| room.clone().try_acquire_many_owned(bytes).ok();
+    Some([
+        take(&sandbox.model_bytes)?,
+        take(&sandbox.node.model_bytes)?,
+    ])
 }
 
 fn unreadable(unread: &Unread) -> Refused {

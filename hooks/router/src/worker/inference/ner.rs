@@ -83,11 +83,26 @@ pub async fn ask(
     services: &[Arc<Service>],
     call: &mut Call,
 ) -> Result<Vec<Vec<Finding>>, Refused> {
+    if services.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut texts = Vec::new();
     call.leaves(&mut |_, text| {
         texts.push(Zeroizing::new(text.to_owned()));
         None
     });
+    if texts.len() > limits::NER_TEXTS {
+        let message = format!(
+            "the request has {} texts, and services look for names in at most {}",
+            texts.len(),
+            limits::NER_TEXTS
+        );
+        return Err(Refused::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_many_texts",
+            message,
+        ));
+    }
     let mut all = Vec::with_capacity(texts.len());
     for text in &texts {
         let mut found = Vec::new();
