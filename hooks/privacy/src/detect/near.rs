@@ -149,7 +149,7 @@ const WORDS: &[(Cue, &str)] = &[
     ),
     (
         Cue::Version,
-        "version|versions|release|ver|assembly|fileversion|oid|firmware|build|section|chapter|abschnitt|kapitel|clause|schema|upgrade|downgrade|driver|toolkit|revision|rev|v|chrome|firefox|safari|edge|mozilla|patch|kernel|sdk|==|>=|<=|~>|~=|!=",
+        "version|versions|release|objectidentifier|object identifier|ver|assembly|fileversion|oid|firmware|build|section|chapter|abschnitt|kapitel|clause|schema|upgrade|downgrade|driver|toolkit|revision|rev|v|chrome|firefox|safari|edge|mozilla|patch|kernel|sdk|==|>=|<=|~>|~=|!=",
     ),
     (
         Cue::Wallet,

@@ -188,7 +188,9 @@ fn begins(line: &[u8]) -> bool {
 /// What lines of code end with.
 fn ends(line: &[u8]) -> bool {
     match line {
-        [.., b'\\' | b'{'] | [.., b')' | b'}', b';'] | [.., b')', b':'] => true,
+        [.., b'\\' | b'{'] | [.., b')' | b'}', b';'] | [.., b')', b':' | b','] => true,
+        // A row of a table in single quotes, which JSON has not.
+        [b'\'', .., b','] => true,
         [.., b';'] => line
             .iter()
             .any(|byte| matches!(byte, b'=' | b'(' | b'&' | b'.')),
@@ -196,50 +198,34 @@ fn ends(line: &[u8]) -> bool {
     }
 }
 
-/// The bytes that such signs end with.
-static SIGNS: [bool; 256] = {
-    let mut signs = [false; 256];
-    let mut rest: &[u8] = b":=>(&|/x";
-    while let [sign, more @ ..] = rest {
-        signs[*sign as usize] = true;
-        rest = more;
-    }
-    signs
-};
-
 /// Signs inside a line that prose does not have.
 fn signs(line: &[u8]) -> bool {
     let line = &line[..line.len().min(SIGNED)];
-    let mut from = 0;
-    while let Some(found) = line[from..]
-        .iter()
-        .position(|&byte| SIGNS[usize::from(byte)])
-    {
-        let at = from + found;
-        from = at + 1;
-        let byte = line[at];
-        let before = at.checked_sub(1).map_or(b' ', |at| line[at]);
-        let next = line.get(at + 1).copied().unwrap_or(b' ');
-        let found = match (before, byte) {
-            (b':', b':')
-            | (b'=' | b'-', b'>')
-            | (b'=' | b'!' | b':' | b'+' | b'-' | b'|', b'=')
-            | (b'&', b'&')
-            | (b'|', b'|')
-            | (b'<', b'/') => true,
-            (b' ', b'=') => next == b' ' && key(&line[..at]),
-            (b'_' | b'a'..=b'z', b'(') => {
-                !matches!(next, b's' | b'0'..=b'9') && (next == b')' || !line[..at].contains(&b' '))
-            }
-            (b'0', b'x') => next.is_ascii_hexdigit(),
-            (b' ', b'/') => next == b'/',
-            _ => false,
-        };
-        if found {
-            return true;
+    memchr::memchr3_iter(b'=', b'(', b'>', line)
+        .chain(memchr::memchr3_iter(b':', b'/', b'&', line))
+        .chain(memchr::memchr2_iter(b'x', b'|', line))
+        .any(|at| sign(line, at))
+}
+
+/// Whether such a sign ends at this byte of a line.
+fn sign(line: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).map_or(b' ', |at| line[at]);
+    let next = line.get(at + 1).copied().unwrap_or(b' ');
+    match (before, line[at]) {
+        (b':', b':')
+        | (b'=' | b'-', b'>')
+        | (b'=' | b'!' | b':' | b'+' | b'-' | b'|', b'=')
+        | (b'&', b'&')
+        | (b'|', b'|')
+        | (b'<', b'/') => true,
+        (b' ', b'=') => next == b' ' && key(&line[..at]),
+        (b'_' | b'a'..=b'z', b'(') => {
+            !matches!(next, b's' | b'0'..=b'9') && (next == b')' || !line[..at].contains(&b' '))
         }
+        (b'0', b'x') => next.is_ascii_hexdigit(),
+        (b' ', b'/') => next == b'/',
+        _ => false,
     }
-    false
 }
 
 /// Whether what stands before `=` is the name of something: at most three words.

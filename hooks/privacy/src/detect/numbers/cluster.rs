@@ -208,6 +208,8 @@ pub(super) fn begins(bytes: &[u8], at: usize) -> bool {
     }
     match bytes[at - 1] {
         b'_' | b'$' => false,
+        // `[.4300.0020.0011.0002]` stands in a table of weights.
+        b'.' | b'*' if bytes[..at - 1].ends_with(b"[") => false,
         b'-' | b'.' | b'/' => !before(bytes, at - 1, DIGIT),
         _ => crate::detect::bytes::begins(bytes, at),
     }

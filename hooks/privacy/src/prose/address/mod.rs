@@ -90,17 +90,18 @@ fn goes_on_behind_number(text: &str, end: usize) -> bool {
     }
 }
 
-/// Whether there is a digit, eight bytes at a time.
+/// Whether there is a digit, sixteen bytes at a time; the last sixteen may have been looked at in part.
 fn digits(bytes: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let mut chunks = bytes.chunks_exact(8);
-    let found = chunks.by_ref().any(|chunk| {
-        let chunk = <[u8; 8]>::try_from(chunk).map_or(0, u64::from_le_bytes);
-        let low = chunk & !HIGH;
-        (low + ONES * (0x80 - 0x30)) & !(low + ONES * (0x80 - 0x3a)) & !chunk & HIGH != 0
-    });
-    found || chunks.remainder().iter().any(u8::is_ascii_digit)
+    let Some(last) = bytes.last_chunk::<16>() else {
+        return bytes.iter().any(u8::is_ascii_digit);
+    };
+    let has = |chunk: &[u8; 16]| {
+        let found = chunk.iter().fold(0, |found, byte| {
+            found | u8::from(byte.wrapping_sub(b'0') < 10)
+        });
+        found != 0
+    };
+    has(last) || bytes.as_chunks().0.iter().any(has)
 }
 
 /// The text before this byte, as far as it is looked at.
