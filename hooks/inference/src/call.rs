@@ -94,11 +94,16 @@ impl Call {
         self.body.get("stream").and_then(Json::as_bool) == Some(true)
     }
 
-    /// The most tokens that the answer may have, where the caller says so.
+    /// The most tokens that the answer may have, where the caller says so by a key that this call's servers know.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
-        ["max_completion_tokens", "max_output_tokens", "max_tokens"]
-            .into_iter()
+        let keys: &[&str] = match self.api {
+            Api::Chat => &["max_completion_tokens", "max_tokens"],
+            Api::Responses => &["max_output_tokens"],
+            Api::Completions | Api::Messages => &["max_tokens"],
+            Api::Embeddings | Api::CountTokens | Api::Models => &[],
+        };
+        keys.iter()
             .filter_map(|key| self.body.get(key).and_then(Json::as_u64))
             .max()
     }

@@ -405,6 +405,56 @@ fn nothing_of_a_request_is_printed() {
     }
 }
 
+#[test]
+fn a_models_name_is_short_printable_ascii_in_every_call() {
+    let body = |model: &str| {
+        format!(r#"{{"model":{model},"messages":[],"input":"x","prompt":"x","Messages":1}}"#)
+    };
+    let long = format!("\"{}\"", "m".repeat(257));
+    for api in [
+        Api::Chat,
+        Api::Completions,
+        Api::Responses,
+        Api::Embeddings,
+        Api::Messages,
+        Api::CountTokens,
+    ] {
+        for model in [
+            "\"\"",
+            "\"my card\"",
+            "\"m\\n\"",
+            "\"é\"",
+            "7",
+            "null",
+            &long,
+        ] {
+            let error = Call::read(api, body(model).as_bytes()).unwrap_err();
+            assert!(
+                matches!(&error, Unreadable::Shape { field, .. } if field == "model"),
+                "{api:?} {model}: {error}"
+            );
+        }
+        let fits = body(&format!("\"{}", &long[2..])).replace(r#","Messages":1"#, "");
+        assert!(Call::read(api, fits.as_bytes()).is_ok(), "{api:?}");
+    }
+}
+
+#[test]
+fn only_the_limit_that_a_calls_servers_know_counts() {
+    let body = r#"{"model":"m","messages":[],"input":"x","prompt":"x","max_tokens":3,"max_completion_tokens":5,"max_output_tokens":7}"#;
+    for (api, most) in [
+        (Api::Chat, Some(5)),
+        (Api::Completions, Some(3)),
+        (Api::Responses, Some(7)),
+        (Api::Messages, Some(3)),
+        (Api::Embeddings, None),
+    ] {
+        assert_eq!(read(api, body).max_tokens(), most, "{api:?}");
+    }
+    let foreign = r#"{"model":"m","messages":[],"max_output_tokens":1}"#;
+    assert_eq!(read(Api::Chat, foreign).max_tokens(), None);
+}
+
 proptest! {
     #[test]
     fn garbage_is_refused_and_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..200), which in 0usize..7) {

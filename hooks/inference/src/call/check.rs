@@ -17,8 +17,8 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
     let Json::Object(object) = body else {
         return Err(wrong("the top", "an object"));
     };
+    model(body)?;
     spelling(body)?;
-    text(body, "model", true)?;
     for key in [
         "max_tokens",
         "max_completion_tokens",
@@ -53,6 +53,14 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
     }
 }
 
+/// Nobody's data fits into a name, and no reader of it sees another one.
+fn model(body: &Json) -> Result<(), Unreadable> {
+    let name = body.text("model").unwrap_or_default();
+    let fits = (1..=256).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then_some(())
+        .ok_or_else(|| wrong("model", "1 to 256 printable ASCII characters without blanks"))
+}
+
 fn wrong(field: &str, wanted: &'static str) -> Unreadable {
     Unreadable::Shape {
         field: field.to_owned(),
@@ -67,10 +75,9 @@ fn options(body: &Json) -> Result<(), Unreadable> {
     }
 }
 
-fn text(object: &Json, key: &str, required: bool) -> Result<(), Unreadable> {
+fn text(object: &Json, key: &str) -> Result<(), Unreadable> {
     match object.get(key) {
-        Some(Json::String(_)) => Ok(()),
-        None if !required => Ok(()),
+        None | Some(Json::String(_)) => Ok(()),
         _ => Err(wrong(key, TEXT)),
     }
 }
@@ -141,7 +148,7 @@ fn messages(body: &Json) -> Result<(), Unreadable> {
 }
 
 fn responses(body: &Json) -> Result<(), Unreadable> {
-    text(body, "previous_response_id", false)?;
+    text(body, "previous_response_id")?;
     match body.get("instructions") {
         None | Some(Json::String(_) | Json::Array(_)) => {}
         Some(_) => return Err(wrong("instructions", TEXT)),
