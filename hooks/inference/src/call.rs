@@ -50,7 +50,7 @@ impl Call {
     pub fn read(api: Api, bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut call = Self {
             api,
-            body: Json::read(bytes).map_err(Unreadable::NotJson)?,
+            body: Json::read_bounded(bytes).map_err(Unreadable::NotJson)?,
             unchanged: None,
         };
         check::shape(api, &call.body)?;
@@ -151,7 +151,7 @@ impl Call {
     /// Show every text that may carry somebody's data, in the order they stand. What the visitor gives back takes a text's
     /// place.
     pub fn leaves(&mut self, visit: &mut dyn FnMut(Leaf<'_>, &str) -> Option<String>) {
-        let mut walk = Walk::new(visit);
+        let mut walk = Walk::new(visit, true);
         walk.body(&mut self.body, Kind::User);
         if walk.changed {
             self.unchanged = None;

@@ -18,7 +18,7 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
         return Err(wrong("the top", "an object"));
     };
     model(body)?;
-    spelling(body)?;
+    members(body)?;
     for key in [
         "max_tokens",
         "max_completion_tokens",
@@ -209,9 +209,11 @@ fn parts(items: &[Json], path: &str) -> Result<(), Unreadable> {
     }
 }
 
+/// Whether keys are written as they are defined, and texts are none of numbers.
+///
 /// Servers written in Go take `Model` for `model`, so that what was checked would not be what is done. Looked for where
 /// interfaces define the keys: at the top, in messages and items, and in their parts.
-fn spelling(body: &Json) -> Result<(), Unreadable> {
+fn members(body: &Json) -> Result<(), Unreadable> {
     let Some(object) = body.as_object() else {
         return Ok(());
     };
@@ -219,10 +221,14 @@ fn spelling(body: &Json) -> Result<(), Unreadable> {
         if let Some(known) = known_otherwise_spelt(key) {
             return Err(Unreadable::Spelling(known));
         }
+        if matches!((key, value), ("text" | "content", Json::Number(_))) {
+            return Err(wrong(key, TEXT));
+        }
         if matches!(
             key,
             "messages"
                 | "input"
+                | "output"
                 | "content"
                 | "system"
                 | "tool_calls"
@@ -236,7 +242,7 @@ fn spelling(body: &Json) -> Result<(), Unreadable> {
                     .text("type")
                     .is_some_and(|kind| kind.ends_with("tool_use"));
                 if !call {
-                    spelling(item)?;
+                    members(item)?;
                 }
             }
         }
