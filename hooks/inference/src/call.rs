@@ -50,7 +50,7 @@ impl Call {
     pub fn read(api: Api, bytes: &[u8]) -> Result<Self, Unreadable> {
         let mut call = Self {
             api,
-            body: Json::read(bytes).map_err(Unreadable::NotJson)?,
+            body: Json::read_bounded(bytes).map_err(Unreadable::NotJson)?,
             unchanged: None,
         };
         check::shape(api, &call.body)?;
@@ -94,11 +94,16 @@ impl Call {
         self.body.get("stream").and_then(Json::as_bool) == Some(true)
     }
 
-    /// The most tokens that the answer may have, where the caller says so.
+    /// The most tokens that the answer may have, where the caller says so by a key that this call's servers know.
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
-        ["max_completion_tokens", "max_output_tokens", "max_tokens"]
-            .into_iter()
+        let keys: &[&str] = match self.api {
+            Api::Chat => &["max_completion_tokens", "max_tokens"],
+            Api::Responses => &["max_output_tokens"],
+            Api::Completions | Api::Messages => &["max_tokens"],
+            Api::Embeddings | Api::CountTokens | Api::Models => &[],
+        };
+        keys.iter()
             .filter_map(|key| self.body.get(key).and_then(Json::as_u64))
             .max()
     }
@@ -146,7 +151,7 @@ impl Call {
     /// Show every text that may carry somebody's data, in the order they stand. What the visitor gives back takes a text's
     /// place.
     pub fn leaves(&mut self, visit: &mut dyn FnMut(Leaf<'_>, &str) -> Option<String>) {
-        let mut walk = Walk::new(visit);
+        let mut walk = Walk::new(visit, true);
         walk.body(&mut self.body, Kind::User);
         if walk.changed {
             self.unchanged = None;

@@ -44,7 +44,15 @@ impl Json {
     /// # Errors
     /// It is no JSON, too deep, not UTF-8, or has a key twice in one object or a NUL in a key.
     pub fn read(bytes: &[u8]) -> Result<Self, NotJson> {
-        read::read(bytes)
+        read::read(bytes, false)
+    }
+
+    /// Like [`Json::read`], of somebody who may want to use up our memory or time.
+    ///
+    /// # Errors
+    /// The same, and that it has too many values or keys.
+    pub fn read_bounded(bytes: &[u8]) -> Result<Self, NotJson> {
+        read::read(bytes, true)
     }
 
     /// Write it behind `out`.

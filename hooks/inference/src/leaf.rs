@@ -29,7 +29,8 @@ pub enum Kind {
     Url,
     /// A file's bytes: base64, or a `data:` URL of anything but an image.
     File,
-    /// A name that a server or a client made up: ids, signatures, encrypted reasoning. Replacing it breaks the call.
+    /// A name that a server or a client made up: ids, signatures, encrypted reasoning. Replacing it breaks the call. Also a
+    /// number of seven digits or more where an interface defines one: that cannot be replaced.
     Handle,
     /// A key of an object that no interface defines. It cannot be replaced: an answer to it is not used.
     Key,

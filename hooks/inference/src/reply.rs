@@ -87,7 +87,7 @@ impl Reply {
     /// Show every text that may carry somebody's data, in the order they stand. What the visitor gives back takes a text's
     /// place. Probabilities of tokens, which tell the old text again, then go.
     pub fn leaves(&mut self, visit: &mut dyn FnMut(Leaf<'_>, &str) -> Option<String>) {
-        let mut walk = Walk::new(visit);
+        let mut walk = Walk::new(visit, false);
         walk.body(&mut self.body, Kind::Assistant);
         if walk.changed {
             without_logprobs(&mut self.body);

@@ -3,7 +3,7 @@
 
 mod samples;
 
-use nemoclaw_inference::{Api, Call, Json, Kind, Opaque, Unreadable};
+use nemoclaw_inference::{Api, Call, Json, Kind, NotJson, Opaque, Unreadable};
 use proptest::prelude::*;
 use samples::*;
 
@@ -214,18 +214,46 @@ fn a_number_can_be_replaced_and_a_key_cannot() {
 }
 
 #[test]
-fn a_servers_own_numbers_are_not_shown() {
-    let mut call = read(
-        Api::Chat,
-        r#"{"model":"m","messages":[],"seed":1764000000,"metadata":{"n":1764000000}}"#,
-    );
-    let seen = leaves(&mut call);
-    assert_eq!(
-        seen.iter()
-            .filter(|(kind, _, _)| *kind == Kind::Number)
-            .count(),
-        1
-    );
+fn every_long_number_is_shown_and_only_a_free_one_can_be_replaced() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":"x","index":4111111111111111}],"seed":4111111111111112,"top_k":123456,"temperature":0.4111111111111113,"metadata":{"n":4111111111111114}}"#;
+    let mut call = read(Api::Chat, body);
+    let mut seen = Vec::new();
+    call.leaves(&mut |leaf, text| {
+        seen.push((leaf.kind, text.to_owned()));
+        (leaf.kind == Kind::Handle).then(|| "0".to_owned())
+    });
+    for (kind, number) in [
+        (Kind::Handle, "4111111111111111"),
+        (Kind::Handle, "4111111111111112"),
+        (Kind::Handle, "0.4111111111111113"),
+        (Kind::Number, "4111111111111114"),
+    ] {
+        assert!(seen.contains(&(kind, number.to_owned())), "{number}");
+    }
+    assert!(!seen.iter().any(|(_, text)| text == "123456"));
+    assert_eq!(call.to_bytes(), body.as_bytes());
+}
+
+#[test]
+fn a_number_in_a_texts_place_is_refused() {
+    for (api, body) in [
+        (Api::Chat, r#"{"model":"m","messages":[{"role":"user","content":7}]}"#),
+        (
+            Api::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":7}]}]}"#,
+        ),
+        (
+            Api::Messages,
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":[{"type":"text","text":7}]}]}]}"#,
+        ),
+        (
+            Api::Responses,
+            r#"{"model":"m","input":[{"type":"function_call_output","output":[{"type":"input_text","text":7}]}]}"#,
+        ),
+    ] {
+        let error = Call::read(api, body.as_bytes()).unwrap_err();
+        assert!(matches!(error, Unreadable::Shape { .. }), "{body}: {error}");
+    }
 }
 
 #[test]
@@ -335,7 +363,7 @@ const UNKNOWN_SHAPES: &[(Api, &str, &str)] = &[
     ),
     (
         Api::Messages,
-        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":3}]}]}"#,
+        r#"{"model":"m","messages":[{"role":"user","content":[{"type":"tool_result","content":{}}]}]}"#,
         "`messages[0].content[0].content`",
     ),
     (
@@ -391,6 +419,35 @@ fn json_with_two_meanings_is_refused_without_its_words() {
 }
 
 #[test]
+fn millions_of_small_values_are_refused_before_they_are_read() {
+    let keys: String = (0..1_000_000).map(|at| format!(r#""{at:x}":1,"#)).collect();
+    let list = format!("{}1", "1,".repeat(5_000_000));
+    for (text, column) in [
+        (
+            format!(r#"{{{keys}"model":"m","messages":[]}}"#),
+            16 * 1024,
+        ),
+        (
+            format!(r#"{{"model":"m","messages":[],"x":[{list}]}}"#),
+            1_000_000,
+        ),
+        (
+            format!(r#"{{"x":[{}{{}}]}}"#, r#"{"":[]},"#.repeat(1_000_000)),
+            4_000_000,
+        ),
+    ] {
+        let error = Call::read(Api::Chat, text.as_bytes()).unwrap_err();
+        assert!(
+            matches!(error, Unreadable::NotJson(NotJson::TooMany { line: 1, column: at }) if at < column),
+            "{error}"
+        );
+    }
+    let most: String = (0..1000).map(|at| format!(r#""k{at}":1,"#)).collect();
+    let fits = format!(r#"{{"model":"m","messages":[],"metadata":{{{most}"k":1}}}}"#);
+    assert!(Call::read(Api::Chat, fits.as_bytes()).is_ok());
+}
+
+#[test]
 fn numbers_and_the_order_of_keys_survive() {
     let text = r#"{"z":0.1,"a":18446744073709551615,"m":-9223372036854775808,"f":0.30000000000000004,"e":1e-7,"t":1.7976931348623157e+308}"#;
     let value = Json::read(text.as_bytes()).unwrap();
@@ -403,6 +460,56 @@ fn nothing_of_a_request_is_printed() {
     for printed in [format!("{call:?}"), format!("{:?}", call.body())] {
         assert!(!printed.contains("MARK"), "{printed}");
     }
+}
+
+#[test]
+fn a_models_name_is_short_printable_ascii_in_every_call() {
+    let body = |model: &str| {
+        format!(r#"{{"model":{model},"messages":[],"input":"x","prompt":"x","Messages":1}}"#)
+    };
+    let long = format!("\"{}\"", "m".repeat(257));
+    for api in [
+        Api::Chat,
+        Api::Completions,
+        Api::Responses,
+        Api::Embeddings,
+        Api::Messages,
+        Api::CountTokens,
+    ] {
+        for model in [
+            "\"\"",
+            "\"my card\"",
+            "\"m\\n\"",
+            "\"é\"",
+            "7",
+            "null",
+            &long,
+        ] {
+            let error = Call::read(api, body(model).as_bytes()).unwrap_err();
+            assert!(
+                matches!(&error, Unreadable::Shape { field, .. } if field == "model"),
+                "{api:?} {model}: {error}"
+            );
+        }
+        let fits = body(&format!("\"{}", &long[2..])).replace(r#","Messages":1"#, "");
+        assert!(Call::read(api, fits.as_bytes()).is_ok(), "{api:?}");
+    }
+}
+
+#[test]
+fn only_the_limit_that_a_calls_servers_know_counts() {
+    let body = r#"{"model":"m","messages":[],"input":"x","prompt":"x","max_tokens":3,"max_completion_tokens":5,"max_output_tokens":7}"#;
+    for (api, most) in [
+        (Api::Chat, Some(5)),
+        (Api::Completions, Some(3)),
+        (Api::Responses, Some(7)),
+        (Api::Messages, Some(3)),
+        (Api::Embeddings, None),
+    ] {
+        assert_eq!(read(api, body).max_tokens(), most, "{api:?}");
+    }
+    let foreign = r#"{"model":"m","messages":[],"max_output_tokens":1}"#;
+    assert_eq!(read(Api::Chat, foreign).max_tokens(), None);
 }
 
 proptest! {

@@ -57,7 +57,8 @@ impl Answer {
 fn place(channel: Channel) -> Place {
     match channel.kind {
         ChannelKind::Tool(_) => Place::ToolArguments,
-        _ => Place::Text,
+        ChannelKind::Input(_) => Place::ToolInput,
+        ChannelKind::Text | ChannelKind::Reasoning | ChannelKind::Refusal => Place::Text,
     }
 }
 

@@ -165,3 +165,26 @@ fn an_answer_that_nothing_is_done_to_is_idle() {
         .is_idle()
     );
 }
+
+#[test]
+fn a_tools_plain_input_is_restored_as_tool_calls_are_and_without_escapes() {
+    let (vault, input) = (
+        vault(),
+        Channel {
+            choice: 0,
+            kind: ChannelKind::Input(1),
+        },
+    );
+    let hidden = sent(&vault, "write to ann.smith@example.org");
+    for tools in [false, true] {
+        let restore = Restore { text: true, tools };
+        let mut answer = Answer::new(&vault, restore, None);
+        let mut whole = hidden.clone();
+        answer.whole(input, &mut whole);
+        let out = streamed(&mut answer, input, &hidden, &[]);
+        assert_eq!(out, whole);
+        assert_eq!(out.contains("ann.smith@example.org"), tools, "{out}");
+        let only_text = streamed(&mut answer, SAID, &hidden, &[]);
+        assert!(only_text.contains("ann.smith@example.org"));
+    }
+}

@@ -17,8 +17,8 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
     let Json::Object(object) = body else {
         return Err(wrong("the top", "an object"));
     };
-    spelling(body)?;
-    text(body, "model", true)?;
+    model(body)?;
+    members(body)?;
     for key in [
         "max_tokens",
         "max_completion_tokens",
@@ -53,6 +53,14 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
     }
 }
 
+/// Nobody's data fits into a name, and no reader of it sees another one.
+fn model(body: &Json) -> Result<(), Unreadable> {
+    let name = body.text("model").unwrap_or_default();
+    let fits = (1..=256).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then_some(())
+        .ok_or_else(|| wrong("model", "1 to 256 printable ASCII characters without blanks"))
+}
+
 fn wrong(field: &str, wanted: &'static str) -> Unreadable {
     Unreadable::Shape {
         field: field.to_owned(),
@@ -67,10 +75,9 @@ fn options(body: &Json) -> Result<(), Unreadable> {
     }
 }
 
-fn text(object: &Json, key: &str, required: bool) -> Result<(), Unreadable> {
+fn text(object: &Json, key: &str) -> Result<(), Unreadable> {
     match object.get(key) {
-        Some(Json::String(_)) => Ok(()),
-        None if !required => Ok(()),
+        None | Some(Json::String(_)) => Ok(()),
         _ => Err(wrong(key, TEXT)),
     }
 }
@@ -141,7 +148,7 @@ fn messages(body: &Json) -> Result<(), Unreadable> {
 }
 
 fn responses(body: &Json) -> Result<(), Unreadable> {
-    text(body, "previous_response_id", false)?;
+    text(body, "previous_response_id")?;
     match body.get("instructions") {
         None | Some(Json::String(_) | Json::Array(_)) => {}
         Some(_) => return Err(wrong("instructions", TEXT)),
@@ -202,9 +209,11 @@ fn parts(items: &[Json], path: &str) -> Result<(), Unreadable> {
     }
 }
 
+/// Whether keys are written as they are defined, and texts are none of numbers.
+///
 /// Servers written in Go take `Model` for `model`, so that what was checked would not be what is done. Looked for where
 /// interfaces define the keys: at the top, in messages and items, and in their parts.
-fn spelling(body: &Json) -> Result<(), Unreadable> {
+fn members(body: &Json) -> Result<(), Unreadable> {
     let Some(object) = body.as_object() else {
         return Ok(());
     };
@@ -212,10 +221,14 @@ fn spelling(body: &Json) -> Result<(), Unreadable> {
         if let Some(known) = known_otherwise_spelt(key) {
             return Err(Unreadable::Spelling(known));
         }
+        if matches!((key, value), ("text" | "content", Json::Number(_))) {
+            return Err(wrong(key, TEXT));
+        }
         if matches!(
             key,
             "messages"
                 | "input"
+                | "output"
                 | "content"
                 | "system"
                 | "tool_calls"
@@ -229,7 +242,7 @@ fn spelling(body: &Json) -> Result<(), Unreadable> {
                     .text("type")
                     .is_some_and(|kind| kind.ends_with("tool_use"));
                 if !call {
-                    spelling(item)?;
+                    members(item)?;
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Strict reading.
 
+use std::cell::Cell;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
@@ -28,40 +29,89 @@ pub enum NotJson {
         /// Counted from 1, in bytes.
         column: usize,
     },
+    /// More small values than any request has: reading them takes many times their own memory.
+    #[error(
+        "JSON of more than {MOST_VALUES} values, or with an object of more than {MOST_KEYS} keys (before line {line}, column {column})"
+    )]
+    TooMany {
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1, in bytes.
+        column: usize,
+    },
 }
+
+/// How many values a request may have, all together.
+const MOST_VALUES: usize = 400_000;
+/// How many keys an object in a request may have.
+const MOST_KEYS: usize = 1024;
 
 /// Beyond this many keys twins are looked for by sorting.
 const FEW: usize = 16;
 
-pub fn read(bytes: &[u8]) -> Result<Json, NotJson> {
+/// Read a whole text; a `bounded` one is not believed to be of a sensible size.
+pub fn read(bytes: &[u8], bounded: bool) -> Result<Json, NotJson> {
+    let left = Left {
+        values: Cell::new(if bounded { MOST_VALUES } else { usize::MAX }),
+        keys: if bounded { MOST_KEYS } else { usize::MAX },
+        out: Cell::new(false),
+    };
     let mut from = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict
+    let value = Strict(&left)
         .deserialize(&mut from)
-        .map_err(|error| told(&error))?;
-    from.end().map_err(|error| told(&error))?;
+        .map_err(|error| told(&error, &left))?;
+    from.end().map_err(|error| told(&error, &left))?;
     Ok(value)
 }
 
-fn told(error: &serde_json::Error) -> NotJson {
+fn told(error: &serde_json::Error, left: &Left) -> NotJson {
     let (line, column) = (error.line(), error.column());
-    if error.is_data() {
+    if left.out.get() {
+        NotJson::TooMany { line, column }
+    } else if error.is_data() {
         NotJson::Twice { line, column }
     } else {
         NotJson::Broken { line, column }
     }
 }
 
-struct Strict;
+/// How much may still come.
+struct Left {
+    values: Cell<usize>,
+    /// In each object.
+    keys: usize,
+    /// Whether there was more.
+    out: Cell<bool>,
+}
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl Left {
+    fn take<E: Error>(&self, keys: usize) -> Result<(), E> {
+        match self.values.get().checked_sub(1) {
+            Some(values) if keys <= self.keys => {
+                self.values.set(values);
+                Ok(())
+            }
+            _ => {
+                self.out.set(true);
+                Err(E::custom("too many values"))
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Strict<'l>(&'l Left);
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Json;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, from: D) -> Result<Json, D::Error> {
+        self.0.take(0)?;
         from.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +146,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let mut list = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict)? {
+        while let Some(item) = items.next_element_seed(self)? {
             list.push(item);
         }
         Ok(Json::Array(list))
@@ -105,11 +155,12 @@ impl<'de> Visitor<'de> for Strict {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
         let mut object: Vec<(String, Json)> = Vec::new();
         while let Some(key) = members.next_key::<String>()? {
+            self.0.take(object.len() + 1)?;
             let twice = object.len() < FEW && object.iter().any(|(other, _)| *other == key);
             if twice || key.contains('\0') {
                 return Err(A::Error::custom("a key stands twice or holds a NUL"));
             }
-            object.push((key, members.next_value_seed(Strict)?));
+            object.push((key, members.next_value_seed(self)?));
         }
         if object.len() > FEW && has_twins(&object) {
             return Err(A::Error::custom("a key stands twice"));

@@ -1,5 +1,8 @@
 //! The words that the interfaces define: keys that are nobody's data, and values that are one of a few.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// Keys of requests, answers and events, in either dialect and of the servers that extend them. Sorted.
 const KEYS: &[&str] = &[
     "$defs",
@@ -277,9 +280,12 @@ pub fn known_otherwise_spelt(key: &str) -> Option<&'static str> {
     if is_known(key) {
         return None;
     }
-    let folded = fold(key);
-    KEYS.iter().copied().find(|known| fold(known) == folded)
+    FOLDED.get(&fold(key)).copied()
 }
+
+/// The keys by what the most lenient reader compares.
+static FOLDED: LazyLock<HashMap<String, &str>> =
+    LazyLock::new(|| KEYS.iter().map(|key| (fold(key), *key)).collect());
 
 /// As the most lenient reader compares letters: `ſ` is an `s`, the Kelvin sign a `k`.
 fn fold(text: &str) -> String {

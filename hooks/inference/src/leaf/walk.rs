@@ -15,6 +15,8 @@ const DIGITS: usize = 7;
 /// One walk.
 pub struct Walk<'f, 'v> {
     visit: &'f mut Visit<'v>,
+    /// Whether numbers are shown where an interface names the member. In an answer they are times and counts.
+    settings: bool,
     /// Whether something was replaced.
     pub changed: bool,
 }
@@ -31,9 +33,10 @@ struct Area {
 }
 
 impl<'f, 'v> Walk<'f, 'v> {
-    pub fn new(visit: &'f mut Visit<'v>) -> Self {
+    pub fn new(visit: &'f mut Visit<'v>, settings: bool) -> Self {
         Self {
             visit,
+            settings,
             changed: false,
         }
     }
@@ -54,14 +57,22 @@ impl<'f, 'v> Walk<'f, 'v> {
     fn value(&mut self, value: &mut Json, place: &Place<'_>, area: Area) {
         match value {
             Json::Null | Json::Bool(_) => {}
-            // Where an interface names the member it is a setting or a count.
-            Json::Number(_) if !area.free => {}
+            Json::Number(_) if !area.free && !self.settings => {}
             Json::Number(number) => {
                 let text = number.to_string();
                 if text.bytes().filter(u8::is_ascii_digit).count() < DIGITS {
                     return;
                 }
-                if let Some(new) = self.show(Kind::Number, place, &text) {
+                if !area.free {
+                    // Where an interface names the member nothing but a number has a meaning: what the visitor would put
+                    // in its place is not used.
+                    let leaf = Leaf {
+                        kind: Kind::Handle,
+                        name: place.name(),
+                        place: *place,
+                    };
+                    let _ = (self.visit)(leaf, &text);
+                } else if let Some(new) = self.show(Kind::Number, place, &text) {
                     *value = new.parse().map_or_else(|_| Json::String(new), Json::Number);
                 }
             }
@@ -129,7 +140,7 @@ impl<'f, 'v> Walk<'f, 'v> {
 
     /// A tool call's arguments: JSON in a text. Its own texts are shown; where it is no JSON, `false`.
     fn arguments(&mut self, text: &mut String, place: &Place<'_>) -> bool {
-        let Ok(mut value @ (Json::Object(_) | Json::Array(_))) = Json::read(text.as_bytes()) else {
+        let Ok(mut value @ (Json::Object(_) | Json::Array(_))) = Json::read_bounded(text.as_bytes()) else {
             return false;
         };
         let before = std::mem::replace(&mut self.changed, false);

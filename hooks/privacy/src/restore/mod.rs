@@ -27,6 +27,8 @@ pub enum Place {
     Text,
     /// Arguments of a tool call, as the JSON that the model writes. Values are escaped, so JSON stays JSON.
     ToolArguments,
+    /// Input of a tool call that is a plain text: nothing in it is escaped.
+    ToolInput,
 }
 
 /// Which places get their values back. What is restored in a tool's arguments may leave the box by another way, so a
@@ -35,7 +37,7 @@ pub enum Place {
 pub struct Restore {
     /// [`Place::Text`].
     pub text: bool,
-    /// [`Place::ToolArguments`].
+    /// [`Place::ToolArguments`] and [`Place::ToolInput`].
     pub tools: bool,
 }
 
@@ -43,7 +45,7 @@ impl Restore {
     fn covers(self, place: Place) -> bool {
         match place {
             Place::Text => self.text,
-            Place::ToolArguments => self.tools,
+            Place::ToolArguments | Place::ToolInput => self.tools,
         }
     }
 }
@@ -150,7 +152,7 @@ fn restore_into<'t>(store: &Store, text: &'t str, place: Place, out: &mut String
 }
 
 fn put(value: &str, place: Place, out: &mut String) {
-    if place == Place::Text {
+    if place != Place::ToolArguments {
         out.push_str(value);
         return;
     }

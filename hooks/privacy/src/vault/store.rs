@@ -176,13 +176,14 @@ impl Store {
         at
     }
 
-    /// Raises the label; a lower class changes nothing.
+    /// Raises the label once that is recorded; a lower class changes nothing.
     pub(super) fn raise(&mut self, class: Class) -> Result<(), MintError> {
         if class <= self.label {
             return Ok(());
         }
+        self.record(&journal::label(class))?;
         self.label = class;
-        self.record(&journal::label(class))
+        Ok(())
     }
 
     pub(super) fn record_in(
