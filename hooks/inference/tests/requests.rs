@@ -237,7 +237,10 @@ fn every_long_number_is_shown_and_only_a_free_one_can_be_replaced() {
 #[test]
 fn a_number_in_a_texts_place_is_refused() {
     for (api, body) in [
-        (Api::Chat, r#"{"model":"m","messages":[{"role":"user","content":7}]}"#),
+        (
+            Api::Chat,
+            r#"{"model":"m","messages":[{"role":"user","content":7}]}"#,
+        ),
         (
             Api::Chat,
             r#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":7}]}]}"#,
@@ -423,10 +426,7 @@ fn millions_of_small_values_are_refused_before_they_are_read() {
     let keys: String = (0..1_000_000).map(|at| format!(r#""{at:x}":1,"#)).collect();
     let list = format!("{}1", "1,".repeat(5_000_000));
     for (text, column) in [
-        (
-            format!(r#"{{{keys}"model":"m","messages":[]}}"#),
-            16 * 1024,
-        ),
+        (format!(r#"{{{keys}"model":"m","messages":[]}}"#), 16 * 1024),
         (
             format!(r#"{{"model":"m","messages":[],"x":[{list}]}}"#),
             1_000_000,

@@ -34,11 +34,7 @@ const MAX_PRICE: f64 = 1e6;
 /// Most fields of a request that may pass.
 const MAX_HEADERS: usize = 32;
 /// Fields that pass to any provider: what they say is about the form, not about the client.
-const PASS: [&str; 3] = [
-    "anthropic-version",
-    "anthropic-beta",
-    "openai-beta",
-];
+const PASS: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
 /// Fields that never pass: they carry credentials, or are the router's own, such as how an answer is packed.
 const NEVER_PASS: [&str; 19] = [
     "authorization",

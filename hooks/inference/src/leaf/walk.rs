@@ -140,7 +140,9 @@ impl<'f, 'v> Walk<'f, 'v> {
 
     /// A tool call's arguments: JSON in a text. Its own texts are shown; where it is no JSON, `false`.
     fn arguments(&mut self, text: &mut String, place: &Place<'_>) -> bool {
-        let Ok(mut value @ (Json::Object(_) | Json::Array(_))) = Json::read_bounded(text.as_bytes()) else {
+        let Ok(mut value @ (Json::Object(_) | Json::Array(_))) =
+            Json::read_bounded(text.as_bytes())
+        else {
             return false;
         };
         let before = std::mem::replace(&mut self.changed, false);
