@@ -366,7 +366,7 @@ impl Held {
             connections: self.connections,
             bytes_out: self.tally.bytes_out,
             bytes_in: self.tally.bytes_in,
-            models: self.models.clone(),
+            models: self.models,
             last_denial: self.last_denial.clone(),
             since: self.since.clone(),
         }

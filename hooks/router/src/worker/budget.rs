@@ -9,7 +9,7 @@ use nemoclaw_policy::policy::Budgets;
 use serde::Serialize;
 
 use super::policy::InForce;
-use super::window::{Over, Window};
+use super::window::{Limit, Over, Window};
 use crate::clock;
 
 /// An hour, by the minute.
@@ -93,7 +93,7 @@ impl Budget {
             Over::Refused
         };
         self.0
-            .spend(now, axis as usize, amount, limit, over)
+            .spend(now, axis as usize, amount, Limit { most: limit, over })
             .map_err(|again| Exceeded { axis, limit, again })
     }
 

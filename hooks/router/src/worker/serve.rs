@@ -199,7 +199,7 @@ impl Worker {
         for (name, known) in &self.boxes {
             let Some(now) = known.spend() else { continue };
             if self.spends.get(name) != Some(&now) {
-                self.spends.insert(name.clone(), now.clone());
+                self.spends.insert(name.clone(), now);
                 changed.push((name.clone(), now));
             }
         }

@@ -28,6 +28,15 @@ pub enum Over {
     Counted,
 }
 
+/// How much may be spent in all, and what becomes of what is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The most.
+    pub most: u64,
+    /// Beyond it.
+    pub over: Over,
+}
+
 /// A sliding window.
 pub struct Window {
     file: File,
@@ -65,17 +74,10 @@ impl Window {
     ///
     /// # Errors
     /// It is more than `limit` leaves; when some of it is free again, in seconds.
-    pub fn spend(
-        &self,
-        now: u64,
-        axis: usize,
-        amount: u64,
-        limit: u64,
-        over: Over,
-    ) -> Result<(), u64> {
+    pub fn spend(&self, now: u64, axis: usize, amount: u64, limit: Limit) -> Result<(), u64> {
         let mut places = self.places();
-        let beyond = self.sum(&places, now, axis).saturating_add(amount) > limit;
-        if beyond && over == Over::Refused {
+        let beyond = self.sum(&places, now, axis).saturating_add(amount) > limit.most;
+        if beyond && limit.over == Over::Refused {
             return Err(self.again(&places, now, axis));
         }
         self.add(&mut places, now, axis, amount);

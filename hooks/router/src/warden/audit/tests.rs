@@ -440,6 +440,24 @@ fn a_turn_that_was_interrupted_anywhere_is_finished() {
     }
 }
 
+/// A call to a model with something of everything.
+fn model_call() -> ModelCall {
+    ModelCall {
+        api: "chat".into(),
+        model: "gpt-5".into(),
+        provider: Some("cloud".into()),
+        decision: SENT.into(),
+        tokens_in: 9,
+        found: vec![FoundCount {
+            detector: "email".into(),
+            class: Class::Personal,
+            count: 2,
+        }],
+        tools: true,
+        ..ModelCall::default()
+    }
+}
+
 #[test]
 fn a_line_is_in_the_words_of_the_schema_and_comes_back_as_it_went() {
     let full = Event {
@@ -476,20 +494,7 @@ fn a_line_is_in_the_words_of_the_schema_and_comes_back_as_it_went() {
         ..event(1)
     };
     let asked = Event {
-        model: Some(Box::new(ModelCall {
-            api: "chat".into(),
-            model: "gpt-5".into(),
-            provider: Some("cloud".into()),
-            decision: SENT.into(),
-            tokens_in: 9,
-            found: vec![FoundCount {
-                detector: "email".into(),
-                class: Class::Personal,
-                count: 2,
-            }],
-            tools: true,
-            ..ModelCall::default()
-        })),
+        model: Some(Box::new(model_call())),
         ..event(443)
     };
     let policy = blank("box", "policy", "", 0, 2);

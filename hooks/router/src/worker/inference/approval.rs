@@ -43,10 +43,10 @@ pub async fn ask(
         )),
         Err(not) => {
             let mut refused = Refused::new(not.status, "not_approved", not.reason);
-            refused.extra = serde_json::json!({
+            refused.extra = Box::new(serde_json::json!({
                 "proposal": not.proposal,
                 "hint": not.proposal.as_ref().map(|id| format!("run `nemoclaw approvals allow {id}`, then send it again")),
-            });
+            }));
             Err(refused)
         }
     }

@@ -127,17 +127,14 @@ mod tests {
         let breakers = Arc::<Breakers>::default();
         let name: Arc<str> = "cloud".into();
         for _ in 0..limits::MODEL_FAILURES {
-            breakers.begin(&name, None).ok().expect("asked").failed();
+            breakers.begin(&name, None).expect("asked").failed();
         }
         assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
         tokio::time::advance(limits::MODEL_REST).await;
-        let trial = breakers.begin(&name, None).ok().expect("one tries");
+        let trial = breakers.begin(&name, None).expect("one tries");
         assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
         drop(trial);
-        let trial = breakers
-            .begin(&name, None)
-            .ok()
-            .expect("the next one tries");
+        let trial = breakers.begin(&name, None).expect("the next one tries");
         assert_eq!(breakers.begin(&name, None).err(), Some(NotNow::Broken));
         trial.answered();
         assert!(breakers.begin(&name, None).is_ok());

@@ -351,7 +351,7 @@ impl Underway<'_> {
             usage_asked: prepared.usage_asked,
         };
         let begun = stream::begin(answered, &wish, back).await.map_err(next)?;
-        Ok(Come::Stream(begun))
+        Ok(Come::Stream(Box::new(begun)))
     }
 
     /// A server of OpenAI's dialect does not count beforehand, so the router does.
@@ -412,7 +412,7 @@ impl Underway<'_> {
 /// What has come.
 enum Come {
     Whole(Response<Body>, Option<Usage>),
-    Stream(stream::Begun),
+    Stream(Box<stream::Begun>),
 }
 
 impl Come {

@@ -12,7 +12,7 @@ use nemoclaw_policy::provider::Price;
 use serde_json::{Value, json};
 
 use crate::clock;
-use crate::worker::window::{Over, Window};
+use crate::worker::window::{Limit, Over, Window};
 
 /// A day, by the hour.
 const HOURS: usize = 24;
@@ -148,8 +148,12 @@ impl Ledger {
     fn spend(&self, axis: Axis, amount: u64, limit: Option<u64>) -> Result<(), Spent> {
         let now = clock::unix_seconds();
         let limit = limit.unwrap_or(u64::MAX);
+        let most = Limit {
+            most: limit,
+            over: Over::Refused,
+        };
         self.0
-            .spend(now, axis as usize, amount, limit, Over::Refused)
+            .spend(now, axis as usize, amount, most)
             .map_err(|again| Spent {
                 axis,
                 limit,
@@ -227,7 +231,7 @@ mod tests {
             requests: None,
             cost: None,
         };
-        let first = ledger.reserve(&budgets, 80, 0).ok().expect("room");
+        let first = ledger.reserve(&budgets, 80, 0).expect("room");
         let second = ledger.reserve(&budgets, 80, 0).err().expect("none left");
         assert_eq!(
             (second.axis, second.limit, second.spent),
@@ -236,7 +240,6 @@ mod tests {
         first.settle(usage(10, 5), 0);
         ledger
             .reserve(&budgets, 80, 0)
-            .ok()
             .expect("room again")
             .cancel();
         assert_eq!(ledger.0.spent(clock::unix_seconds())[0], 15);
@@ -266,7 +269,7 @@ mod tests {
             cost: None,
         };
         assert!(ledger.request(&budgets).is_ok());
-        std::mem::forget(ledger.reserve(&budgets, 60, 0).ok().expect("room"));
+        std::mem::forget(ledger.reserve(&budgets, 60, 0).expect("room"));
         let next = Arc::new(Ledger::open(file).expect("ledger"));
         assert!(next.reserve(&budgets, 60, 0).is_err());
         assert!(next.request(&budgets).is_err());

@@ -24,7 +24,7 @@ pub struct Refused {
     /// For people and the log: it never holds a value.
     pub message: String,
     /// What stands beside it.
-    pub extra: Value,
+    pub extra: Box<Value>,
     /// When to try again, seconds.
     pub again: Option<u64>,
     /// What is kept of the call.
@@ -41,7 +41,7 @@ impl Refused {
             status,
             code,
             message: message.into(),
-            extra: Value::Null,
+            extra: Box::default(),
             again: None,
             call: None,
             recorded: false,
@@ -84,7 +84,7 @@ impl Refused {
             "budget_exceeded",
             exceeded.to_string(),
         );
-        refused.extra = json!({ "budget": exceeded });
+        refused.extra = Box::new(json!({ "budget": exceeded }));
         refused.again = Some(exceeded.again);
         refused
     }
@@ -97,7 +97,7 @@ impl Refused {
             "budget_exceeded",
             spent.to_string(),
         );
-        refused.extra = spent.told();
+        refused.extra = Box::new(spent.told());
         refused.again = Some(spent.again);
         refused
     }
@@ -137,7 +137,7 @@ impl Refused {
                     })
                 })
                 .collect();
-            told.extra = json!({ "class": refused.class(), "withheld": withheld });
+            told.extra = Box::new(json!({ "class": refused.class(), "withheld": withheld }));
         }
         told
     }
@@ -165,7 +165,7 @@ impl Refused {
             event.model.clone_from(&self.call);
             sandbox.node.sink.refusal(event).await;
         }
-        let mut extra = self.extra;
+        let mut extra = *self.extra;
         if !extra.is_object() {
             extra = json!({});
         }
