@@ -57,8 +57,12 @@ pub fn shape(api: Api, body: &Json) -> Result<(), Unreadable> {
 fn model(body: &Json) -> Result<(), Unreadable> {
     let name = body.text("model").unwrap_or_default();
     let fits = (1..=256).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then_some(())
-        .ok_or_else(|| wrong("model", "1 to 256 printable ASCII characters without blanks"))
+    fits.then_some(()).ok_or_else(|| {
+        wrong(
+            "model",
+            "1 to 256 printable ASCII characters without blanks",
+        )
+    })
 }
 
 fn wrong(field: &str, wanted: &'static str) -> Unreadable {
