@@ -30,7 +30,6 @@ pub enum Slot {
 impl Slot {
     /// What the member `key` of `object` is, where that stands in this slot itself.
     pub fn of_member(self, object: &Json, key: &str) -> Self {
-        let part = is_part(object);
         match (self, key) {
             (Self::Address, "url") => Self::Address,
             (Self::Source, "data") if object.text("type") == Some("base64") => {
@@ -39,9 +38,9 @@ impl Slot {
                     false => Self::None,
                 }
             }
-            (_, "image_url") if part => Self::Address,
-            (_, "source") if part => Self::Source,
-            (_, "result") if part => Self::Bytes,
+            (_, "image_url") if is_part(object) => Self::Address,
+            (_, "source") if is_part(object) => Self::Source,
+            (_, "result") if is_part(object) => Self::Bytes,
             _ => Self::None,
         }
     }

@@ -17,24 +17,8 @@ fn words(key: &str) -> &'static [&'static str] {
             "model",
         ],
         "type" => TYPES,
-        "object" => &[
-            "list",
-            "model",
-            "embedding",
-            "response",
-            "chat.completion",
-            "chat.completion.chunk",
-            "text_completion",
-        ],
-        "status" => &[
-            "queued",
-            "in_progress",
-            "completed",
-            "incomplete",
-            "failed",
-            "cancelled",
-            "searching",
-        ],
+        "object" => OBJECTS,
+        "status" => STATES,
         "detail" => &["auto", "low", "high", "original"],
         "effort" | "reasoning_effort" => {
             &["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -80,20 +64,45 @@ fn words(key: &str) -> &'static [&'static str] {
         "phase" => &["commentary", "final_answer"],
         "mode" => &["auto", "required"],
         "modalities" => &["text", "audio", "image"],
-        "include" => &[
-            "reasoning.encrypted_content",
-            "message.output_text.logprobs",
-            "message.input_image.image_url",
-            "file_search_call.results",
-            "web_search_call.action.sources",
-            "code_interpreter_call.outputs",
-            "computer_call_output.output.image_url",
-        ],
+        "include" => INCLUDES,
         "prompt_cache_retention" => &["in-memory", "24h"],
         "require_approval" => &["always", "never"],
         _ => &[],
     }
 }
+
+/// What an answer may hold besides.
+const INCLUDES: &[&str] = &[
+    "reasoning.encrypted_content",
+    "message.output_text.logprobs",
+    "message.input_image.image_url",
+    "file_search_call.results",
+    "web_search_call.action.sources",
+    "code_interpreter_call.outputs",
+    "computer_call_output.output.image_url",
+];
+
+/// What a body is.
+const OBJECTS: &[&str] = &[
+    "list",
+    "model",
+    "embedding",
+    "response",
+    "chat.completion",
+    "chat.completion.chunk",
+    "text_completion",
+];
+
+/// How far an item is.
+const STATES: &[&str] = &[
+    "queued",
+    "in_progress",
+    "completed",
+    "incomplete",
+    "failed",
+    "cancelled",
+    "searching",
+];
 
 /// Of parts, items, tools, formats and settings.
 const TYPES: &[&str] = &[
