@@ -1,11 +1,13 @@
 //! Texts in a body: which there are, where they stand, and what they are for.
 
+pub(crate) mod image;
 mod vocabulary;
 mod walk;
+mod words;
 
 use std::fmt;
 
-pub(crate) use vocabulary::{is_image, is_image_data, known_otherwise_spelt};
+pub(crate) use vocabulary::known_otherwise_spelt;
 pub(crate) use walk::Walk;
 
 /// What a text is for.

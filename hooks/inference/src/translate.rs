@@ -90,7 +90,7 @@ pub fn estimate_tokens(call: &Call) -> u64 {
 
 fn count(value: &Json, each: &mut dyn FnMut(&str)) {
     match value {
-        Json::String(text) if crate::leaf::is_image_data(text) => each(&" ".repeat(4 * 1500)),
+        Json::String(text) if crate::leaf::image::is_url(text) => each(&" ".repeat(4 * 1500)),
         Json::String(text) => each(text),
         Json::Array(items) => items.iter().for_each(|item| count(item, each)),
         Json::Object(object)

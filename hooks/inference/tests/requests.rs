@@ -92,18 +92,21 @@ fn any_text_at_any_place_of_a_real_request_is_shown() {
     }
 }
 
-/// The value with each of its texts in turn replaced, but for images.
+/// The value with each of its texts in turn replaced.
 fn planted(body: &Json) -> Vec<(String, Json)> {
+    planted_with(body, "Jane Doe 078-05-1120")
+}
+
+fn planted_with(body: &Json, with: &str) -> Vec<(String, Json)> {
     fn each(
         value: &Json,
         place: &str,
+        with: &str,
         rebuild: &dyn Fn(Json) -> Json,
         out: &mut Vec<(String, Json)>,
     ) {
         match value {
-            Json::String(text) if text.starts_with("data:image") || place.ends_with("iVBOR") => {}
-            Json::String(text) if text.starts_with("iVBOR") => {}
-            Json::String(_) => out.push((place.to_owned(), rebuild("Jane Doe 078-05-1120".into()))),
+            Json::String(_) => out.push((place.to_owned(), rebuild(with.into()))),
             Json::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     let rebuild = |new: Json| {
@@ -111,7 +114,7 @@ fn planted(body: &Json) -> Vec<(String, Json)> {
                         copy[at] = new;
                         rebuild(Json::Array(copy))
                     };
-                    each(item, &format!("{place}[{at}]"), &rebuild, out);
+                    each(item, &format!("{place}[{at}]"), with, &rebuild, out);
                 }
             }
             Json::Object(object) => {
@@ -121,14 +124,14 @@ fn planted(body: &Json) -> Vec<(String, Json)> {
                         copy.set(key, new);
                         rebuild(Json::Object(copy))
                     };
-                    each(member, &format!("{place}.{key}"), &rebuild, out);
+                    each(member, &format!("{place}.{key}"), with, &rebuild, out);
                 }
             }
             _ => {}
         }
     }
     let mut out = Vec::new();
-    each(body, "", &|value| value, &mut out);
+    each(body, "", with, &|value| value, &mut out);
     out
 }
 
@@ -198,6 +201,111 @@ fn words_that_call_themselves_an_image_are_shown() {
             "{text}"
         );
     }
+}
+
+const PIXELS: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB";
+
+#[test]
+fn bytes_that_only_call_themselves_an_image_are_shown() {
+    for (text, mark) in [
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"image/png","data":"4111111111111111"}}]}]}"#,
+            "4111111111111111",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"4111111111111111"}}]}]}"#,
+            "4111111111111111",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"x\":\"data:image/png;base64,SECRET\"}"}}]}]}"#,
+            "SECRET",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/my SECRET;base64,iVBORw0KGgo="}}]}]}"#,
+            "SECRET",
+        ),
+        (
+            r#"{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo=","detail":"secretword"}}]}]}"#,
+            "secretword",
+        ),
+    ] {
+        let api = if text.contains("source") {
+            Api::Messages
+        } else {
+            Api::Chat
+        };
+        let mut call = read(api, text);
+        let seen = leaves(&mut call);
+        assert!(
+            seen.iter().any(|(_, _, text)| text.contains(mark)),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_not_shown_for_being_an_image_counts_as_one() {
+    for (api, text) in RICH {
+        // None of the sample's own.
+        let body = text
+            .replace("iVBORw0KGgo", "AAAA")
+            .replace("/9j/4AAQ", "AAAA");
+        let mut hidden = 0;
+        for data in [PIXELS.to_owned(), format!("data:image/png;base64,{PIXELS}")] {
+            for (place, planted) in planted_with(&Json::read(body.as_bytes()).unwrap(), &data) {
+                let Ok(mut call) = Call::read(*api, &planted.to_bytes()) else {
+                    continue;
+                };
+                let shown = leaves(&mut call)
+                    .iter()
+                    .any(|(_, _, text)| text.contains(PIXELS));
+                hidden += usize::from(!shown);
+                assert!(
+                    shown || call.has_images() || place == ".model",
+                    "{api:?}: {place}"
+                );
+            }
+        }
+        assert!(
+            hidden > 0 || !text.contains("image"),
+            "{api:?}: images are skipped"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_of_under_any_name() {
+    // Two bytes that are no UTF-8, and four letters.
+    for (data, opaque) in [("//5NQQ==", true), ("TUFSSw==", false)] {
+        for part in [
+            format!(r#"{{"type":"file","file":{{"file_data":"data:text/plain;base64,{data}"}}}}"#),
+            format!(
+                r#"{{"type":"video_url","video_url":{{"url":"data:video/mp4;base64,{data}"}}}}"#
+            ),
+            format!(
+                r#"{{"type":"video_url","video_url":{{"url":"DATA:image/png;BASE64,{data}"}}}}"#
+            ),
+            format!(
+                r#"{{"type":"document","source":{{"type":"base64","media_type":"text/plain","data":"{data}"}}}}"#
+            ),
+        ] {
+            let body =
+                format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{part}]}}]}}"#);
+            let told = read(Api::Chat, &body).opaque() == [Opaque::File];
+            assert_eq!(told, opaque, "{part}");
+        }
+    }
+    let disguised = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"document","source":{"type":"base64","media_type":"image/png","data":"//5NQQ=="}}]}]}"#;
+    assert_eq!(read(Api::Messages, disguised).opaque(), [Opaque::File]);
+}
+
+#[test]
+fn a_word_that_no_interface_defines_is_shown() {
+    let body = r#"{"model":"m","messages":[{"role":"user","content":[{"type":"jane.doe","text":"x"}]}],"reasoning_effort":"hunter2","service_tier":"auto"}"#;
+    let seen = leaves(&mut read(Api::Chat, body));
+    let shown = |word: &str| seen.iter().any(|(_, _, text)| text == word);
+    assert!(shown("jane.doe") && shown("hunter2"));
+    assert!(!shown("user") && !shown("auto"));
 }
 
 #[test]

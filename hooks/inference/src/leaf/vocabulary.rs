@@ -1,4 +1,4 @@
-//! The words that the interfaces define: keys that are nobody's data, and values that are one of a few.
+//! The words that the interfaces define: keys that are nobody's data.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -295,45 +295,6 @@ fn fold(text: &str) -> String {
         .collect()
 }
 
-/// Keys whose value is one of a few words.
-pub fn is_choice(key: &str) -> bool {
-    matches!(
-        key,
-        "role"
-            | "type"
-            | "object"
-            | "status"
-            | "detail"
-            | "effort"
-            | "reasoning_effort"
-            | "encoding_format"
-            | "media_type"
-            | "finish_reason"
-            | "stop_reason"
-            | "service_tier"
-            | "tool_choice"
-            | "truncation"
-            | "verbosity"
-            | "ttl"
-            | "phase"
-            | "mode"
-            | "modalities"
-            | "include"
-            | "search_context_size"
-            | "prompt_cache_retention"
-            | "require_approval"
-    )
-}
-
-/// Whether a value may be a word that an interface defines: lower-case letters and marks, with a few digits.
-pub fn is_word(value: &str) -> bool {
-    value.len() <= 48
-        && value.bytes().filter(u8::is_ascii_digit).count() <= 4
-        && value.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-./+".contains(&byte)
-        })
-}
-
 /// Keys whose value a server or a client made up.
 pub fn is_handle(key: &str) -> bool {
     matches!(
@@ -357,29 +318,6 @@ pub fn is_handle(key: &str) -> bool {
     )
 }
 
-/// Whether a `type` says that its object holds an image.
-pub fn is_image(kind: &str) -> bool {
-    matches!(
-        kind,
-        "image" | "image_url" | "input_image" | "computer_screenshot" | "image_generation_call"
-    )
-}
-
-/// Whether a text is an image's bytes: it says so, and there is nothing but base64 in it.
-pub fn is_image_data(text: &str) -> bool {
-    text.get(..11)
-        .is_some_and(|start| start.eq_ignore_ascii_case("data:image/"))
-        && text
-            .split_once(";base64,")
-            .is_some_and(|(head, data)| head.len() <= 64 && is_base64(data))
-}
-
-/// Whether a text has only letters of base64.
-pub fn is_base64(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,25 +336,5 @@ mod tests {
         );
         assert_eq!(known_otherwise_spelt("model"), None);
         assert_eq!(known_otherwise_spelt("jane@example.org"), None);
-    }
-
-    #[test]
-    fn a_word_has_no_room_for_a_number_or_an_address() {
-        for word in [
-            "text",
-            "application/pdf",
-            "web_search_20250305",
-            "reasoning.encrypted_content",
-        ] {
-            assert_eq!(is_word(word), word != "web_search_20250305", "{word}");
-        }
-        for other in [
-            "jane@example.org",
-            "4111111111111111",
-            "078-05-1120",
-            "Jane",
-        ] {
-            assert!(!is_word(other), "{other}");
-        }
     }
 }

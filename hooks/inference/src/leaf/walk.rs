@@ -1,8 +1,8 @@
 //! Going through a body, text by text.
 
-use super::vocabulary::{
-    is_base64, is_choice, is_handle, is_image, is_image_data, is_known, is_word,
-};
+use super::image::Slot;
+use super::vocabulary::{is_handle, is_known};
+use super::words::is_word;
 use super::{Kind, Leaf, Place};
 use crate::json::{Json, Object};
 
@@ -28,8 +28,8 @@ struct Area {
     kind: Kind,
     /// Nothing here is defined by an interface: no key and no word is skipped.
     free: bool,
-    /// A text here is an image's bytes, which `Call::has_images` tells of.
-    image: bool,
+    /// What of an image stands here, which `Call::has_images` tells of.
+    slot: Slot,
 }
 
 impl<'f, 'v> Walk<'f, 'v> {
@@ -49,7 +49,7 @@ impl<'f, 'v> Walk<'f, 'v> {
             Area {
                 kind,
                 free: false,
-                image: false,
+                slot: Slot::None,
             },
         );
     }
@@ -78,17 +78,24 @@ impl<'f, 'v> Walk<'f, 'v> {
             }
             Json::String(text) => self.text(text, place, area),
             Json::Array(items) => {
+                let area = Area {
+                    slot: Slot::None,
+                    ..area
+                };
                 for (index, item) in items.iter_mut().enumerate() {
                     self.value(item, &place.index(index), area);
                 }
             }
-            Json::Object(object) => self.object(object, place, area),
+            Json::Object(_) => self.object(value, place, area),
         }
     }
 
-    fn object(&mut self, object: &mut Object, place: &Place<'_>, area: Area) {
-        let shape = Shape::of(object, area);
-        for (key, value) in object.iter_mut() {
+    fn object(&mut self, value: &mut Json, place: &Place<'_>, area: Area) {
+        let shape = value
+            .as_object()
+            .map_or_else(Shape::default, |object| Shape::of(object, area));
+        let slots = slots(value, area);
+        for (key, value) in value.as_object_mut().into_iter().flat_map(Object::iter_mut) {
             let known = is_known(key);
             if !known {
                 // What the visitor would put in its place is not used: the key's meaning would be lost.
@@ -108,7 +115,10 @@ impl<'f, 'v> Walk<'f, 'v> {
                 Area {
                     kind,
                     free,
-                    image: shape.image == Some(key),
+                    slot: slots
+                        .iter()
+                        .find(|(name, _)| *name == key)
+                        .map_or(Slot::None, |(_, slot)| *slot),
                 },
             );
         }
@@ -117,14 +127,14 @@ impl<'f, 'v> Walk<'f, 'v> {
     fn text(&mut self, text: &mut String, place: &Place<'_>, area: Area) {
         let name = place.name();
         if !area.free {
-            if place.is_top("model") || (is_choice(name) && is_word(text)) || text.is_empty() {
+            if place.is_top("model") || is_word(name, text) || text.is_empty() {
                 return;
             }
             if name == "arguments" && self.arguments(text, place) {
                 return;
             }
         }
-        if is_image_data(text) || (area.image && is_base64(text)) {
+        if area.slot.holds(text) {
             return;
         }
         let kind = match area.kind {
@@ -149,7 +159,7 @@ impl<'f, 'v> Walk<'f, 'v> {
         let area = Area {
             kind: Kind::ToolCall,
             free: true,
-            image: false,
+            slot: Slot::None,
         };
         self.value(&mut value, place, area);
         if self.changed {
@@ -185,13 +195,23 @@ fn is_data_url(text: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case("data:"))
 }
 
+/// The members of an object that are an image, or hold one.
+fn slots(object: &Json, area: Area) -> [(&'static str, Slot); 5] {
+    ["url", "data", "image_url", "source", "result"].map(|key| {
+        let slot = match area.free {
+            true => Slot::None,
+            false => area.slot.of_member(object, key),
+        };
+        (key, slot)
+    })
+}
+
 /// What an object says of its members.
+#[derive(Default)]
 struct Shape {
     role: Option<Kind>,
     call: bool,
     bytes: Option<Bytes>,
-    /// The member that is an image's bytes.
-    image: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
@@ -202,12 +222,7 @@ enum Bytes {
 
 impl Shape {
     fn of(object: &Object, area: Area) -> Self {
-        let mut shape = Self {
-            role: None,
-            call: false,
-            bytes: None,
-            image: None,
-        };
+        let mut shape = Self::default();
         if area.free {
             return shape;
         }
@@ -226,22 +241,13 @@ impl Shape {
             }
             "output_text" => shape.role = Some(Kind::Assistant),
             "redacted_thinking" => shape.bytes = Some(Bytes::Redacted),
-            "base64" => {
-                let picture = text("media_type").is_some_and(|media| media.starts_with("image/"));
-                if picture {
-                    shape.image = Some("data");
-                }
-                shape.bytes = Some(Bytes::Document);
-            }
+            "base64" => shape.bytes = Some(Bytes::Document),
             _ if kind.ends_with("tool_use") => shape.call = true,
             _ if kind.ends_with("_output") || kind.ends_with("tool_result") => {
                 shape.role = Some(Kind::ToolResult);
             }
             _ if kind.ends_with("_call") => shape.role = Some(Kind::ToolCall),
             _ => {}
-        }
-        if is_image(kind) {
-            shape.image = Some("result");
         }
         shape
     }

@@ -11,8 +11,10 @@ use crate::detect::bytes::{TOKEN, is};
 
 /// Runs shorter than this hide nothing that is long enough to be found.
 const SHORTEST: usize = 24;
-/// Longer ones are images and archives; their beginning says so, and this bounds the work.
-const LONGEST: usize = 1 << 20;
+/// This bounds the work on one run.
+const LONGEST: usize = 16 << 20;
+/// Of this many characters of a run's text one may be none that a text has.
+const ODD: usize = 4;
 
 const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -20,8 +22,16 @@ const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 const FOR_URLS: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
-/// Whether the run around the token at `token` could be text in base64; its whole span.
-pub(crate) fn candidate(bytes: &[u8], token: &Range<usize>) -> Option<Range<usize>> {
+/// A run of letters of base64.
+pub(crate) struct Run {
+    /// All of it.
+    pub(crate) span: Range<usize>,
+    /// Whether it could be a text.
+    pub(crate) likely: bool,
+}
+
+/// The run around the token at `token`.
+pub(crate) fn run(bytes: &[u8], token: &Range<usize>) -> Option<Run> {
     let of = |byte: u8| is(byte, TOKEN) || matches!(byte, b'+' | b'/');
     let mut start = token.start;
     while start > 0 && of(bytes[start - 1]) && token.start - start < LONGEST {
@@ -40,10 +50,13 @@ pub(crate) fn candidate(bytes: &[u8], token: &Range<usize>) -> Option<Range<usiz
         end += 1;
         padding += 1;
     }
-    likely(&bytes[start..end]).then_some(start..end)
+    Some(Run {
+        likely: likely(&bytes[start..end]),
+        span: start..end,
+    })
 }
 
-/// Whether its first bytes are those of a text.
+/// Whether its first bytes are those of a text, or nearly all letters of one: a single other byte hides nothing.
 fn likely(run: &[u8]) -> bool {
     let mut first = [0_u8; 12];
     let mut sixteen = [0_u8; 16];
@@ -54,12 +67,17 @@ fn likely(run: &[u8]) -> bool {
             other => *other,
         };
     }
-    STANDARD.decode_slice(sixteen, &mut first).is_ok()
-        && first.iter().all(
-            |byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~' | 0xC2..=0xF4 | 0x80..=0xBF),
-        )
-        && first.iter().filter(|byte| byte.is_ascii()).count() >= 6
-        && std::str::from_utf8(&first).map_or_else(|error| error.error_len().is_none(), |_| true)
+    if STANDARD.decode_slice(sixteen, &mut first).is_err() {
+        return false;
+    }
+    let plain = |byte: &&u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    let plain = first.iter().filter(plain).count();
+    let text =
+        std::str::from_utf8(&first).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let controls = first
+        .iter()
+        .any(|byte| byte.is_ascii_control() && !b"\t\n\r".contains(byte));
+    plain >= 10 || (plain >= 6 && text && !controls)
 }
 
 /// The text that a run stands for; every finding in it is the whole run.
@@ -75,12 +93,14 @@ pub(super) fn view(text: &str, span: Range<usize>) -> Option<View> {
         false => STANDARD.decode(run),
     }
     .ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
+    let decoded = String::from_utf8_lossy(&decoded);
     let odd = decoded
         .chars()
-        .filter(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        .filter(|c| {
+            c.is_control() && !matches!(c, '\n' | '\r' | '\t') || *c == char::REPLACEMENT_CHARACTER
+        })
         .count();
-    if odd * 20 > decoded.len() {
+    if odd * ODD > decoded.chars().count() {
         return None;
     }
     let mut view = View::new();

@@ -9,7 +9,7 @@ mod base64;
 mod escapes;
 mod fold;
 
-pub(crate) use base64::candidate;
+pub(crate) use base64::{Run, run};
 pub(crate) use escapes::begins as escape_begins;
 pub(crate) use fold::begins as fold_begins;
 

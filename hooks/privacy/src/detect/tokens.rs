@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bytes::{self, TOKEN, is};
 use super::sweep::Traces;
 use super::{jwt, keys, wallet};
-use crate::decode;
+use crate::decode::{self, Run};
 use crate::finding::Finding;
 
 /// The shortest run that is looked at: every form that [`keys`], [`jwt`] and [`wallet`] know has one.
@@ -21,6 +21,8 @@ pub(super) fn find(text: &str, found: &mut Vec<Finding>, traces: &mut Traces) {
     let bytes = text.as_bytes();
     let mut probe = SHORTEST - 1;
     let mut floor = 0;
+    // The end of the last run of base64 that is none of a text: its other tokens need not look at all of it again.
+    let mut judged = 0;
     while probe < bytes.len() {
         if !is(bytes[probe], TOKEN) {
             floor = probe + 1;
@@ -48,14 +50,19 @@ pub(super) fn find(text: &str, found: &mut Vec<Finding>, traces: &mut Traces) {
         while end < bytes.len() && is(bytes[end], TOKEN) {
             end += 1;
         }
-        let next = long(text, start..end, found, traces).max(end);
+        let next = long(text, start..end, (found, traces), &mut judged).max(end);
         floor = next;
         probe = next + SHORTEST;
     }
 }
 
 /// Looks at one long token; where to go on.
-fn long(text: &str, token: Range<usize>, found: &mut Vec<Finding>, traces: &mut Traces) -> usize {
+fn long(
+    text: &str,
+    token: Range<usize>,
+    (found, traces): (&mut Vec<Finding>, &mut Traces),
+    judged: &mut usize,
+) -> usize {
     let bytes = text.as_bytes();
     // `\nghp_…`: the letter belongs to the escape before.
     let escaped = bytes::behind_escape(bytes, token.start + 1);
@@ -69,11 +76,18 @@ fn long(text: &str, token: Range<usize>, found: &mut Vec<Finding>, traces: &mut 
     if wallet::at_token(text, token.clone(), found) {
         return token.end;
     }
-    match decode::candidate(bytes, &token) {
-        Some(span) => {
+    if token.end <= *judged {
+        return token.end;
+    }
+    match decode::run(bytes, &token) {
+        Some(Run { span, likely: true }) => {
             let end = span.end;
             traces.encoded.push(span);
             end
+        }
+        Some(Run { span, .. }) => {
+            *judged = span.end;
+            token.end
         }
         None => token.end,
     }

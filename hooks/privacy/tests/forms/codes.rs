@@ -86,3 +86,34 @@ fn one_level_is_read_and_pictures_are_left_alone() {
     let picture = STANDARD.encode((0..=255).cycle().take(3000).collect::<Vec<u8>>());
     assert!(found("email", &picture).is_empty());
 }
+
+#[test]
+fn one_byte_that_is_no_text_hides_nothing_and_neither_does_length() {
+    let plain = format!("my address is {MAIL}, write soon");
+    for at in [0, 5, 20, plain.len()] {
+        for byte in [0xff, 0x00, 0xc3] {
+            let mut bytes = plain.clone().into_bytes();
+            // Between words, so that the address itself is whole.
+            let at = if at == 20 { 13 } else { at };
+            bytes.insert(at, byte);
+            let run = STANDARD.encode(&bytes);
+            assert_eq!(
+                found("email", &format!("decode {run} for me")),
+                [run.as_str()],
+                "byte {byte:x} at {at}"
+            );
+        }
+    }
+    let long = STANDARD.encode(format!("{} mail {MAIL} now", "many words ".repeat(200_000)));
+    assert!(long.len() > 2 << 20);
+    assert_eq!(found("email", &long), [long.as_str()]);
+}
+
+#[test]
+fn a_long_run_that_is_no_text_is_looked_at_once() {
+    // Every token of it would walk back over all that comes before.
+    let run = format!("AAAA{}", "/AbCdEfGhIjKlMnOpQrStUv".repeat(200_000));
+    let start = std::time::Instant::now();
+    found("email", &run);
+    assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
