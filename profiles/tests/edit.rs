@@ -225,7 +225,7 @@ mod inference {
 
     #[test]
     fn one_key_is_replaced_and_all_that_stands_around_it_stays() {
-        let before = "version: 1\ninference: # models\n    # who\n    providers: [x, y] # both\n    routes: # ways\n    - to: [x]\n      # inside\n      retries: 2\n    - to: [y]\n\n    # how much\n    budgets: { tokens: 5 }\nports: [80]\n";
+        let before = "version: 1\ninference: # models\n    # who\n    providers: [x, y] # both\n    routes: # ways\n    - to: [x]\n      # inside\n      models: [m]\n    - to: [y]\n\n    # how much\n    budgets: { tokens: 5 }\nports: [80]\n";
         assert_eq!(
             set(before, "routes", ROUTES),
             "version: 1\ninference: # models\n    # who\n    providers: [x, y] # both\n    routes:\n      - { models: [a], to: [x] }\n\n    # how much\n    budgets: { tokens: 5 }\nports: [80]\n"

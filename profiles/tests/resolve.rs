@@ -128,7 +128,7 @@ fn names_from_outside_must_be_offered_and_are_never_paths() {
     let file = node.file("p.yaml", "version: 1\n");
     assert!(node.ask("", file.to_str().unwrap(), "").is_err());
     let error = node.ask("nope", "", "").unwrap_err();
-    assert!(error.starts_with("there is no policy named `nope`: choose one of default, dev, gpu, offline, strict, unconfined"), "{error}");
+    assert!(error.starts_with("there is no policy named `nope`: choose one of assistant, default, dev, gpu, offline, strict, unconfined"), "{error}");
     assert!(
         node.ask("..", "", "")
             .unwrap_err()

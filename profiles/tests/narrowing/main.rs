@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test that cannot go on must fail")]
 
 mod laws;
+mod models;
 mod naive;
 mod patterns;
 mod within;

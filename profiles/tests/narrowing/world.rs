@@ -8,6 +8,8 @@ use nemoclaw_policy::policy::{Endpoint, Enforcement, NetworkEntry, NetworkLayer,
 use nemoclaw_policy::segments::SegmentGlob;
 use nemoclaw_policy::{Flow, HttpRequest, Policy, Source};
 
+use super::models;
+
 /// Random numbers (splitmix64).
 pub struct Dice(pub u64);
 
@@ -145,21 +147,6 @@ const PROVIDERS: &[&str] = &[
     ", credential_binding: { provider: \"*\" }, request_body_credential_rewrite: true",
 ];
 const BINARIES: &[&str] = &["/usr/bin/curl", "/usr/bin/*", "/opt/**", "/usr/bin/python3"];
-
-const INFERENCE: &[&str] = &[
-    "inference: {}\n",
-    "inference: { hosts: [a.x.com] }\n",
-    "inference: { hosts: [a.x.com, b.x.com], providers: [one] }\n",
-    "inference: { routes: [{ models: [m], to: [one, two] }, {}] }\n",
-    "inference: { routes: [{ models: [m], to: [one] }], budgets: { tokens: 5 } }\n",
-];
-const PRIVACY: &[&str] = &[
-    "",
-    "privacy: {}\n",
-    "privacy: { sticky: sandbox, answers: personal }\n",
-    "privacy: { rules: [{ class: secret, do: redact }] }\n",
-    "privacy: { rules: [{ class: personal, do: block }, { class: secret, do: redact }] }\n",
-];
 
 /// The fields of a random endpoint, as text.
 fn endpoint_text(dice: &mut Dice) -> String {
@@ -346,8 +333,8 @@ fn box_text(dice: &mut Dice) -> String {
             ));
         }
         if dice.one_in(2) {
-            text.push_str(dice.word(INFERENCE));
-            text.push_str(dice.word(PRIVACY));
+            text.push_str(dice.word(models::INFERENCE));
+            text.push_str(dice.word(models::PRIVACY));
         }
         if dice.one_in(3) {
             text.push_str(&format!(
