@@ -1,9 +1,11 @@
 //! Requests as the official clients send them: what is read, what is shown to a visitor, what is refused.
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail like a test")]
 
+mod planted;
 mod samples;
 
 use nemoclaw_inference::{Api, Call, Json, Kind, NotJson, Opaque, Unreadable};
+use planted::{planted, planted_with, texts};
 use proptest::prelude::*;
 use samples::*;
 
@@ -35,22 +37,6 @@ fn leaves(call: &mut Call) -> Vec<(Kind, String, String)> {
         None
     });
     seen
-}
-
-/// All texts and free keys of a value, and those in texts that are JSON.
-fn texts(value: &Json, out: &mut Vec<String>) {
-    match value {
-        Json::String(text) => match Json::read(text.as_bytes()) {
-            Ok(inside @ Json::Object(_)) => texts(&inside, out),
-            _ => out.push(text.clone()),
-        },
-        Json::Array(items) => items.iter().for_each(|item| texts(item, out)),
-        Json::Object(object) => object.iter().for_each(|(key, value)| {
-            out.push(key.to_owned());
-            texts(value, out);
-        }),
-        _ => {}
-    }
 }
 
 #[test]
@@ -90,49 +76,6 @@ fn any_text_at_any_place_of_a_real_request_is_shown() {
             assert!(shown || place.ends_with("model"), "{api:?}: {place}");
         }
     }
-}
-
-/// The value with each of its texts in turn replaced.
-fn planted(body: &Json) -> Vec<(String, Json)> {
-    planted_with(body, "Jane Doe 078-05-1120")
-}
-
-fn planted_with(body: &Json, with: &str) -> Vec<(String, Json)> {
-    fn each(
-        value: &Json,
-        place: &str,
-        with: &str,
-        rebuild: &dyn Fn(Json) -> Json,
-        out: &mut Vec<(String, Json)>,
-    ) {
-        match value {
-            Json::String(_) => out.push((place.to_owned(), rebuild(with.into()))),
-            Json::Array(items) => {
-                for (at, item) in items.iter().enumerate() {
-                    let rebuild = |new: Json| {
-                        let mut copy = items.clone();
-                        copy[at] = new;
-                        rebuild(Json::Array(copy))
-                    };
-                    each(item, &format!("{place}[{at}]"), with, &rebuild, out);
-                }
-            }
-            Json::Object(object) => {
-                for (key, member) in object.iter() {
-                    let rebuild = |new: Json| {
-                        let mut copy = object.clone();
-                        copy.set(key, new);
-                        rebuild(Json::Object(copy))
-                    };
-                    each(member, &format!("{place}.{key}"), with, &rebuild, out);
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut out = Vec::new();
-    each(body, "", with, &|value| value, &mut out);
-    out
 }
 
 #[test]

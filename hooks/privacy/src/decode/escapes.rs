@@ -124,7 +124,7 @@ fn backslash(bytes: &[u8], to: &mut String) -> usize {
     }
 }
 
-/// The number of `\uXXXX`.
+/// The number of `\u` with its four digits.
 fn unit(bytes: &[u8]) -> Option<u32> {
     match bytes.get(..6)? {
         [b'\\', b'u', digits @ ..] => number(digits, 16),
