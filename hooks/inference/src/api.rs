@@ -1,13 +1,6 @@
 //! Which of the known calls a request is, by its method and path.
 
-/// Whose shapes a call has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dialect {
-    /// Chat, completions, responses, embeddings, models.
-    OpenAi,
-    /// Messages and the count of their tokens.
-    Anthropic,
-}
+pub use nemoclaw_policy::provider::Dialect;
 
 /// A call that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,6 +51,20 @@ impl Api {
             .unwrap_or(path)
             .strip_prefix("/models/")
             .filter(|name| !name.is_empty())
+    }
+
+    /// Its word in commands, answers and the audit log.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Responses => "responses",
+            Self::Embeddings => "embeddings",
+            Self::Models => "models",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
+        }
     }
 
     /// Whose shape it has.

@@ -133,6 +133,12 @@ impl Call {
         images::any(&self.body)
     }
 
+    /// Whether an image or another medium is sent.
+    #[must_use]
+    pub fn has_media(&self) -> bool {
+        self.has_images() || self.opaque().into_iter().any(Opaque::is_medium)
+    }
+
     /// Put `note` where images are. How many there were.
     pub fn replace_images(&mut self, note: &str) -> usize {
         let count = images::replace(&mut self.body, self.api, note);

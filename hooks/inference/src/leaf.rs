@@ -42,6 +42,14 @@ pub enum Kind {
     Other,
 }
 
+impl Kind {
+    /// Whether nothing can take a text's place: who reads it would not know what is meant.
+    #[must_use]
+    pub fn is_fixed(self) -> bool {
+        matches!(self, Self::Key | Self::Handle)
+    }
+}
+
 /// A text that a visitor is shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaf<'a> {

@@ -89,7 +89,7 @@ fn answered(vault: &Vault, watch: Option<Watch>) -> Variant {
         vault.clone(),
         Restore {
             text: true,
-            tools: true,
+            tool_calls: true,
         },
     );
     Box::new(move || Box::new(Answer::new(&vault, both, watch.clone())))

@@ -37,7 +37,7 @@ impl Answer {
             .as_mut()
             .and_then(|watcher| watcher.whole(Place::Text, text));
         let restores = if tool {
-            self.restore.tools
+            self.restore.tool_calls
         } else {
             self.restore.text
         };

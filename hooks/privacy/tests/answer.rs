@@ -56,7 +56,7 @@ fn answer(vault: &Vault) -> Answer {
         vault,
         Restore {
             text: true,
-            tools: true,
+            tool_calls: true,
         },
         Some(watch()),
     )
@@ -146,7 +146,7 @@ fn an_answer_that_nothing_is_done_to_is_idle() {
         vault(),
         Restore {
             text: true,
-            tools: true,
+            tool_calls: true,
         },
     );
     assert!(Answer::new(&vault, both, None).is_idle());
@@ -158,7 +158,7 @@ fn an_answer_that_nothing_is_done_to_is_idle() {
             &vault,
             Restore {
                 text: false,
-                tools: false
+                tool_calls: false
             },
             None
         )
@@ -177,7 +177,10 @@ fn a_tools_plain_input_is_restored_as_tool_calls_are_and_without_escapes() {
     );
     let hidden = sent(&vault, "write to ann.smith@example.org");
     for tools in [false, true] {
-        let restore = Restore { text: true, tools };
+        let restore = Restore {
+            text: true,
+            tool_calls: tools,
+        };
         let mut answer = Answer::new(&vault, restore, None);
         let mut whole = hidden.clone();
         answer.whole(input, &mut whole);

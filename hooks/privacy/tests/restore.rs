@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 const BOTH: Restore = Restore {
     text: true,
-    tools: true,
+    tool_calls: true,
 };
 
 fn vault(seed: u8) -> Vault {
@@ -296,7 +296,13 @@ fn a_policy_restores_texts_and_arguments_each_on_its_own() {
     let vault = vault(1);
     let planted = pseudonym(&vault, "person_name", "Ann \"A\" Smith");
     for (text, tools) in [(true, false), (false, true), (false, false)] {
-        let mut restorer = Restorer::new(&vault, Restore { text, tools });
+        let mut restorer = Restorer::new(
+            &vault,
+            Restore {
+                text,
+                tool_calls: tools,
+            },
+        );
         let said = streamed(&mut restorer, Place::Text, &planted, &[]);
         let called = streamed(&mut restorer, Place::ToolArguments, &planted, &[]);
         assert_eq!(said == "Ann \"A\" Smith", text);

@@ -226,6 +226,9 @@ pub const MODEL_INLINE: usize = 256 * 1024;
 /// Longest answer of a model that comes whole, bytes. Owner: a request. Outcome: 502.
 pub const MODEL_ANSWER: usize = 32 * 1024 * 1024;
 
+/// Longest body of a model server's error that is read, bytes. Owner: a request. Outcome: the next of the chain.
+pub const MODEL_ERROR: usize = 64 * 1024;
+
 /// How long a model's stream may be silent. Owner: a request. Outcome: the stream ends with an error.
 pub const MODEL_IDLE: Duration = Duration::from_secs(120);
 

@@ -5,14 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
 
 use nemoclaw_api::ModelSpend;
 use nemoclaw_api::approvals::Question;
 use nemoclaw_api::audit::Event;
-use nemoclaw_policy::Class;
 use nemoclaw_policy::handover::PolicyText;
+use nemoclaw_policy::node::PrivacyConfig;
 use serde::{Deserialize, Serialize};
 
 use crate::meters::Measured;
@@ -114,42 +112,8 @@ pub struct Settings {
     pub public_roots: bool,
     /// The proxy that leads outside.
     pub proxy: Option<ProxySettings>,
-    /// The operator's lists and documents, for policies that name them.
-    pub words: Vec<OwnWords>,
-    /// His services that find names.
-    pub ner: Vec<NerSettings>,
-}
-
-/// A service of the operator's on this machine that finds names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NerSettings {
-    /// The name that policies use.
-    pub name: String,
-    /// Its address or `localhost`.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Its path.
-    pub path: String,
-    /// How long it may take for one text.
-    pub timeout: Duration,
-    /// Classes of its own labels.
-    pub labels: BTreeMap<String, Class>,
-}
-
-/// A list or documents of the operator's: what is in them is sensitive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OwnWords {
-    /// The name that policies use.
-    pub name: String,
-    /// The list's file, or the documents' directory.
-    pub path: PathBuf,
-    /// How sensitive it is.
-    pub class: Class,
-    /// Whether it is a directory of documents and not a list.
-    pub documents: bool,
-    /// Whether the list's words are found in any letters.
-    pub ignore_case: bool,
+    /// The operator's lists, documents and services, for policies that name them.
+    pub privacy: PrivacyConfig,
 }
 
 /// The proxy that leads outside.

@@ -33,6 +33,35 @@ impl Dice {
     }
 }
 
+/// Read the flags of `words`, each with its value; `take` is given those that are `known`.
+///
+/// # Errors
+/// A flag that is not known or has no value, or what `take` says of one: one sentence.
+pub fn flags(
+    words: impl Iterator<Item = String>,
+    known: &[&str],
+    mut take: impl FnMut(&str, &str) -> Result<(), String>,
+) -> Result<(), String> {
+    // cargo says so to every bench.
+    let mut words = words.filter(|word| word != "--bench");
+    while let Some(word) = words.next() {
+        if !known.contains(&word.as_str()) {
+            let all = known.join(", ");
+            return Err(format!("unknown flag `{word}`: there are {all}"));
+        }
+        let value = words.next();
+        let value = value.ok_or_else(|| format!("`{word}` needs a value"))?;
+        take(&word, &value)?;
+    }
+    Ok(())
+}
+
+/// A flag's names, parted by commas.
+#[must_use]
+pub fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
+}
+
 /// A flag's number.
 ///
 /// # Errors

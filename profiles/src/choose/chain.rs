@@ -47,10 +47,7 @@ pub(super) fn links<'a>(
 /// How patient the routes for a call are, and how many of it they let wait: the least that any says.
 pub(super) fn limits(policy: &Policy, call: &Call<'_>) -> Limits {
     let routes = || {
-        let layers = policy
-            .models
-            .iter()
-            .filter_map(|layer| layer.inference.as_ref());
+        let layers = policy.inference_layers();
         layers.filter_map(|inference| inference.route(call.model).ok().flatten())
     };
     let timeout = routes().map(|route| route.timeout).min();

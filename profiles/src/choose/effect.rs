@@ -27,7 +27,7 @@ pub(super) fn of(
         ask: None,
         by: Vec::new(),
     };
-    for privacy in layers(policy) {
+    for privacy in policy.privacy_layers() {
         let scale = Scale {
             privacy,
             call,
@@ -51,11 +51,6 @@ pub(super) fn of(
     Ok(effect)
 }
 
-fn layers(policy: &Policy) -> impl Iterator<Item = &Privacy> {
-    let layers = policy.models.iter();
-    layers.filter_map(|layer| layer.privacy.as_ref())
-}
-
 /// The highest class of what stays, as any layer has it, and of what the conversation held before.
 pub(super) fn seen(policy: &Policy, call: &Call<'_>, how: &[Transform]) -> Class {
     let kept = call
@@ -64,7 +59,8 @@ pub(super) fn seen(policy: &Policy, call: &Call<'_>, how: &[Transform]) -> Class
         .zip(how)
         .filter(|(_, how)| **how == Transform::Keep);
     kept.flat_map(|(found, _)| {
-        layers(policy).filter_map(|privacy| privacy.class_of(&found.detector, found.class))
+        let layers = policy.privacy_layers();
+        layers.filter_map(|privacy| privacy.class_of(&found.detector, found.class))
     })
     .fold(call.conversation, Class::max)
 }

@@ -3,15 +3,17 @@
 
 mod chain;
 mod effect;
+mod moment;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::class::Class;
-use crate::policy::{ModelLayer, Policy};
+use crate::policy::Policy;
 use crate::provider::{Provider, Providers, Serving};
 use crate::source::Location;
 use effect::Effect;
+pub use moment::Moment;
 
 /// Where the router answers: by TLS only.
 pub const PORT: u16 = 443;
@@ -159,8 +161,7 @@ impl Refused {
 /// rules, and one that asks no model lets nobody answer there.
 #[must_use]
 pub fn serves(policy: &Policy, host: &str) -> bool {
-    let asked = |layer: &ModelLayer| layer.inference.as_ref().is_some_and(|own| own.serves(host));
-    policy.models.iter().any(asked)
+    policy.inference_layers().any(|own| own.serves(host))
 }
 
 /// Decide.

@@ -33,10 +33,7 @@ pub(super) fn widenings(child: &Policy, parent: &Policy) -> Vec<Widening> {
 }
 
 fn hosts(child: &Policy, parent: &Policy) -> Vec<More> {
-    let served = parent
-        .models
-        .iter()
-        .filter_map(|layer| layer.inference.as_ref());
+    let served = parent.inference_layers();
     served
         .flat_map(|inference| &inference.hosts)
         .map(HostPattern::as_str)

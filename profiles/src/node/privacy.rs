@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::absolute;
 use crate::class::Class;
 use crate::detector;
@@ -24,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_SECONDS: u32 = 60;
 
 /// `privacy`, by the names that policies use. No name is in both `lists` and `documents`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PrivacyConfig {
     /// `lists`.
     pub lists: BTreeMap<String, WordList>,
@@ -35,7 +37,7 @@ pub struct PrivacyConfig {
 }
 
 /// One of `privacy.lists`: words and phrases that are sensitive as such.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WordList {
     /// `file`: one word or phrase a line; lines that begin with `#` are comments.
     pub file: PathBuf,
@@ -46,7 +48,7 @@ pub struct WordList {
 }
 
 /// One of `privacy.documents`: files whose passages are known again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DocumentSet {
     /// `directory`, with all below it.
     pub directory: PathBuf,
@@ -55,7 +57,7 @@ pub struct DocumentSet {
 }
 
 /// One of `privacy.ner`: a service on this machine that finds named entities.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NerService {
     /// `url`: where texts are sent; the path is used as it is.
     pub url: BaseUrl,

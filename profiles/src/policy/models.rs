@@ -1,6 +1,8 @@
 //! `inference` and `privacy` together: what one policy says of models.
 
-use super::{Inference, Privacy, inference, privacy};
+use std::collections::BTreeSet;
+
+use super::{Inference, Policy, Privacy, inference, privacy};
 use crate::source::Diagnostic;
 use crate::yaml::Fields;
 
@@ -13,6 +15,30 @@ pub struct ModelLayer {
     pub inference: Option<Inference>,
     /// `privacy`; `None` looks at nothing.
     pub privacy: Option<Privacy>,
+}
+
+impl Policy {
+    /// What its layers say of models that may be asked; a layer that asks none says nothing here.
+    pub fn inference_layers(&self) -> impl Iterator<Item = &Inference> {
+        self.models
+            .iter()
+            .filter_map(|layer| layer.inference.as_ref())
+    }
+
+    /// What its layers say of what models may see; a layer that looks at nothing says nothing here.
+    pub fn privacy_layers(&self) -> impl Iterator<Item = &Privacy> {
+        self.models
+            .iter()
+            .filter_map(|layer| layer.privacy.as_ref())
+    }
+
+    /// The services that find names, each once (`privacy.ner`).
+    #[must_use]
+    pub fn services(&self) -> BTreeSet<&str> {
+        self.privacy_layers()
+            .filter_map(|privacy| privacy.ner.as_deref())
+            .collect()
+    }
 }
 
 pub(super) fn load(policy: &str, fields: &Fields<'_>) -> Result<ModelLayer, Box<Diagnostic>> {

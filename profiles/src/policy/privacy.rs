@@ -63,7 +63,8 @@ pub enum Sticky {
     Sandbox,
 }
 
-/// `privacy.restore`.
+/// `privacy.restore`: which places get their values back. What is restored in a tool's arguments may leave the box by another
+/// way, so a policy decides each on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restore {
     /// In texts.

@@ -23,6 +23,8 @@ pub(super) const KEYS: [&str; 9] = [
     "pass_headers",
     "concurrent",
 ];
+/// Prices are for this many tokens.
+const MILLION: u64 = 1_000_000;
 /// Most models of one provider.
 const MAX_MODELS: usize = 512;
 /// The longest name of a model.
@@ -94,6 +96,15 @@ pub struct Price {
     pub input: u64,
     /// For tokens that come back.
     pub output: u64,
+}
+
+impl Price {
+    /// What so many tokens cost, in millionths of the currency.
+    #[must_use]
+    pub fn cost(self, input: u64, output: u64) -> u64 {
+        let of = |tokens: u64, price: u64| tokens.saturating_mul(price) / MILLION;
+        of(input, self.input).saturating_add(of(output, self.output))
+    }
 }
 
 /// A model.
@@ -330,4 +341,24 @@ fn pass_headers(fields: &Fields<'_>) -> Result<Vec<String>, Fault> {
             Ok(name)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_for_a_million_tokens() {
+        let price = Price {
+            input: 150_000,
+            output: 600_000,
+        };
+        assert_eq!(price.cost(2_000_000, 500_000), 600_000);
+        assert_eq!(price.cost(0, 1), 0);
+        let dear = Price {
+            input: u64::MAX,
+            output: 1,
+        };
+        assert_eq!(dear.cost(3, 0), u64::MAX / MILLION);
+    }
 }

@@ -5,8 +5,9 @@ use nemoclaw_policy::choose::{Call, choose};
 use nemoclaw_policy::narrow::{is_within, meet};
 use nemoclaw_policy::provider::Provider;
 
+use crate::dice::Dice;
 use crate::naive::{self, Said};
-use crate::world::{self, ASKED, Dice, PROVIDERS};
+use crate::world::{self, ASKED, PROVIDERS};
 
 /// Random pairs of policies for each law.
 const PAIRS: u64 = 100_000;

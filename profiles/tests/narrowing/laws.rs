@@ -4,8 +4,9 @@ use nemoclaw_policy::decide::{AddressVerdict, Handling};
 use nemoclaw_policy::narrow::{is_within, meet};
 use nemoclaw_policy::{Flow, Policy, Verdict};
 
+use crate::dice::Dice;
 use crate::naive::{self, Rank, Said};
-use crate::world::{self, Dice};
+use crate::world;
 
 /// Random pairs of policies for each law.
 const PAIRS: u64 = 100_000;

@@ -19,6 +19,20 @@ pub enum Opaque {
     Encrypted,
 }
 
+impl Opaque {
+    /// Whether nobody who is to look into a request can let it pass. What else is opaque is a medium, or was a model's own.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Tokens | Self::Stored)
+    }
+
+    /// Whether it is a medium, as a picture is.
+    #[must_use]
+    pub fn is_medium(self) -> bool {
+        matches!(self, Self::Audio | Self::File)
+    }
+}
+
 /// All kinds that are there, each once.
 pub fn of(api: Api, body: &Json) -> Vec<Opaque> {
     let mut found = Vec::new();

@@ -3,15 +3,20 @@
 //! A word is found exactly, at the boundaries of words: `Heron` is not in `Herons`. All words are looked for at once.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use aho_corasick::{AhoCorasick, Anchored, Input, MatchKind};
 use nemoclaw_policy::Class;
+use zeroize::Zeroizing;
 
 use super::Owner;
 use crate::finding::Finding;
 
 /// So many bytes may the words of a list have together: some hundred thousand names; the automaton takes about fifty times that.
 const MOST_BYTES: usize = 2 << 20;
+
+/// So many bytes may its file have, comments too.
+const MOST_FILE: u64 = 16 << 20;
 
 /// Whether capitals matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,25 @@ pub enum ListError {
         name: String,
         /// What it has.
         bytes: usize,
+    },
+    /// Its file cannot be read.
+    #[error("the list `{name}` cannot be read from `{}`", path.display())]
+    Read {
+        /// The list.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Its file is no list that somebody wrote.
+    #[error("the list `{name}` in `{}` is larger than {} MiB", path.display(), MOST_FILE >> 20)]
+    FileTooLarge {
+        /// The list.
+        name: String,
+        /// Its file.
+        path: PathBuf,
     },
     /// The automaton could not be built.
     #[error("list `{name}` cannot be searched for")]
@@ -115,6 +139,29 @@ impl List {
             owner: Owner::new(name, class),
             words,
         })
+    }
+
+    /// The list in a file: a word or phrase a line; lines that begin with `#` are comments.
+    ///
+    /// # Errors
+    /// It cannot be read, or as for [`List::new`].
+    pub fn read(name: &str, class: Class, path: &Path, case: Case) -> Result<List, ListError> {
+        let failed = |source| ListError::Read {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            source,
+        };
+        if std::fs::metadata(path).map_err(failed)?.len() > MOST_FILE {
+            return Err(ListError::FileTooLarge {
+                name: name.to_owned(),
+                path: path.to_owned(),
+            });
+        }
+        let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
+        let words = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with('#'));
+        List::new(name, class, words, case)
     }
 
     /// Adds where its words stand in a text.

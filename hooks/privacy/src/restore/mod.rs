@@ -12,6 +12,7 @@ mod held;
 
 use std::borrow::Cow;
 
+pub use nemoclaw_policy::policy::Restore;
 use zeroize::Zeroizing;
 
 pub(crate) use held::Held;
@@ -31,22 +32,11 @@ pub enum Place {
     ToolInput,
 }
 
-/// Which places get their values back. What is restored in a tool's arguments may leave the box by another way, so a
-/// policy decides each on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Restore {
-    /// [`Place::Text`].
-    pub text: bool,
-    /// [`Place::ToolArguments`] and [`Place::ToolInput`].
-    pub tools: bool,
-}
-
-impl Restore {
-    fn covers(self, place: Place) -> bool {
-        match place {
-            Place::Text => self.text,
-            Place::ToolArguments | Place::ToolInput => self.tools,
-        }
+/// Whether values come back in such a place.
+fn covers(restore: Restore, place: Place) -> bool {
+    match place {
+        Place::Text => restore.text,
+        Place::ToolArguments | Place::ToolInput => restore.tool_calls,
     }
 }
 
@@ -62,7 +52,7 @@ impl<C: Copy + Eq> Restorer<C> {
     /// For the answer to a request that was rewritten with `vault`.
     #[must_use]
     pub fn new(vault: &Vault, restore: Restore) -> Restorer<C> {
-        let idle = vault.is_empty() || !(restore.text || restore.tools);
+        let idle = vault.is_empty() || !(restore.text || restore.tool_calls);
         Restorer {
             vault: vault.clone(),
             restore,
@@ -80,7 +70,7 @@ impl<C: Copy + Eq> Restorer<C> {
 
     /// The next piece of a channel; what can be told of it so far is added to `out`.
     pub fn text(&mut self, channel: C, place: Place, piece: &str, out: &mut String) {
-        if self.idle || !self.restore.covers(place) {
+        if self.idle || !covers(self.restore, place) {
             out.push_str(piece);
             return;
         }
@@ -113,7 +103,7 @@ impl<C: Copy + Eq> Restorer<C> {
     /// A text that came in one piece; `None` where it stays as it is.
     #[must_use]
     pub fn whole(&self, place: Place, text: &str) -> Option<String> {
-        (!self.idle && self.restore.covers(place)).then(|| restored(&self.vault, place, text))?
+        (!self.idle && covers(self.restore, place)).then(|| restored(&self.vault, place, text))?
     }
 }
 

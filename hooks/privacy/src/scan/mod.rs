@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use nemoclaw_policy::Class;
 use nemoclaw_policy::detector::{self, BuiltIn};
+use nemoclaw_policy::policy::Privacy;
+use nemoclaw_policy::{Class, Location, Policy};
 
 use crate::decode;
 use crate::detect::sweep;
 use crate::finding::{Detector, Finding};
-use crate::own::{Documents, List, Pattern};
+use crate::own::{Documents, List, Own, Pattern, PatternError};
 use crate::prose::Prose;
 
 mod merge;
@@ -25,6 +26,52 @@ pub struct Setup {
     pub patterns: Vec<Pattern>,
     /// His documents.
     pub documents: Vec<Documents>,
+}
+
+/// Why what a policy wants looked for cannot be.
+#[derive(Debug)]
+pub enum Unwanted<E> {
+    /// One of the node's lists or documents is not there.
+    Own(E),
+    /// A pattern of the policy's is none.
+    Pattern(Location, PatternError),
+}
+
+impl Setup {
+    /// What some layer of a policy wants looked for, what ships in the highest class that one gives it; where none says
+    /// anything of privacy, what ships. `own` gives the node's lists and documents by their names.
+    ///
+    /// # Errors
+    /// The first thing that is not there.
+    pub fn of<E>(
+        policy: &Policy,
+        mut own: impl FnMut(&str) -> Result<Own, E>,
+    ) -> Result<Setup, Unwanted<E>> {
+        let mut setup = Setup::default();
+        for known in detector::all() {
+            let own = |privacy: &Privacy| privacy.detectors.get(known.name).copied();
+            let classes = policy
+                .privacy_layers()
+                .map(|privacy| own(privacy).unwrap_or(Some(known.class)));
+            if let Some(class) = classes.max() {
+                setup.classes.insert(known.name.to_owned(), class);
+            }
+        }
+        for privacy in policy.privacy_layers() {
+            for name in &privacy.lists {
+                match own(name).map_err(Unwanted::Own)? {
+                    Own::List(list) => setup.lists.push(list),
+                    Own::Documents(documents) => setup.documents.push(documents),
+                }
+            }
+            for own in &privacy.patterns {
+                let pattern = Pattern::new(&own.name, own.class, &own.regex);
+                let pattern = pattern.map_err(|error| Unwanted::Pattern(own.at.clone(), error))?;
+                setup.patterns.push(pattern);
+            }
+        }
+        Ok(setup)
+    }
 }
 
 /// Why no scanner could be made.

@@ -10,7 +10,7 @@ use nix::unistd::{Uid, User};
 
 use super::WardenError;
 use crate::limits;
-use crate::link::{NerSettings, OwnWords, ProxySettings, Settings};
+use crate::link::{ProxySettings, Settings};
 
 /// Where the host's DNS servers stand.
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -60,44 +60,8 @@ pub fn gather(router: &RouterConfig, privacy: &PrivacyConfig) -> Result<Settings
         roots,
         public_roots,
         proxy: router.upstream_proxy.as_ref().map(proxy).transpose()?,
-        words: words(privacy),
-        ner: services(privacy),
+        privacy: privacy.clone(),
     })
-}
-
-/// The operator's services that find names.
-fn services(privacy: &PrivacyConfig) -> Vec<NerSettings> {
-    privacy
-        .ner
-        .iter()
-        .map(|(name, service)| NerSettings {
-            name: name.clone(),
-            host: service.url.host.clone(),
-            port: service.url.port,
-            path: service.url.path.clone(),
-            timeout: service.timeout,
-            labels: service.labels.clone(),
-        })
-        .collect()
-}
-
-/// The operator's lists and documents. The worker reads them before it closes the door behind it.
-fn words(privacy: &PrivacyConfig) -> Vec<OwnWords> {
-    let lists = privacy.lists.iter().map(|(name, list)| OwnWords {
-        name: name.clone(),
-        path: list.file.clone(),
-        class: list.class,
-        documents: false,
-        ignore_case: list.ignore_case,
-    });
-    let documents = privacy.documents.iter().map(|(name, set)| OwnWords {
-        name: name.clone(),
-        path: set.directory.clone(),
-        class: set.class,
-        documents: true,
-        ignore_case: false,
-    });
-    lists.chain(documents).collect()
 }
 
 fn proxy(proxy: &UpstreamProxy) -> Result<ProxySettings, WardenError> {

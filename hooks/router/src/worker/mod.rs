@@ -128,7 +128,7 @@ fn start() -> Result<(), StartError> {
 
 /// All that needs files, then the door is closed.
 fn prepare(settings: Settings) -> Result<Prepared, StartError> {
-    let words = Arc::new(Words::read(&settings.words, &settings.ner));
+    let words = Arc::new(Words::read(&settings.privacy));
     let roots = dial::roots(&settings.roots, settings.public_roots)?;
     let resolver = Resolver::new(settings.hosts, servers(&settings.resolvers));
     let proxy = settings.proxy.map(Proxy::new).transpose()?;

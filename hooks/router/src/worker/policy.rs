@@ -27,6 +27,16 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    fn new(met: Met, texts: Vec<PolicyText>, generation: u64) -> Compiled {
+        Compiled {
+            policy: met.policy,
+            scanner: met.scanner,
+            entities: met.entities,
+            generation,
+            texts,
+        }
+    }
+
     /// The names of the policies that are met.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -99,13 +109,7 @@ impl InForce {
     #[must_use]
     pub fn new(met: Met, texts: Vec<PolicyText>, generation: u64) -> InForce {
         InForce {
-            current: ArcSwap::from_pointee(Compiled {
-                policy: met.policy,
-                scanner: met.scanner,
-                entities: met.entities,
-                generation,
-                texts,
-            }),
+            current: ArcSwap::from_pointee(Compiled::new(met, texts, generation)),
             changed: watch::Sender::new(generation),
         }
     }
@@ -135,13 +139,8 @@ impl InForce {
             return now.generation;
         }
         let generation = now.generation + 1;
-        self.current.store(Arc::new(Compiled {
-            policy: met.policy,
-            scanner: met.scanner,
-            entities: met.entities,
-            generation,
-            texts,
-        }));
+        let next = Compiled::new(met, texts, generation);
+        self.current.store(Arc::new(next));
         self.changed.send_replace(generation);
         generation
     }

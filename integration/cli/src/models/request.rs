@@ -1,22 +1,9 @@
 //! A request to a model: what it asks for, and what was found in it, where. Never what that is.
 
-use std::sync::Arc;
-
-use nemoclaw_inference::{Api, Call, Json, Kind, Opaque, estimate_tokens};
-use nemoclaw_policy::choose::Found;
-use nemoclaw_privacy::{Finding, Scanner};
+use nemoclaw_inference::{Api, Call, Json, Opaque, estimate_tokens};
+use nemoclaw_privacy::{Finding, Kinds, Scanner};
 
 use crate::fault::Fault;
-
-/// The words for the calls.
-pub const APIS: [(&str, Api); 6] = [
-    ("chat", Api::Chat),
-    ("completions", Api::Completions),
-    ("responses", Api::Responses),
-    ("embeddings", Api::Embeddings),
-    ("messages", Api::Messages),
-    ("count_tokens", Api::CountTokens),
-];
 
 /// A request.
 pub struct Request {
@@ -34,6 +21,8 @@ pub struct Request {
     pub opaque: Vec<Opaque>,
     /// What was found in each text.
     pub found: Vec<Located>,
+    /// The kinds of that, and of what stands in the model's name.
+    pub kinds: Kinds,
 }
 
 /// A finding in a text of the request.
@@ -42,8 +31,6 @@ pub struct Located {
     pub path: String,
     /// The finding, by the bytes of the text.
     pub finding: Finding,
-    /// Whether nothing can take its place: it is a key or a handle.
-    pub fixed: bool,
 }
 
 impl Request {
@@ -55,56 +42,29 @@ impl Request {
             None => shape(bytes)?,
         };
         let mut call = Call::read(api, bytes).map_err(unreadable)?;
-        let mut found = Vec::new();
+        let (mut found, mut kinds) = (Vec::new(), Kinds::default());
         call.leaves(&mut |leaf, text| {
-            found.extend(scanner.scan(text).into_iter().map(|finding| Located {
-                path: leaf.place.to_string(),
-                finding,
-                fixed: matches!(leaf.kind, Kind::Key | Kind::Handle),
-            }));
+            for finding in scanner.scan(text) {
+                kinds.add(&finding, leaf.kind.is_fixed());
+                found.push(Located {
+                    path: leaf.place.to_string(),
+                    finding,
+                });
+            }
             None
         });
-        let opaque = call.opaque();
-        let media = |kind: &Opaque| matches!(kind, Opaque::Audio | Opaque::File);
+        kinds.add_model(call.model(), scanner);
         Ok(Request {
             api,
             model: call.model().to_owned(),
             tokens: estimate_tokens(&call),
             tools: call.has_tools(),
-            images: call.has_images() || opaque.iter().any(media),
-            opaque,
+            images: call.has_media(),
+            opaque: call.opaque(),
             found,
+            kinds,
         })
     }
-
-    /// Each kind of finding once, as the decision takes them.
-    pub fn kinds(&self) -> Vec<Found> {
-        let mut kinds: Vec<Found> = Vec::new();
-        for located in &self.found {
-            let kind = Found {
-                detector: Arc::from(located.finding.detector.name()),
-                class: located.finding.class,
-            };
-            if !kinds.contains(&kind) {
-                kinds.push(kind);
-            }
-        }
-        kinds
-    }
-
-    /// Whether one of a kind stands where nothing can take its place.
-    pub fn is_fixed(&self, detector: &str) -> bool {
-        self.found
-            .iter()
-            .any(|located| located.fixed && located.finding.detector.name() == detector)
-    }
-}
-
-/// The word for a call.
-pub fn word(api: Api) -> &'static str {
-    APIS.iter()
-        .find(|(_, known)| *known == api)
-        .map_or("models", |(word, _)| word)
 }
 
 /// What nobody can look into, in words.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nemoclaw_tests::bench::number;
+use nemoclaw_tests::bench::{flags, list, number};
 use nemoclaw_tests::world::workspace;
 
 /// The flags.
@@ -30,28 +30,18 @@ impl Wish {
             before: None,
             output: workspace().join("target/bench/lifecycle.json"),
         };
-        let mut words = words;
-        while let Some(word) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| format!("`{word}` needs a value"))
-            };
-            match word.as_str() {
-                "--rounds" => wish.rounds = number(&value()?)?,
-                "--seed" => wish.seed = number(&value()?)?,
-                "--only" => wish.only = value()?.split(',').map(str::to_owned).collect(),
-                "--before" => wish.before = Some(PathBuf::from(value()?)),
-                "--output" => wish.output = PathBuf::from(value()?),
-                // cargo says so to every bench.
-                "--bench" => {}
-                _ => {
-                    return Err(format!(
-                        "unknown flag `{word}`: there are --rounds, --seed, --only, --before and --output"
-                    ));
-                }
+        let known = ["--rounds", "--seed", "--only", "--before", "--output"];
+        flags(words, &known, |flag, value| {
+            match flag {
+                "--rounds" => wish.rounds = number(value)?,
+                "--seed" => wish.seed = number(value)?,
+                "--only" => wish.only = list(value),
+                "--before" => wish.before = Some(PathBuf::from(value)),
+                "--output" => wish.output = PathBuf::from(value),
+                other => return Err(format!("nobody reads `{other}`")),
             }
-        }
+            Ok(())
+        })?;
         if wish.rounds == 0 {
             return Err("`--rounds` must be 1 or more".to_owned());
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nemoclaw_tests::bench::number;
+use nemoclaw_tests::bench::{flags, list, number};
 use nemoclaw_tests::world::workspace;
 
 /// The flags.
@@ -30,28 +30,18 @@ impl Wish {
             only: Vec::new(),
             json: workspace().join("target/bench/privacy.json"),
         };
-        let mut words = words;
-        while let Some(word) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| format!("`{word}` needs a value"))
-            };
-            match word.as_str() {
-                "--rounds" => wish.rounds = number(&value()?)?,
-                "--seed" => wish.seed = number(&value()?)?,
-                "--requests" => wish.requests = number(&value()?)?,
-                "--only" => wish.only = value()?.split(',').map(str::to_owned).collect(),
-                "--json" => wish.json = PathBuf::from(value()?),
-                // cargo says so to every bench.
-                "--bench" => {}
-                _ => {
-                    return Err(format!(
-                        "unknown flag `{word}`: there are --rounds, --seed, --requests, --only and --json"
-                    ));
-                }
+        let known = ["--rounds", "--seed", "--requests", "--only", "--json"];
+        flags(words, &known, |flag, value| {
+            match flag {
+                "--rounds" => wish.rounds = number(value)?,
+                "--seed" => wish.seed = number(value)?,
+                "--requests" => wish.requests = number(value)?,
+                "--only" => wish.only = list(value),
+                "--json" => wish.json = PathBuf::from(value),
+                other => return Err(format!("nobody reads `{other}`")),
             }
-        }
+            Ok(())
+        })?;
         if wish.rounds == 0 || wish.requests < 20 {
             return Err("`--rounds` must be 1 or more, `--requests` 20 or more".to_owned());
         }

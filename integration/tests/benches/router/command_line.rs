@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nemoclaw_tests::bench::number;
+use nemoclaw_tests::bench::{flags, list, number};
 use nemoclaw_tests::world::workspace;
 
 use crate::peers::Logs;
@@ -44,38 +44,38 @@ impl Wish {
             before: None,
             json: workspace().join("target/bench/router.json"),
         };
-        let mut words = words;
-        while let Some(word) = words.next() {
-            let mut value = || {
-                words
-                    .next()
-                    .ok_or_else(|| format!("`{word}` needs a value"))
-            };
-            match word.as_str() {
-                "--rounds" => wish.rounds = number(&value()?)?,
-                "--seed" => wish.seed = number(&value()?)?,
-                "--requests" => wish.requests = number(&value()?)?,
-                "--only" => wish.only = list(&value()?),
-                "--modes" => wish.modes = list(&value()?),
-                "--parts" => wish.parts = list(&value()?),
+        let known = [
+            "--rounds",
+            "--seed",
+            "--requests",
+            "--only",
+            "--modes",
+            "--parts",
+            "--logs",
+            "--before",
+            "--json",
+        ];
+        flags(words, &known, |flag, value| {
+            match flag {
+                "--rounds" => wish.rounds = number(value)?,
+                "--seed" => wish.seed = number(value)?,
+                "--requests" => wish.requests = number(value)?,
+                "--only" => wish.only = list(value),
+                "--modes" => wish.modes = list(value),
+                "--parts" => wish.parts = list(value),
                 "--logs" => {
-                    wish.logs = match value()?.as_str() {
+                    wish.logs = match value {
                         "on" => Logs::On,
                         "off" => Logs::Off,
                         other => return Err(format!("`--logs {other}`: there are on and off")),
                     }
                 }
-                "--before" => wish.before = Some(PathBuf::from(value()?)),
-                "--json" => wish.json = PathBuf::from(value()?),
-                // cargo says so to every bench.
-                "--bench" => {}
-                _ => {
-                    return Err(format!(
-                        "unknown flag `{word}`: there are --rounds, --seed, --requests, --only, --modes, --parts, --logs, --before and --json"
-                    ));
-                }
+                "--before" => wish.before = Some(PathBuf::from(value)),
+                "--json" => wish.json = PathBuf::from(value),
+                other => return Err(format!("nobody reads `{other}`")),
             }
-        }
+            Ok(())
+        })?;
         if wish.rounds == 0 || wish.requests < 100 {
             return Err("`--rounds` must be 1 or more, `--requests` 100 or more".to_owned());
         }
@@ -86,8 +86,4 @@ impl Wish {
     pub fn has(&self, part: &str) -> bool {
         self.parts.is_empty() || self.parts.iter().any(|named| named == part)
     }
-}
-
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(str::to_owned).collect()
 }

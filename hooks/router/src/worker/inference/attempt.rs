@@ -8,14 +8,14 @@ use http::request::Parts;
 use http::{Method, Request, StatusCode, Uri};
 use nemoclaw_inference::{Api, Call, Dialect, ErrorReply};
 use nemoclaw_policy::choose::{Candidate, Transform};
-use nemoclaw_policy::provider::{self, Auth, Serving};
+use nemoclaw_policy::provider::{Auth, Serving};
 use nemoclaw_privacy::{MintError, Scanner, rewrite};
 
 use super::glance::Glance;
 use super::whole;
 use crate::limits;
 use crate::secret::Secret;
-use crate::worker::body::whole as body_of;
+use crate::worker::body::{Body, whole as body_of};
 use crate::worker::dial::Alpn;
 use crate::worker::event::told;
 use crate::worker::pool::{Answered, Origin, Pool};
@@ -73,14 +73,12 @@ pub enum Failure {
 pub fn prepare(
     glance: &mut Glance,
     candidate: &Candidate,
-    dialect: provider::Dialect,
+    dialect: Dialect,
     as_chat: bool,
     sandbox: &Sandbox,
 ) -> Result<Prepared, Unfit> {
-    for (index, how) in candidate.how.iter().enumerate() {
-        if *how != Transform::Keep && glance.fixed[index] {
-            return Err(Unfit::Fixed(glance.found[index].detector.to_string()));
-        }
+    if let Some(stuck) = glance.kinds.stuck(&candidate.how) {
+        return Err(Unfit::Fixed(stuck.detector.to_string()));
     }
     let mut call = match glance.call.take() {
         Some(call) => call,
@@ -92,10 +90,7 @@ pub fn prepare(
     call.set_model(&candidate.model);
     // The caller's wish stands in its own words, the server is told in its own.
     let usage_asked = call.ask_for_usage();
-    let mut call = call.into_dialect(match dialect {
-        provider::Dialect::OpenAi => Dialect::OpenAi,
-        provider::Dialect::Anthropic => Dialect::Anthropic,
-    })?;
+    let mut call = call.into_dialect(dialect)?;
     if as_chat {
         call = call.into_api(Api::Chat)?;
     }
@@ -116,7 +111,8 @@ fn transform(
     let how = |finding: &nemoclaw_privacy::Finding| {
         // What is of no known kind was never decided on, so it does not pass.
         glance
-            .kind(finding)
+            .kinds
+            .index(finding)
             .map_or(Transform::Redact, |at| candidate.how[at])
     };
     let vault = sandbox.models.session.vault();
@@ -151,11 +147,11 @@ pub struct Errand<'a> {
     pub timeout: Duration,
 }
 
-/// Send a prepared call.
+/// Send a call's body.
 ///
 /// # Errors
 /// There is no answer that can be handed on.
-pub async fn send(errand: &Errand<'_>, prepared: &Prepared) -> Result<Answered, Failure> {
+pub async fn send(errand: &Errand<'_>, api: Api, body: Vec<u8>) -> Result<Answered, Failure> {
     let next = |reason: &str| Failure::Unfit(reason.to_owned(), StatusCode::BAD_GATEWAY);
     let base = &errand.serving.base;
     let scheme = if base.tls {
@@ -166,7 +162,7 @@ pub async fn send(errand: &Errand<'_>, prepared: &Prepared) -> Result<Answered, 
     let host: Arc<str> = Arc::from(base.host.as_str());
     let origin = Origin::new(&host, base.port, scheme)
         .map_err(|_| next("its host cannot be named in a request"))?;
-    let request = request(errand, prepared).ok_or_else(|| next("its base URL cannot be used"))?;
+    let request = request(errand, api, body).ok_or_else(|| next("its base URL cannot be used"))?;
     let pool: &Pool = if errand.serving.local {
         &errand.sandbox.near
     } else {
@@ -185,14 +181,14 @@ pub async fn send(errand: &Errand<'_>, prepared: &Prepared) -> Result<Answered, 
             Err(Failure::Again(reason, None, StatusCode::BAD_GATEWAY))
         }
         Ok(Ok(answered)) if answered.0.status().is_success() => Ok(answered),
-        Ok(Ok(answered)) => Err(failed(prepared.api, answered).await),
+        Ok(Ok(answered)) => Err(failed(api, answered).await),
     }
 }
 
-fn request(errand: &Errand<'_>, prepared: &Prepared) -> Option<Request<crate::worker::body::Body>> {
+fn request(errand: &Errand<'_>, api: Api, body: Vec<u8>) -> Option<Request<Body>> {
     let base = &errand.serving.base;
-    let path = format!("{}{}", base.path, prepared.api.path());
-    let mut request = Request::new(body_of(prepared.body.clone()));
+    let path = format!("{}{}", base.path, api.path());
+    let mut request = Request::new(body_of(body));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = Uri::try_from(path).ok()?;
     *request.headers_mut() = headers(errand)?;
@@ -227,7 +223,7 @@ fn headers(errand: &Errand<'_>) -> Option<HeaderMap> {
         header::USER_AGENT,
         HeaderValue::from_static(concat!("nemoclaw/", env!("CARGO_PKG_VERSION"))),
     );
-    if errand.serving.dialect == provider::Dialect::Anthropic {
+    if errand.serving.dialect == Dialect::Anthropic {
         headers
             .entry("anthropic-version")
             .or_insert(HeaderValue::from_static("2023-06-01"));
@@ -260,8 +256,7 @@ fn is_plain(value: &HeaderValue, scanner: Option<&Scanner>) -> bool {
     else {
         return false;
     };
-    text.as_bytes().iter().all(word)
-        && scanner.is_none_or(|scanner| scanner.scan_with(text, Vec::new()).is_empty())
+    text.as_bytes().iter().all(word) && scanner.is_none_or(|scanner| scanner.scan(text).is_empty())
 }
 
 /// What an answer of another status than success means.
@@ -286,7 +281,7 @@ async fn failed(api: Api, answered: Answered) -> Failure {
             format!("{reason}, which leads elsewhere"),
             StatusCode::BAD_GATEWAY,
         ),
-        _ => match whole::bytes(response.into_body(), limits::SECRET_BYTES as usize * 16).await {
+        _ => match whole::bytes(response.into_body(), limits::MODEL_ERROR).await {
             Ok(bytes) => Failure::Final(status, ErrorReply::read(status.as_u16(), &bytes)),
             Err(why) => Failure::Next(why, StatusCode::BAD_GATEWAY),
         },

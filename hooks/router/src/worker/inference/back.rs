@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use nemoclaw_inference::{Channel, ChannelKind, Kind, Reply, Rewrite};
 use nemoclaw_policy::Class;
-use nemoclaw_policy::policy::Policy;
-use nemoclaw_privacy::restore::Restore;
+use nemoclaw_policy::policy::{Policy, Restore, Sticky};
 use nemoclaw_privacy::{Answer, Scanner, Vault, Watch};
 
 use super::memory::{Memory, Saying};
@@ -37,22 +36,18 @@ impl Rules {
             watch: None,
             restore: Restore {
                 text: true,
-                tools: true,
+                tool_calls: true,
             },
             sticky: false,
         };
-        for privacy in policy
-            .models
-            .iter()
-            .filter_map(|layer| layer.privacy.as_ref())
-        {
+        for privacy in policy.privacy_layers() {
             rules.watch = match (rules.watch, privacy.answers) {
                 (Some(own), Some(other)) => Some(own.min(other)),
                 (own, other) => own.or(other),
             };
             rules.restore.text &= privacy.restore.text;
-            rules.restore.tools &= privacy.restore.tool_calls;
-            rules.sticky |= privacy.sticky != nemoclaw_policy::policy::Sticky::Off;
+            rules.restore.tool_calls &= privacy.restore.tool_calls;
+            rules.sticky |= privacy.sticky != Sticky::Off;
         }
         rules
     }
@@ -146,13 +141,9 @@ impl Back {
 
 /// Whether words of the operator's are of a class that is masked.
 fn has_phrases(policy: &Policy, from: Class) -> bool {
-    policy
-        .models
-        .iter()
-        .filter_map(|layer| layer.privacy.as_ref())
-        .any(|privacy| {
-            !privacy.lists.is_empty() || privacy.patterns.iter().any(|own| own.class >= from)
-        })
+    policy.privacy_layers().any(|privacy| {
+        !privacy.lists.is_empty() || privacy.patterns.iter().any(|own| own.class >= from)
+    })
 }
 
 impl Rewrite for Back {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
-use nemoclaw_api::audit::{ModelCall, SENT};
+use nemoclaw_api::audit::{ModelCall, REFUSED, SENT};
 use nemoclaw_inference::{Api, ErrorReply, Refusal, Usage};
 use nemoclaw_policy::choose::{self, Candidate};
 use nemoclaw_policy::provider::{Dialect, Price, Serving};
@@ -17,7 +17,7 @@ use super::attempt::{Errand, Failure, Prepared, prepare, send};
 use super::back::Back;
 use super::breaker::Asking;
 use super::glance::Glance;
-use super::ledger::{Reserved, budgets, cost};
+use super::ledger::{Reserved, budgets};
 use super::refuse::{Refused, event, json_response};
 use super::state::OnRoute;
 use super::{stream, whole};
@@ -71,13 +71,18 @@ impl Settling {
         if usage.is_none() || (!complete && sum <= self.reserved.tokens()) {
             return;
         }
-        let cost = cost(self.price, told.input, told.output);
+        let cost = self.price.cost(told.input, told.output);
         self.record.called(|call| {
             call.tokens_in = told.input;
             call.tokens_out = told.output;
             call.cost = cost;
         });
         self.reserved.settle(told, cost);
+    }
+
+    /// Nothing was used.
+    fn cancel(self) {
+        self.reserved.cancel();
     }
 
     /// Bytes for the caller.
@@ -243,7 +248,8 @@ impl Underway<'_> {
             Api::Embeddings => (self.glance.kept.tokens, 0),
             _ => (self.glance.kept.tokens, self.glance.max_tokens),
         };
-        let cost = cost(stop.serving.price(&stop.candidate.model), input, output);
+        let price = stop.serving.price(&stop.candidate.model);
+        let cost = price.cost(input, output);
         self.connection
             .sandbox
             .models
@@ -304,7 +310,7 @@ impl Underway<'_> {
     async fn once(&mut self, stop: &Stop<'_>, as_chat: bool) -> Result<Come, Failure> {
         let sandbox = self.connection.sandbox.clone();
         let candidate = stop.candidate;
-        let prepared: Prepared = prepare(
+        let prepared = prepare(
             &mut self.glance,
             candidate,
             stop.serving.dialect,
@@ -320,7 +326,12 @@ impl Underway<'_> {
             scanner: self.policy.scanner.as_deref(),
             timeout: candidate.timeout,
         };
-        let answered = send(&errand, &prepared).await?;
+        let Prepared {
+            api,
+            body,
+            usage_asked,
+        } = prepared;
+        let answered = send(&errand, api, body).await?;
         let mut back = Back::new(
             &self.policy.policy,
             self.policy.scanner.as_ref(),
@@ -332,7 +343,7 @@ impl Underway<'_> {
         if !self.glance.stream {
             let brought = whole::bring(
                 answered,
-                prepared.api,
+                api,
                 self.glance.api,
                 &self.glance.model,
                 &mut back,
@@ -345,10 +356,10 @@ impl Underway<'_> {
             return Ok(Come::Whole(response, usage));
         }
         let wish = stream::Wish {
-            upstream: prepared.api,
+            upstream: api,
             caller: self.glance.api,
             model: &self.glance.model,
-            usage_asked: prepared.usage_asked,
+            usage_asked,
         };
         let begun = stream::begin(answered, &wish, back).await.map_err(next)?;
         Ok(Come::Stream(Box::new(begun)))
@@ -371,7 +382,7 @@ impl Underway<'_> {
     async fn refused(&self, refused: Refused) -> Refused {
         self.record.deny(refused.message.clone());
         self.record
-            .called(|call| call.decision = nemoclaw_api::audit::REFUSED.to_owned());
+            .called(|call| call.decision = REFUSED.to_owned());
         self.record.finish().await;
         Refused {
             recorded: true,
@@ -431,12 +442,5 @@ impl Come {
             response.headers_mut().insert(ROUTE_FIELD, value);
         }
         response
-    }
-}
-
-impl Settling {
-    /// Nothing was used.
-    fn cancel(self) {
-        self.reserved.cancel();
     }
 }

@@ -4,19 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use nemoclaw_api::audit::{FoundCount, ModelCall};
 use nemoclaw_inference::{Api, Call, Kind, Opaque, estimate_tokens};
-use nemoclaw_policy::Class;
-use nemoclaw_policy::choose::{self, Found};
-use nemoclaw_privacy::{Finding, Scanner};
+use nemoclaw_policy::choose::{self, Moment};
+use nemoclaw_privacy::{Finding, Kinds, Scanner};
 
 use super::ner;
 use super::refuse::Refused;
-use crate::limits;
 use crate::worker::policy::Compiled;
 use crate::worker::sandbox::Sandbox;
+use crate::{clock, limits};
 
 /// What is known of a call.
 pub struct Glance {
@@ -29,9 +26,7 @@ pub struct Glance {
     /// What was found in each text, in the order in which they stand.
     pub leaves: Vec<Vec<Finding>>,
     /// The kinds of what was found.
-    pub found: Vec<Found>,
-    /// For each kind whether one stands where nothing can take its place.
-    pub fixed: Vec<bool>,
+    pub kinds: Kinds,
     /// The model that is asked for.
     pub model: String,
     /// Whether the answer is to come piece by piece.
@@ -87,38 +82,23 @@ async fn aside<T: Send + 'static>(
 
 /// What a policy that looks at texts cannot let pass.
 fn transparent(opaque: &[Opaque]) -> Result<(), Refused> {
-    let why = opaque.iter().find_map(|one| match one {
-        Opaque::Tokens => Some("a prompt of numbers, in which nobody can look for anything: send texts"),
-        Opaque::Stored => Some(
-            "something that a server keeps, in which nobody can look for anything: send the whole conversation",
-        ),
-        Opaque::Audio | Opaque::File | Opaque::Encrypted => None,
-    });
-    why.map_or(Ok(()), |why| {
-        let message = format!("the request holds {why}");
-        Err(Refused::new(StatusCode::BAD_REQUEST, "opaque", message))
-    })
+    let Some(closed) = opaque.iter().find(|one| one.is_closed()) else {
+        return Ok(());
+    };
+    let (what, instead) = match closed {
+        Opaque::Tokens => ("a prompt of numbers", "texts"),
+        _ => ("something that a server keeps", "the whole conversation"),
+    };
+    let message =
+        format!("the request holds {what}, in which nobody can look for anything: send {instead}");
+    Err(Refused::new(StatusCode::BAD_REQUEST, "opaque", message))
 }
 
 /// What the log holds instead of a model's name in which something was found.
 const WITHHELD: &str = "(withheld)";
 
-/// The word for a call in the log.
-fn word(api: Api) -> &'static str {
-    match api {
-        Api::Chat => "chat",
-        Api::Completions => "completions",
-        Api::Responses => "responses",
-        Api::Embeddings => "embeddings",
-        Api::Models => "models",
-        Api::Messages => "messages",
-        Api::CountTokens => "count_tokens",
-    }
-}
-
 impl Glance {
     fn of(sandbox: &Sandbox, api: Api, bytes: Bytes, call: Call) -> Glance {
-        let media = |one: &Opaque| matches!(one, Opaque::Audio | Opaque::File);
         Glance {
             api,
             model: call.model().to_owned(),
@@ -128,19 +108,18 @@ impl Glance {
                 .unwrap_or(limits::MODEL_TOKENS)
                 .saturating_mul(call.answers()),
             kept: ModelCall {
-                api: word(api).to_owned(),
+                api: api.word().to_owned(),
                 model: call.model().chars().take(256).collect(),
                 tokens: estimate_tokens(&call),
                 tools: call.has_tools(),
-                images: call.has_images() || call.opaque().iter().any(media),
+                images: call.has_media(),
                 session: sandbox.models.session.label(),
                 ..ModelCall::default()
             },
             bytes,
             call: Some(call),
             leaves: Vec::new(),
-            found: Vec::new(),
-            fixed: Vec::new(),
+            kinds: Kinds::default(),
         }
     }
 
@@ -159,60 +138,28 @@ impl Glance {
             }
             let known = entities.next().unwrap_or_default();
             let findings = vault.foreign(text, scanner.scan_with(text, known));
-            let fixed = matches!(leaf.kind, Kind::Key | Kind::Handle);
             for finding in &findings {
-                self.count(finding, fixed);
+                self.kinds.add(finding, leaf.kind.is_fixed());
             }
             self.leaves.push(findings);
             None
         });
         self.call = Some(call);
-        self.scan_model(scanner);
-    }
-
-    /// The model's name is the agent's word too: it goes to the log, and to a provider that lists no models.
-    fn scan_model(&mut self, scanner: &Scanner) {
-        let findings = scanner.scan_with(&self.model, Vec::new());
-        if !findings.is_empty() {
+        if self.kinds.add_model(&self.model, scanner) {
             WITHHELD.clone_into(&mut self.kept.model);
         }
-        // Names of persons and places do stand in names of models.
-        for finding in findings.iter().filter(|one| one.class >= Class::Secret) {
-            self.count(finding, true);
-        }
-    }
-
-    fn count(&mut self, finding: &Finding, fixed: bool) {
-        let name = finding.detector.name();
-        let at = match self.found.iter().position(|found| &*found.detector == name) {
-            Some(at) => at,
-            None => {
-                self.found.push(Found {
-                    detector: name.into(),
-                    class: finding.class,
-                });
-                self.fixed.push(false);
-                self.kept.found.push(FoundCount {
-                    detector: name.to_owned(),
-                    class: finding.class,
-                    count: 0,
-                });
-                self.found.len() - 1
-            }
-        };
-        // A service's labels have one name and several classes.
-        self.found[at].class = self.found[at].class.max(finding.class);
-        self.kept.found[at].class = self.found[at].class;
-        self.fixed[at] |= fixed;
-        self.kept.found[at].count += 1;
+        let counted = self.kinds.counted().map(|(found, count)| FoundCount {
+            detector: found.detector.to_string(),
+            class: found.class,
+            count,
+        });
+        self.kept.found = counted.collect();
     }
 
     /// What is decided on.
     #[must_use]
     pub fn question<'a>(&'a self, sandbox: &'a str, policies: &'a [String]) -> choose::Call<'a> {
-        let now = Timestamp::now().to_zoned(TimeZone::UTC);
-        let day = now.weekday().to_monday_zero_offset();
-        let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());
+        let now = Moment::at(clock::unix_seconds());
         choose::Call {
             model: &self.model,
             tokens: self.kept.tokens,
@@ -220,18 +167,11 @@ impl Glance {
             images: self.kept.images,
             sandbox,
             policies,
-            day: day.unsigned_abs(),
-            minute: minute.unsigned_abs(),
+            day: now.day,
+            minute: now.minute,
             session: self.kept.session,
             conversation: self.kept.conversation,
-            found: &self.found,
+            found: self.kinds.found(),
         }
-    }
-
-    /// The kind of a finding.
-    #[must_use]
-    pub fn kind(&self, finding: &Finding) -> Option<usize> {
-        let name = finding.detector.name();
-        self.found.iter().position(|found| &*found.detector == name)
     }
 }

@@ -8,7 +8,6 @@ use nemoclaw_api::ModelSpend;
 use nemoclaw_inference::Usage;
 use nemoclaw_policy::Policy;
 use nemoclaw_policy::policy::ModelBudgets;
-use nemoclaw_policy::provider::Price;
 use serde_json::{Value, json};
 
 use crate::clock;
@@ -17,8 +16,6 @@ use crate::worker::window::{Limit, Over, Window};
 /// A day, by the hour.
 const HOURS: usize = 24;
 const HOUR: u64 = 3600;
-/// Prices are for this many tokens.
-const MILLION: u64 = 1_000_000;
 
 /// What a budget is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,17 +88,8 @@ pub struct Reserved {
 #[must_use]
 pub fn budgets(policy: &Policy) -> ModelBudgets {
     policy
-        .models
-        .iter()
-        .filter_map(|layer| layer.inference.as_ref())
+        .inference_layers()
         .fold(ModelBudgets::default(), |met, own| met.meet(&own.budgets))
-}
-
-/// What tokens cost.
-#[must_use]
-pub fn cost(price: Price, input: u64, output: u64) -> u64 {
-    let of = |tokens: u64, price: u64| tokens.saturating_mul(price) / MILLION;
-    of(input, price.input).saturating_add(of(output, price.output))
 }
 
 impl Ledger {
@@ -273,26 +261,5 @@ mod tests {
         let next = Arc::new(Ledger::open(file).expect("ledger"));
         assert!(next.reserve(&budgets, 60, 0).is_err());
         assert!(next.request(&budgets).is_err());
-    }
-
-    #[test]
-    fn prices_are_for_a_million_tokens() {
-        let price = Price {
-            input: 150_000,
-            output: 600_000,
-        };
-        assert_eq!(cost(price, 2_000_000, 500_000), 600_000);
-        assert_eq!(cost(price, 0, 1), 0);
-        assert_eq!(
-            cost(
-                Price {
-                    input: u64::MAX,
-                    output: 1
-                },
-                3,
-                0
-            ),
-            u64::MAX / MILLION
-        );
     }
 }

@@ -55,8 +55,11 @@ pub enum Concern {
 /// Whose a request is.
 #[must_use]
 pub fn concern(connection: &Inspected, head: &Parts) -> Concern {
+    if connection.port != choose::PORT {
+        return Concern::Upstream;
+    }
     let policy = connection.sandbox.policy.snapshot();
-    if connection.port != choose::PORT || !choose::serves(&policy.policy, &connection.host) {
+    if !choose::serves(&policy.policy, &connection.host) {
         return Concern::Upstream;
     }
     let method = head.method.as_str();

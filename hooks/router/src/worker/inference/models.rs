@@ -56,14 +56,9 @@ fn names(
     sandbox: &str,
     policies: &[String],
 ) -> BTreeSet<String> {
-    let routes = || {
-        let layers = policy
-            .models
-            .iter()
-            .filter_map(|layer| layer.inference.as_ref());
-        layers.flat_map(|inference| &inference.routes)
-    };
-    let named = routes()
+    let named = policy
+        .inference_layers()
+        .flat_map(|inference| &inference.routes)
         .flat_map(|route| &route.models)
         .filter(|pattern| pattern.is_literal())
         .map(|pattern| pattern.as_str().to_owned());

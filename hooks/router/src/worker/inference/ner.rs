@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 use nemoclaw_inference::Call;
+use nemoclaw_policy::node::NerService;
 use nemoclaw_privacy::Finding;
 use nemoclaw_privacy::ner::{Question, Service as Reader};
 use zeroize::Zeroizing;
@@ -14,7 +15,6 @@ use zeroize::Zeroizing;
 use super::refuse::Refused;
 use super::whole;
 use crate::limits;
-use crate::link::NerSettings;
 use crate::worker::body::whole as body_of;
 use crate::worker::dial::Alpn;
 use crate::worker::event::told;
@@ -36,17 +36,17 @@ pub struct Service {
 impl Service {
     /// The one that the node's configuration describes.
     #[must_use]
-    pub fn new(settings: &NerSettings) -> Service {
+    pub fn new(name: &str, settings: &NerService) -> Service {
         Service {
-            name: Arc::from(settings.name.as_str()),
-            host: Arc::from(settings.host.as_str()),
-            port: settings.port,
-            path: match settings.path.as_str() {
+            name: Arc::from(name),
+            host: Arc::from(settings.url.host.as_str()),
+            port: settings.url.port,
+            path: match settings.url.path.as_str() {
                 "" => "/".to_owned(),
                 path => path.to_owned(),
             },
             timeout: settings.timeout,
-            reader: Reader::new(&settings.name, settings.labels.clone()),
+            reader: Reader::new(name, settings.labels.clone()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nemoclaw_api::audit::record::Record;
 use nemoclaw_api::audit::{Event, ModelCall, SENT};
-use nemoclaw_policy::choose::{Call, Choice, Found, Refused, choose};
+use nemoclaw_policy::choose::{Call, Choice, Found, Moment, Refused, choose};
 use nemoclaw_policy::provider::{Providers, load};
 use nemoclaw_policy::{Policy, provider};
 use serde::Serialize;
@@ -15,7 +15,6 @@ use serde::Serialize;
 use crate::args::{self, Format};
 use crate::direct::names;
 use crate::fault::Fault;
-use crate::models::moment::Moment;
 use crate::models::money;
 use crate::node::{Node, require_root};
 use crate::printer::{Printer, plain, table};
@@ -191,11 +190,11 @@ impl Judge<'_> {
                 class: kind.class,
             })
             .collect();
-        let time = event
+        let time: jiff::Timestamp = event
             .time
             .parse()
             .map_err(|_| Fault::new(format!("`{}` is no time of a record", plain(&event.time))))?;
-        let moment = Moment::of(time);
+        let moment = Moment::at(time.as_second().unsigned_abs());
         Ok(choose(
             &self.policy,
             &self.providers,
@@ -222,9 +221,7 @@ impl Judge<'_> {
             .and_then(|entry| entry.serving.as_ref())
             .map(|serving| serving.price(model))
             .unwrap_or_default();
-        let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-        let all = part(call.tokens_in, price.input) + part(call.tokens_out, price.output);
-        u64::try_from(all / 1_000_000).unwrap_or(u64::MAX)
+        price.cost(call.tokens_in, call.tokens_out)
     }
 }
 

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use nemoclaw_policy::choose::{Call, Found, choose};
+use nemoclaw_policy::choose::{Call, Found, Moment, choose};
 use nemoclaw_policy::{Class, provider};
 use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::{CANNOT_TELL, words};
 use crate::args::Explain;
-use crate::models::moment::Moment;
-use crate::models::request::{self, Request, opaque};
+use crate::models::request::{Request, opaque};
 use crate::models::scanner;
 use crate::node::Node;
 use crate::printer::Printer;
@@ -55,8 +54,8 @@ pub fn run(config: Option<&Path>, args: &Explain, printer: Printer) -> anyhow::R
         request,
         conversation: args.conversation,
     };
-    let found = question.request.kinds();
-    let now = Moment::now();
+    let found = question.request.kinds.found();
+    let now = Moment::at(jiff::Timestamp::now().as_second().unsigned_abs());
     let sandbox = match (&args.sandbox, &subject) {
         (Some(name), _) => name.as_str(),
         (None, Subject::Sandbox(held)) => held.name.as_str(),
@@ -76,14 +75,18 @@ pub fn run(config: Option<&Path>, args: &Explain, printer: Printer) -> anyhow::R
             minute: now.minute,
             session: args.session,
             conversation: args.conversation,
-            found: &found,
+            found,
         },
     );
-    let outcome = Outcome::of(decided, &question.request, &found, scanner::looks(&policy));
+    let outcome = Outcome::of(
+        decided,
+        &question.request,
+        policy.privacy_layers().next().is_some(),
+    );
     if args.json {
-        printer.json(&document(&question, &found, &outcome))?;
+        printer.json(&document(&question, found, &outcome))?;
     } else {
-        printer.data(words::all(&question, &found, &outcome))?;
+        printer.data(words::all(&question, found, &outcome))?;
     }
     super::tell_of_services(&policy, printer);
     Ok(code(&outcome))
@@ -157,7 +160,7 @@ fn document<'a>(question: &'a Question, found: &'a [Found], outcome: &'a Outcome
     let request = &question.request;
     Document {
         version: 1,
-        api: request::word(request.api),
+        api: request.api.word(),
         model: &request.model,
         tokens: request.tokens,
         tools: request.tools,

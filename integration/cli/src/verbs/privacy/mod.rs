@@ -14,7 +14,6 @@ use zeroize::Zeroizing;
 
 use crate::args::{Args, Privacy};
 use crate::fault::Fault;
-use crate::models::scanner;
 use crate::printer::{Printer, Tone};
 
 /// `privacy explain` could not find out.
@@ -31,7 +30,7 @@ pub fn run(args: &Args, verb: &Privacy, printer: Printer) -> anyhow::Result<Exit
 
 /// A service is asked by the router alone: it sees every text as it is.
 fn tell_of_services(policy: &Policy, printer: Printer) {
-    let services = scanner::services(policy);
+    let services: Vec<&str> = policy.services().into_iter().collect();
     if !services.is_empty() {
         printer.labelled(
             Tone::Warning,

@@ -1,8 +1,7 @@
 //! What is decided on a request, with what the router holds against it beside the policy.
 
-use nemoclaw_inference::Opaque;
 use nemoclaw_policy::Class;
-use nemoclaw_policy::choose::{Candidate, Choice, Found, Refused, Transform, Withheld};
+use nemoclaw_policy::choose::{Candidate, Choice, Refused, Withheld};
 
 use crate::models::request::{Request, opaque};
 
@@ -21,13 +20,8 @@ pub struct Outcome {
 
 impl Outcome {
     /// Of a decision on a request; `looks` where some policy looks into requests at all.
-    pub fn of(
-        decided: Result<Choice, Refused>,
-        request: &Request,
-        found: &[Found],
-        looks: bool,
-    ) -> Outcome {
-        if let Some(kind) = request.opaque.iter().find(|kind| looks && closed(**kind)) {
+    pub fn of(decided: Result<Choice, Refused>, request: &Request, looks: bool) -> Outcome {
+        if let Some(kind) = request.opaque.iter().find(|kind| looks && kind.is_closed()) {
             return Outcome {
                 refused: Some(format!(
                     "the request holds {}, in which nobody can look for anything",
@@ -43,7 +37,7 @@ impl Outcome {
             Ok(choice) => choice,
             Err(refused) => return Outcome::nobody(refused),
         };
-        chain.retain(|candidate| match fixed(candidate, request, found) {
+        chain.retain(|candidate| match request.kinds.stuck(&candidate.how) {
             Some(kind) => {
                 withheld.push(Withheld {
                     provider: candidate.provider.clone(),
@@ -79,19 +73,4 @@ impl Outcome {
             ..Outcome::default()
         }
     }
-}
-
-/// What the router refuses outright where it is to look.
-fn closed(kind: Opaque) -> bool {
-    matches!(kind, Opaque::Tokens | Opaque::Stored)
-}
-
-/// A kind that should be replaced on the way to a candidate, and cannot be.
-fn fixed<'a>(candidate: &Candidate, request: &Request, found: &'a [Found]) -> Option<&'a Found> {
-    found
-        .iter()
-        .zip(&candidate.how)
-        .filter(|(_, how)| **how != Transform::Keep)
-        .map(|(kind, _)| kind)
-        .find(|kind| request.is_fixed(&kind.detector))
 }

@@ -4,7 +4,7 @@ use nemoclaw_policy::choose::{Candidate, Found, Transform, Withheld};
 
 use super::explain::Question;
 use super::outcome::Outcome;
-use crate::models::request::{self, opaque};
+use crate::models::request::opaque;
 use crate::printer::{plain, table};
 
 /// All of it.
@@ -41,7 +41,7 @@ fn head(question: &Question) -> String {
     let with = |there, what| if there { what } else { "" };
     format!(
         "request: {}, model `{}`, about {} tokens{}{}",
-        request::word(request.api),
+        request.api.word(),
         plain(&request.model),
         request.tokens,
         with(request.tools, ", with tools"),
